@@ -1,0 +1,35 @@
+//go:build depstmp
+
+package main
+
+import (
+	_ "github.com/cilium/ebpf"
+	_ "github.com/gaissmai/bart"
+	_ "github.com/google/go-cmp/cmp"
+	_ "github.com/google/nftables"
+	_ "github.com/gorilla/mux"
+	_ "github.com/klauspost/compress/zstd"
+	_ "github.com/projectcalico/api/pkg/apis/projectcalico/v3"
+	_ "github.com/prometheus/client_golang/prometheus/promhttp"
+	_ "github.com/prometheus/client_golang/prometheus/testutil"
+	_ "github.com/rogpeppe/go-internal/testscript"
+	_ "github.com/spf13/cobra"
+	_ "github.com/vishvananda/netlink"
+	_ "github.com/vishvananda/netns"
+	_ "go.yaml.in/yaml/v3"
+	_ "go4.org/netipx"
+	_ "golang.org/x/net/dns/dnsmessage"
+	_ "golang.org/x/sync/errgroup"
+	_ "golang.org/x/sys/unix"
+	_ "golang.org/x/time/rate"
+	_ "google.golang.org/protobuf/proto"
+	_ "k8s.io/api/networking/v1"
+	_ "k8s.io/client-go/dynamic/dynamicinformer"
+	_ "k8s.io/client-go/informers"
+	_ "k8s.io/client-go/kubernetes"
+	_ "k8s.io/client-go/tools/clientcmd"
+	_ "sigs.k8s.io/network-policy-api/apis/v1alpha1"
+	_ "sigs.k8s.io/network-policy-api/apis/v1alpha2"
+	_ "sigs.k8s.io/yaml"
+	_ "zombiezen.com/go/sqlite/sqlitex"
+)
