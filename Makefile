@@ -1,0 +1,145 @@
+# SPDX-License-Identifier: Apache-2.0
+
+GO            ?= go
+BIN           := bin
+WEB           := web
+GOLANGCI      := v2.15.0
+LINTER        := $(BIN)/golangci-lint-$(GOLANGCI)
+CLANG         := 19
+FUZZTIME      ?= 30s
+BENCHTIME     ?= 1s
+VERSION       ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+LDFLAGS       := -s -w -X main.version=$(VERSION)
+
+export CGO_ENABLED ?= 0
+
+# What each kind of work needs beyond Go, make and Node: tool:package.
+NEED_DEMO     := ip:iproute2 nft:nftables
+NEED_TEST     := $(NEED_DEMO) gcc:gcc /usr/include/stdlib.h:libc6-dev chromium:chromium
+NEED_GENERATE := clang-$(CLANG):clang-$(CLANG) llvm-strip-$(CLANG):llvm-$(CLANG) \
+                 /usr/include/bpf/bpf_helpers.h:libbpf-dev protoc:protobuf-compiler \
+                 clang-format-$(CLANG):clang-format-$(CLANG) git:git
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+## ---- the two commands ------------------------------------------------------
+
+.PHONY: demo
+demo: ## build everything and start the live demo on http://127.0.0.1:8080 (root)
+	@if [ "$$(id -u)" = 0 ] && [ "$$(uname -s)" = Linux ]; then ./deploy/need.sh $(NEED_DEMO); fi
+	@$(MAKE) --no-print-directory build
+	@$(BIN)/netcinch-demo $(DEMO_FLAGS)
+
+.PHONY: test
+test: ## run every test: unit, BPF, namespaces, page, browser (root for all of them)
+	@./deploy/need.sh $(NEED_TEST)
+	@$(MAKE) --no-print-directory build
+	cd $(WEB) && npm test
+	CGO_ENABLED=1 $(GO) test -race -timeout 30m ./...
+	cd $(WEB) && npm run e2e
+
+## ---- building --------------------------------------------------------------
+
+.PHONY: build
+build: web ## build the binaries into bin/, with the page inside
+	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN)/netcinch ./recommender
+	@if [ "$$(uname -s)" = Linux ]; then \
+		$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN)/netcinch-agent ./agent && \
+		$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN)/netcinch-demo ./deploy/demo; fi
+
+WEB_SOURCES := $(shell find $(WEB)/src $(WEB)/index.html $(WEB)/package-lock.json $(WEB)/vite.config.ts -type f 2>/dev/null)
+
+.PHONY: web
+web: $(WEB)/dist/index.html ## build the page into web/dist
+
+$(WEB)/dist/index.html: $(WEB_SOURCES) $(WEB)/node_modules/.package-lock.json
+	cd $(WEB) && npm run --silent build
+
+$(WEB)/node_modules/.package-lock.json: $(WEB)/package-lock.json
+	cd $(WEB) && npm ci --no-audit --no-fund --loglevel=error
+	@touch $@
+
+.PHONY: cross
+cross: $(WEB)/dist/index.html ## check that everything but the agent builds for macOS, all of it for arm64
+	GOOS=darwin GOARCH=arm64 $(GO) build -o /dev/null ./recommender
+	GOOS=darwin GOARCH=arm64 $(GO) build -o /dev/null ./agent
+	GOOS=linux GOARCH=arm64 $(GO) build -o /dev/null ./recommender
+	GOOS=linux GOARCH=arm64 $(GO) build -o /dev/null ./agent
+
+.PHONY: generate
+generate: $(WEB)/node_modules/.package-lock.json ## regenerate BPF objects, protobuf code and API types
+	@./deploy/need.sh $(NEED_GENERATE)
+	$(GO) generate ./bpf/... ./recommender/...
+	cd $(WEB) && npm run --silent generate
+
+.PHONY: check-generate
+check-generate: generate ## fail when a committed generated file is stale
+	git diff --exit-code -- bpf recommender/wire web/src/api
+	@test -z "$$(git status --porcelain -- bpf recommender/wire web/src/api)" || \
+		{ git status --short -- bpf recommender/wire web/src/api; echo 'generated files are not committed: run make generate and commit'; exit 1; }
+
+## ---- checking --------------------------------------------------------------
+
+$(LINTER):
+	GOBIN=$(CURDIR)/$(BIN) $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI)
+	@mv $(BIN)/golangci-lint $@
+
+.PHONY: lint
+lint: $(LINTER) $(WEB)/node_modules/.package-lock.json ## lint Go, C and TypeScript
+	@./deploy/need.sh clang-format-$(CLANG):clang-format-$(CLANG)
+	$(LINTER) run ./...
+	clang-format-$(CLANG) --dry-run --Werror $$(git ls-files 'bpf/*.c' 'bpf/*.h')
+	cd $(WEB) && npm run --silent lint
+
+.PHONY: fmt
+fmt: $(LINTER) $(WEB)/node_modules/.package-lock.json ## format Go, C and TypeScript
+	$(LINTER) fmt ./...
+	clang-format-$(CLANG) -i $$(git ls-files 'bpf/*.c' 'bpf/*.h')
+	cd $(WEB) && npm run --silent format
+
+.PHONY: race
+race: ## only the Go tests, with the race detector
+	CGO_ENABLED=1 $(GO) test -race ./...
+
+.PHONY: bpf-test
+bpf-test: ## only the tests that load BPF programs (root)
+	$(GO) test ./bpf/... ./agent/...
+
+.PHONY: e2e
+e2e: build ## only the browser test that drives the demo (root)
+	@./deploy/need.sh $(NEED_TEST)
+	cd $(WEB) && npm run e2e
+
+.PHONY: oracle
+oracle: ## hold the policy engine against judges that we did not write
+	cd recommender/policy/oracle && $(GO) test -timeout 30m ./...
+
+.PHONY: fuzz
+fuzz: ## run every fuzz target for FUZZTIME each
+	@for package in $$($(GO) list ./...); do \
+		for target in $$($(GO) test -list '^Fuzz' $$package 2>/dev/null | grep '^Fuzz' || true); do \
+			echo "== $$package $$target"; \
+			$(GO) test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) $$package || exit 1; \
+		done; \
+	done
+
+.PHONY: bench
+bench: ## print the figures of docs/performance.md (root for the BPF part)
+	$(GO) test -run '^$$' -bench . -benchmem -benchtime $(BENCHTIME) ./bpf/... ./agent/... ./recommender/...
+
+.PHONY: vuln
+vuln: ## look for known vulnerabilities in what we use (needs the vulnerability database)
+	$(GO) tool govulncheck ./...
+
+.PHONY: verify
+verify: ## everything that continuous integration runs
+	./.ci/run
+
+.PHONY: clean
+clean: ## remove what was built
+	rm -rf $(BIN) $(WEB)/node_modules
+	find $(WEB)/dist -mindepth 1 ! -name .gitkeep -delete
