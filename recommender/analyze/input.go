@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package analyze
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/netcinch/netcinch/recommender/cluster"
+	"github.com/netcinch/netcinch/recommender/flow"
+	"github.com/netcinch/netcinch/recommender/policy"
+)
+
+// DefaultLearning is how long a workload is learnt before a new edge of it
+// counts as unseen.
+const DefaultLearning = 24 * time.Hour
+
+// Judge answers for the policies in force. *policy.Engine is one.
+type Judge interface {
+	Check(policy.Connection) policy.Verdict
+	Allowances() []policy.Allowance
+}
+
+// Input is everything that an analysis looks at.
+type Input struct {
+	Snapshot *cluster.Snapshot
+	Engine   Judge
+	// Records are the traffic. Each distinct Window is a time bin: where the
+	// caller can, it gives several bins rather than one folded over all time,
+	// since coverage is estimated over bins.
+	Records []flow.Record
+	// Catalogue says when an edge was first and last seen in all of history.
+	// Edges that are not in it have the windows of their records.
+	Catalogue []Known
+	// Window is the period that Records cover. Zero: the span of the records.
+	Window flow.Window
+	// Coverage is what was lost, by node. Nil: not known, taken as no loss.
+	Coverage []NodeCoverage
+	Options  Options
+}
+
+// Known is an entry of the catalogue.
+type Known struct {
+	Edge      flow.Edge
+	FirstSeen time.Time
+	LastSeen  time.Time
+}
+
+// NodeCoverage is what an agent missed on its node within the window.
+type NodeCoverage struct {
+	Node  string
+	Share float64 // share of the window's time in which the agent reported, 0 to 1
+	Lost  uint64  // flows and records counted as lost
+}
+
+// Options tune an analysis. The zero value is good.
+type Options struct {
+	// Learning is how long a workload is learnt; 0 means DefaultLearning.
+	Learning time.Duration
+	// Accepted are the identities of unseen edges that somebody accepted.
+	Accepted []string
+}
+
+func (o Options) learning() time.Duration {
+	if o.Learning == 0 {
+		return DefaultLearning
+	}
+	return o.Learning
+}
+
+func (in Input) validate() error {
+	switch {
+	case in.Snapshot == nil:
+		return errors.New("analysing: no snapshot of the cluster was given")
+	case in.Engine == nil:
+		return errors.New("analysing: no policy engine was given")
+	case in.Options.Learning < 0:
+		return fmt.Errorf("analysing: learning period %s is negative; give 0 for %s", in.Options.Learning, DefaultLearning)
+	}
+	return nil
+}

@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package recommend
+
+import (
+	"time"
+
+	"github.com/netcinch/netcinch/recommender/analyze"
+	"github.com/netcinch/netcinch/recommender/cluster"
+)
+
+// Input is what recommendations are made of.
+type Input struct {
+	Snapshot *cluster.Snapshot
+	Report   *analyze.Report // of the same snapshot
+}
+
+// Kind says what a recommendation does.
+type Kind string
+
+// The kinds of recommendation.
+const (
+	KindNew     Kind = "new"     // a policy for a workload that has none
+	KindTighten Kind = "tighten" // a narrower version of a policy in force
+	KindNone    Kind = "none"    // nothing can be said: always withheld, says why
+)
+
+// Recommendation is one manifest to apply, or the reason why there is none.
+type Recommendation struct {
+	ID        string          `json:"id"` // stable over runs
+	Kind      Kind            `json:"kind"`
+	Title     string          `json:"title"`
+	Namespace string          `json:"namespace,omitempty"` // empty for cluster-wide policies
+	Workloads []string        `json:"workloads"`           // namespace/name of whom it selects
+	Policy    analyze.Ref     `json:"policy"`
+	File      string          `json:"file,omitempty"` // of the existing manifest
+	Line      int             `json:"line,omitempty"` // first line of its document in the file
+	Before    string          `json:"before"`         // YAML as its author wrote it; empty with KindNew
+	After     string          `json:"after"`          // YAML to apply; empty when withheld
+	Diff      string          `json:"diff"`           // unified, Before to After; git apply takes it where File is relative
+	Changes   []Change        `json:"changes"`
+	Evidence  []string        `json:"evidence"` // sentences
+	Proof     Proof           `json:"proof"`
+	Ready     bool            `json:"ready"`              // every workload it touches is ready
+	Readiness []WorkloadState `json:"readiness"`          // of the workloads that it selects
+	Withheld  string          `json:"withheld,omitempty"` // why it is not offered; empty when it is
+}
+
+// WorkloadState is the readiness of one workload in short.
+type WorkloadState struct {
+	Workload string             `json:"workload"`
+	State    analyze.ReadyState `json:"state"`
+	Coverage float64            `json:"coverage"`
+	Observed float64            `json:"observedSeconds"`
+	Since    time.Time          `json:"since,omitzero"`
+	Reasons  []string           `json:"reasons"`
+}
+
+// ChangeKind says what an edit does to a manifest.
+type ChangeKind string
+
+// The kinds of change.
+const (
+	ChangeRemove ChangeKind = "remove" // a port, a peer or a rule goes
+	ChangeNarrow ChangeKind = "narrow" // a peer or a port becomes smaller
+	ChangeSplit  ChangeKind = "split"  // a rule becomes several
+	ChangeAdd    ChangeKind = "add"    // a rule of a new policy
+)
+
+// Change is one step of an edit, for people.
+type Change struct {
+	Kind      ChangeKind `json:"kind"`
+	Text      string     `json:"text"`
+	Direction string     `json:"direction"`
+	Rule      int        `json:"rule"`           // in Before; in After with ChangeAdd
+	Line      int        `json:"line,omitempty"` // in Before; 0 where not known
+}
+
+// Proof says what was computed about a recommendation, exactly.
+type Proof struct {
+	Holds bool `json:"holds"`
+	// Statements are the claims one by one, in words.
+	Statements []Statement `json:"statements"`
+	// ObservedEdges are the edges seen that touch the selected pods and teach;
+	// Connections how many connections they had.
+	ObservedEdges int    `json:"observedEdges"`
+	Connections   uint64 `json:"connections"`
+	Lost          []Cell `json:"lost"`        // observed and allowed before, not after: must be empty
+	Opened        []Cell `json:"opened"`      // allowed after, not before: must be empty
+	Closed        []Cell `json:"closed"`      // allowed before, not after: what the tightening cuts
+	ClosedTotal   int    `json:"closedTotal"` // cells in all, where Closed was cut short
+	// Superfluous are the atoms that could go without losing an observed edge.
+	Superfluous []string `json:"superfluous"`
+}
+
+// Statement is one claim of a proof.
+type Statement struct {
+	Name  StatementName `json:"name"`
+	Holds bool          `json:"holds"`
+	Text  string        `json:"text"`
+}
+
+// StatementName names a claim.
+type StatementName string
+
+// The claims.
+const (
+	KeepsObserved StatementName = "keeps-observed" // observed and allowed ⊆ allowed(new)
+	OpensNothing  StatementName = "opens-nothing"  // allowed(new) ⊆ allowed(old)
+	NoSuperfluous StatementName = "no-superfluous" // each atom is needed
+	KeepsDNS      StatementName = "keeps-dns"      // name resolution stays possible
+	ValidManifest StatementName = "valid-manifest" // the API server would take it
+)
+
+// Cell is a set of connections as people read it.
+type Cell struct {
+	From     string `json:"from"`
+	To       string `json:"to"`
+	Protocol string `json:"protocol"`
+	Ports    string `json:"ports"` // "5432", "8000-8100", "any"
+}
+
+// ReplayReport says what policies would have done to past traffic.
+type ReplayReport struct {
+	Window      analyze.Window `json:"window"`
+	Edges       int            `json:"edges"`       // edges replayed
+	Connections uint64         `json:"connections"` // connections replayed
+	// Denied would have been cut and were not; Allowed were cut and would pass.
+	Denied             []Replayed `json:"denied"`
+	Allowed            []Replayed `json:"allowed"`
+	DeniedConnections  uint64     `json:"deniedConnections"`
+	AllowedConnections uint64     `json:"allowedConnections"`
+	Notes              []string   `json:"notes"` // what the replay could not judge
+}
+
+// Replayed is one edge with its verdict before and after.
+type Replayed struct {
+	Edge        string          `json:"edge"` // identity in the analysis
+	Client      analyze.Party   `json:"client"`
+	Server      analyze.Party   `json:"server"`
+	Protocol    string          `json:"protocol"`
+	Port        uint16          `json:"port"`
+	Connections uint64          `json:"connections"`
+	First       time.Time       `json:"firstSeen"`
+	Last        time.Time       `json:"lastSeen"`
+	Processes   []string        `json:"processes"`
+	Before      analyze.Verdict `json:"before"`
+	After       analyze.Verdict `json:"after"`
+}
