@@ -21,6 +21,9 @@ func Validate(b *Batch) error {
 	if b == nil {
 		return malformed("batch", -1, "is missing")
 	}
+	if b.Version == 0 {
+		return malformed("version", -1, "is missing")
+	}
 	if b.Version != Version {
 		return &Error{Kind: ErrVersion, Column: "version", Index: -1,
 			Detail: fmt.Sprintf("is %d, this recommender speaks %d", b.Version, Version)}
