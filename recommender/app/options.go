@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package app
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/netcinch/netcinch/recommender/analyze"
+)
+
+// The ports that serve listens on unless it is told otherwise.
+const (
+	DefaultListen       = "127.0.0.1:8080"
+	DefaultIngestListen = "127.0.0.1:8443"
+)
+
+// DefaultRetention is for how long windows are kept; the catalogue of edges is
+// kept for ever.
+const DefaultRetention = 14 * 24 * time.Hour
+
+// Options say what a recommender reads, where it keeps it and who may see it.
+type Options struct {
+	// Manifests are files and folders of Kubernetes objects, watched for
+	// changes. Empty: the API server is read.
+	Manifests []string
+	// Flows are flow files (netcinch.flow/v1), read once at the start. With
+	// flow files there is no ingest, and the store is a temporary one.
+	Flows []string
+	// Kubeconfig is the file to reach the API server with; empty means the
+	// usual places, then the pod's own service account. Context is the one to
+	// use in it; empty means its current one.
+	Kubeconfig string
+	Context    string
+
+	// DataDir holds the store and the CA; made where it is missing. Empty is
+	// allowed with Flows only.
+	DataDir string
+	// Cluster is the name that agents send and the page shows. Empty: "default".
+	Cluster string
+
+	// Listen is the address of page and API, IngestListen the agents'. Port 0
+	// takes a free one. Empty: the defaults.
+	Listen       string
+	IngestListen string
+
+	// Token lets people in. Empty: read from TokenFile; without either one is
+	// generated, and PageURL carries it.
+	Token     string
+	TokenFile string
+	// AgentTokenFile holds the token that agents send. Empty: the file
+	// agent.token in DataDir, generated where it is missing.
+	AgentTokenFile string
+	// TLSCert and TLSKey are PEM files for the ingest port. Empty: a
+	// certificate of the CA in DataDir (ca.pem), made where it is missing.
+	TLSCert string
+	TLSKey  string
+	// TLSNames are further names and addresses for the certificate made here.
+	TLSNames []string
+
+	// Learning is how long a workload is learnt before a new edge of it is
+	// held as unseen; 0 means analyze.DefaultLearning.
+	Learning time.Duration
+	// Retention is for how long windows are kept; 0 means DefaultRetention.
+	Retention time.Duration
+	// Debounce is how long news gather before the view is recomputed; 0 means
+	// one second.
+	Debounce time.Duration
+
+	// Release is the version that the page and the metrics show.
+	Release string
+	// Now is the clock; required.
+	Now func() time.Time
+	// Log receives what happens; nil discards it.
+	Log *slog.Logger
+}
+
+func (o Options) withDefaults() Options {
+	set := func(s *string, value string) {
+		if *s == "" {
+			*s = value
+		}
+	}
+	set(&o.Cluster, "default")
+	set(&o.Listen, DefaultListen)
+	set(&o.IngestListen, DefaultIngestListen)
+	set(&o.Release, "dev")
+	if o.Learning == 0 {
+		o.Learning = analyze.DefaultLearning
+	}
+	if o.Retention == 0 {
+		o.Retention = DefaultRetention
+	}
+	if o.Debounce == 0 {
+		o.Debounce = time.Second
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	return o
+}
+
+// files says whether all is read from files, so that there is no ingest.
+func (o Options) files() bool { return len(o.Flows) > 0 }
+
+func (o Options) validate() error {
+	switch {
+	case o.Now == nil:
+		return errors.New("starting the recommender: no clock was given (Options.Now)")
+	case o.DataDir == "" && !o.files():
+		return errors.New("starting the recommender: give --data-dir, the folder to keep flows in")
+	case (o.TLSCert == "") != (o.TLSKey == ""):
+		return errors.New("starting the recommender: give both --tls-cert and --tls-key, or neither")
+	case o.Learning < 0:
+		return fmt.Errorf("starting the recommender: --learning %s is negative", o.Learning)
+	case o.Retention < 0:
+		return fmt.Errorf("starting the recommender: --retention %s is negative", o.Retention)
+	case o.files() && len(o.Manifests) == 0:
+		return errors.New("starting the recommender: --flows needs -f with the manifests of the same cluster")
+	default:
+		return nil
+	}
+}
