@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package store
+
+import (
+	"cmp"
+	"strings"
+
+	"github.com/netcinch/netcinch/recommender/flow"
+)
+
+// Fold gives an edge at workload level. Of a pod its workload stays, of a node
+// its name, of an outside peer its address and DNS name. Service, reason,
+// processes and the guess describe the edge and are not part of its identity
+// (see [Key]): only one of its ends can know each of them.
+func Fold(e flow.Edge) flow.Edge {
+	e.Client, e.Server = foldEnd(e.Client), foldEnd(e.Server)
+	return e
+}
+
+func foldEnd(e flow.Endpoint) flow.Endpoint {
+	switch e.Kind() {
+	case flow.KindPod:
+		return flow.Endpoint{Workload: Owner(e), Process: e.Process}
+	case flow.KindNode:
+		return flow.Endpoint{Node: e.Node, Process: e.Process}
+	case flow.KindOutside:
+		return flow.Endpoint{IP: e.IP, DNS: e.DNS, Process: e.Process}
+	default:
+		return e
+	}
+}
+
+// Owner gives the workload of a pod endpoint; a pod of which no workload is
+// known stands for itself.
+func Owner(e flow.Endpoint) flow.Workload {
+	if e.Workload.Name == "" && e.Pod != "" {
+		return flow.Workload{Namespace: e.Workload.Namespace, Kind: "Pod", Name: e.Pod}
+	}
+	return e.Workload
+}
+
+// Key gives the identity of an edge at workload level, comparable: what both
+// of its ends agree on.
+func Key(e flow.Edge) flow.Edge {
+	e = Fold(e)
+	e.Client.Process, e.Server.Process = "", ""
+	e.Service, e.Reason, e.Guessed = "", "", false
+	return e
+}
+
+// Describe takes over what a newer sight of the same edge knows: the latest
+// non-empty value stays, and what was seen once unguessed is not a guess.
+func Describe(known, seen flow.Edge) flow.Edge {
+	known.Client.Process = cmp.Or(seen.Client.Process, known.Client.Process)
+	known.Server.Process = cmp.Or(seen.Server.Process, known.Server.Process)
+	known.Service = cmp.Or(seen.Service, known.Service)
+	known.Reason = cmp.Or(seen.Reason, known.Reason)
+	known.Guessed = known.Guessed && seen.Guessed
+	return known
+}
+
+// Matches says whether an edge has an end in the namespace; the empty
+// namespace matches all.
+func Matches(namespace string, e flow.Edge) bool {
+	return namespace == "" || e.Client.Workload.Namespace == namespace || e.Server.Workload.Namespace == namespace
+}
+
+// Compare orders edges by client, server, protocol, port and outcome.
+func Compare(a, b flow.Edge) int {
+	return cmp.Or(
+		compareEnd(a.Client, b.Client), compareEnd(a.Server, b.Server),
+		cmp.Compare(a.Protocol, b.Protocol), cmp.Compare(a.Port, b.Port), cmp.Compare(a.Outcome, b.Outcome),
+	)
+}
+
+func compareEnd(a, b flow.Endpoint) int {
+	return cmp.Or(
+		strings.Compare(a.Workload.Namespace, b.Workload.Namespace), strings.Compare(a.Workload.Kind, b.Workload.Kind),
+		strings.Compare(a.Workload.Name, b.Workload.Name), strings.Compare(a.Pod, b.Pod),
+		strings.Compare(a.Node, b.Node), a.IP.Compare(b.IP), strings.Compare(a.DNS, b.DNS),
+	)
+}
