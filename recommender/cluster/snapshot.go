@@ -65,6 +65,7 @@ type Pod struct {
 	Ports          []ContainerPort
 	Workload       flow.Workload
 	Started        time.Time // zero when not known
+	Ended          time.Time // when the last container of a finished pod ended; zero when not known
 }
 
 // ContainerPort is a declared port; policies refer to it by name.
