@@ -72,8 +72,9 @@ type tenant struct {
 	name     podName // zero for a node
 	workload flow.Workload
 	node     string
-	round    uint64 // last snapshot that it was in
-	gone     time.Time
+	round    uint64    // last snapshot that it was in
+	gone     time.Time // the first snapshot that it was not in; zero while it is there
+	back     bool      // it is there again after having been gone
 	spans    int
 }
 

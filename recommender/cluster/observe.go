@@ -44,7 +44,7 @@ func byStart(pods []Pod) []int {
 
 func (h *History) observeNode(n *Node, taken time.Time) {
 	t := h.tenant("node/" + n.Name)
-	t.node, t.gone = n.Name, time.Time{}
+	t.node = n.Name
 	for _, addr := range n.Addresses {
 		h.own(addr, t, time.Time{}, time.Time{}, taken)
 	}
@@ -96,23 +96,26 @@ func (h *History) tenant(key string) *tenant {
 		t = &tenant{key: key}
 		h.tenants[key] = t
 	}
+	t.back = !t.gone.IsZero()
+	t.gone = time.Time{}
 	t.round = h.round
 	return t
 }
 
 // own records that t owns an address from from to to. A zero from is not
-// known: then it is since ever, or since the snapshot where another had it.
+// known: then it is since ever, or since the snapshot where another had it. An
+// ownership that ended because a later pod took the address stays ended.
 func (h *History) own(addr netip.Addr, t *tenant, from, to, taken time.Time) {
 	spans := h.spans[addr]
 	for i := range spans {
-		if spans[i].owner == t {
+		if spans[i].owner == t && (spans[i].lasts() || !t.back) {
 			if spans[i].lasts() && !to.IsZero() {
 				spans[i].to = later(to, spans[i].from)
 			}
 			return
 		}
 	}
-	if from.IsZero() && len(spans) > 0 {
+	if t.back || from.IsZero() && len(spans) > 0 {
 		from = taken
 	}
 	if !to.IsZero() {

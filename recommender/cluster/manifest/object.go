@@ -100,7 +100,7 @@ func (r *reader) objectAt(n *yaml.Node, in nesting, apiVersion, kind string, dep
 	k, ok, err := cluster.LookupKind(ref.APIVersion, ref.Kind)
 	if err != nil {
 		at := in.document.line + cluster.FieldLine(n, "kind") - 1
-		r.problem(at, "kind", ref, "%s; the object is left out", err)
+		r.problem(at, "kind", ref, "%s%s", err, leftOut(ref))
 	}
 	if ok {
 		r.known(n, in, ref, k)
@@ -160,12 +160,15 @@ func (r *reader) known(n *yaml.Node, in nesting, ref cluster.Ref, k cluster.Kind
 		if f.line == 0 {
 			line = at(f.field)
 		}
-		r.problem(line, f.field, ref, "%s; %s is left out", f.message, ref)
+		r.problem(line, f.field, ref, "%s%s", f.message, leftOut(ref))
 	}
 	if len(d.faults) == 0 {
 		r.content.items = append(r.content.items, cluster.Item{Ref: ref, Object: typed, Source: r.source(n, in)})
 	}
 }
+
+// leftOut ends the message of a problem that costs an object.
+func leftOut(ref cluster.Ref) string { return "; " + ref.String() + " is left out" }
 
 func (r *reader) source(n *yaml.Node, in nesting) cluster.Source {
 	s := cluster.Source{File: r.file, Line: in.document.line, YAML: in.document.text}
