@@ -20,6 +20,9 @@ const DefaultLearning = 24 * time.Hour
 type Judge interface {
 	Check(policy.Connection) policy.Verdict
 	Allowances() []policy.Allowance
+	// Reach gives the indexes in Snapshot.Pods of the pods that may be the other
+	// end of an allowance; anyone says that it is open to every address.
+	Reach(policy.AllowanceID) (pods []int, anyone bool)
 }
 
 // Input is everything that an analysis looks at.

@@ -46,7 +46,7 @@ type Party struct {
 	Namespace    string     `json:"namespace,omitempty"`
 	WorkloadKind string     `json:"workloadKind,omitempty"`
 	Name         string     `json:"name,omitempty"` // workload, or node
-	IP           netip.Addr `json:"ip,omitzero"`    // outside only
+	IP           netip.Addr `json:"ip,omitzero"`    // outside, and nodes that the snapshot lacks
 	DNS          string     `json:"dns,omitempty"`  // outside only: the name that was asked for
 }
 
@@ -107,8 +107,13 @@ type Edge struct {
 	// is not held as unseen.
 	Teaches bool `json:"teaches"`
 
-	// Key is the edge in the words of package flow, without addresses of pods.
-	Key flow.Edge `json:"-"`
+	// Needs lists, for each pair of pods that was asked for and each end where
+	// rules decided, the atoms that let the edge through.
+	Needs []Need `json:"-"`
+	// Number is Protocol as a number.
+	Number flow.Protocol `json:"-"`
+	// Bins is the number of time bins in which the edge was seen.
+	Bins int `json:"bins"`
 }
 
 // State is a verdict in one word.

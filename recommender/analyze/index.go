@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package analyze
+
+import (
+	"cmp"
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/netcinch/netcinch/recommender/cluster"
+	"github.com/netcinch/netcinch/recommender/flow"
+	"github.com/netcinch/netcinch/recommender/policy"
+)
+
+// index finds things in a snapshot.
+type index struct {
+	snapshot  *cluster.Snapshot
+	pods      map[flow.Workload][]*cluster.Pod // that live, or stand in; in the snapshot's order
+	named     map[[2]string]*cluster.Pod       // by namespace and name
+	workloads map[flow.Workload]*cluster.Workload
+	order     []flow.Workload // those with pods, sorted
+	nodes     map[string]*cluster.Node
+	podAddr   map[netip.Addr]*cluster.Pod // pods of their own network
+	nodeAddr  map[netip.Addr]string
+	policies  map[cluster.Ref]*cluster.Object
+	lines     map[policy.AllowanceID]int // in the file
+	periods   map[string]time.Duration   // of CronJob schedules
+}
+
+func newIndex(s *cluster.Snapshot) *index {
+	x := &index{
+		snapshot: s, pods: map[flow.Workload][]*cluster.Pod{}, named: map[[2]string]*cluster.Pod{},
+		workloads: map[flow.Workload]*cluster.Workload{}, nodes: map[string]*cluster.Node{},
+		podAddr: map[netip.Addr]*cluster.Pod{}, nodeAddr: map[netip.Addr]string{}, policies: map[cluster.Ref]*cluster.Object{},
+		lines: map[policy.AllowanceID]int{}, periods: map[string]time.Duration{},
+	}
+	for i := range s.Pods {
+		x.addPod(&s.Pods[i])
+	}
+	for i := range s.Workloads {
+		x.workloads[s.Workloads[i].Workload] = &s.Workloads[i]
+	}
+	for i := range s.Nodes {
+		n := &s.Nodes[i]
+		x.nodes[n.Name] = n
+		for _, a := range n.Addresses {
+			x.nodeAddr[a] = n.Name
+		}
+	}
+	for i := range s.Policies {
+		x.policies[s.Policies[i].Ref] = &s.Policies[i]
+	}
+	for w := range x.pods {
+		x.order = append(x.order, w)
+	}
+	slices.SortFunc(x.order, compareWorkloads)
+	return x
+}
+
+func (x *index) addPod(p *cluster.Pod) {
+	x.named[[2]string{p.Namespace, p.Name}] = p
+	if p.Finished {
+		return
+	}
+	w := workloadOf(p)
+	x.pods[w] = append(x.pods[w], p)
+	if !p.HostNetwork {
+		for _, a := range p.IPs {
+			x.podAddr[a] = p
+		}
+	}
+}
+
+// workloadOf gives the workload of a pod; a pod without one is its own.
+func workloadOf(p *cluster.Pod) flow.Workload {
+	if !p.Workload.IsZero() {
+		return p.Workload
+	}
+	return flow.Workload{Namespace: p.Namespace, Kind: "Pod", Name: p.Name}
+}
+
+func compareWorkloads(a, b flow.Workload) int {
+	return cmp.Or(cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Name, b.Name), cmp.Compare(a.Kind, b.Kind))
+}
+
+// party folds an endpoint. Identity was resolved when the flow was seen; what
+// came with an address only (a file made elsewhere) is looked up here, but
+// never given to a pod that started later.
+func (x *index) party(e flow.Endpoint, seen flow.Window) Party {
+	switch {
+	case e.Workload.Name != "":
+		return x.known(e.Workload)
+	case e.Pod != "":
+		if p := x.named[[2]string{e.Workload.Namespace, e.Pod}]; p != nil {
+			return PartyOf(workloadOf(p))
+		}
+		return PartyOf(flow.Workload{Namespace: e.Workload.Namespace, Kind: "Pod", Name: e.Pod})
+	case e.Node != "" && x.nodes[e.Node] != nil:
+		return Party{Kind: PartyNode, Name: e.Node}
+	case e.Node != "":
+		return Party{Kind: PartyNode, Name: e.Node, IP: e.IP.Unmap()}
+	}
+	ip := e.IP.Unmap()
+	if p := x.podAddr[ip]; p != nil && !p.Started.After(seen.Start) {
+		return PartyOf(workloadOf(p))
+	}
+	if node, ok := x.nodeAddr[ip]; ok {
+		return Party{Kind: PartyNode, Name: node}
+	}
+	return Party{Kind: PartyOutside, IP: ip, DNS: e.DNS}
+}
+
+// known completes a workload whose kind the record does not tell.
+func (x *index) known(w flow.Workload) Party {
+	if w.Kind == "" {
+		for _, kind := range []string{"Deployment", "StatefulSet", "DaemonSet", "CronJob", "ReplicaSet", "Job", "Pod"} {
+			full := flow.Workload{Namespace: w.Namespace, Kind: kind, Name: w.Name}
+			if _, ok := x.pods[full]; ok {
+				return PartyOf(full)
+			}
+		}
+	}
+	return PartyOf(w)
+}

@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package analyze
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/netcinch/netcinch/recommender/flow"
+)
+
+// goodCoverage is the Good–Turing coverage from which evidence counts as
+// stable: 19 of 20 sightings of anything are of something already known.
+const goodCoverage = 0.95
+
+// readiness says for each workload how far its evidence can be trusted.
+func (x *index) readiness(in Input, edges []Edge, folded map[key]*folded, h *history) []Readiness {
+	touching := map[Party][]*Edge{}
+	for i := range edges {
+		e := &edges[i]
+		touching[e.Client] = append(touching[e.Client], e)
+		if e.Server != e.Client {
+			touching[e.Server] = append(touching[e.Server], e)
+		}
+	}
+	lost := map[string]NodeCoverage{}
+	for _, c := range in.Coverage {
+		lost[c.Node] = c
+	}
+	bins := allBins(folded)
+	out := make([]Readiness, 0, len(x.order))
+	for _, w := range x.order {
+		p := PartyOf(w)
+		r := Readiness{Workload: p, Since: h.since(p, x), Edges: len(touching[p]), Period: x.period(w).Seconds(), Reasons: []string{}}
+		if r.Since.IsZero() || h.end.Before(r.Since) {
+			r.Observed = 0
+		} else {
+			r.Observed = h.end.Sub(r.Since).Seconds()
+		}
+		r.sight(touching[p], bins)
+		x.lose(&r, w, lost)
+		r.judge(h.learning)
+		out = append(out, r)
+	}
+	return out
+}
+
+func allBins(folded map[key]*folded) int {
+	bins := map[int64]bool{}
+	for _, f := range folded {
+		for b := range f.bins {
+			bins[b] = true
+		}
+	}
+	return len(bins)
+}
+
+// sight computes the Good–Turing estimate over time bins. Where all records
+// were folded to one bin, connections stand in for bins.
+func (r *Readiness) sight(edges []*Edge, bins int) {
+	for _, e := range edges {
+		n := e.Bins
+		if bins < 2 {
+			n = int(min(max(e.Counters.Connections, 1), 1<<30))
+		}
+		r.Sightings += n
+		if n == 1 {
+			r.Single++
+		}
+		r.Runs = max(r.Runs, e.Bins)
+		if e.First.After(r.Newest) {
+			r.Newest = e.First
+		}
+	}
+	if r.Sightings > 0 {
+		r.Coverage = 1 - float64(r.Single)/float64(r.Sightings)
+	}
+}
+
+func (x *index) lose(r *Readiness, w flow.Workload, lost map[string]NodeCoverage) {
+	seen := map[string]bool{}
+	for _, pod := range x.pods[w] {
+		c, ok := lost[pod.Node]
+		if !ok || seen[pod.Node] {
+			continue
+		}
+		seen[pod.Node] = true
+		r.Lost += c.Lost
+		if c.Share < 1 {
+			r.Reasons = append(r.Reasons, fmt.Sprintf("node %s was watched for %.0f %% of the time", pod.Node, 100*c.Share))
+		}
+	}
+	slices.Sort(r.Reasons)
+}
+
+// judge sums up. The order is that of what a person has to wait for.
+func (r *Readiness) judge(learning time.Duration) {
+	if r.Lost > 0 {
+		r.Reasons = append(r.Reasons, fmt.Sprintf("%d flows were lost on its nodes", r.Lost))
+	}
+	if r.Edges > 0 && r.Coverage < goodCoverage {
+		r.Reasons = append(r.Reasons, fmt.Sprintf("coverage is %.0f %% (of %d sightings, %d were of edges seen once only)", 100*r.Coverage, r.Sightings, r.Single))
+	}
+	late := r.Observed < learning.Seconds()
+	if late {
+		r.Reasons = append(r.Reasons, fmt.Sprintf("observed for %s of %s", Span(seconds(r.Observed)), Span(learning)))
+	}
+	cron := r.Period > 0 && r.Observed < 2*r.Period
+	if cron {
+		r.Reasons = append(r.Reasons, fmt.Sprintf("its schedule runs every %s at the longest; observed for %s, two periods are needed", Span(seconds(r.Period)), Span(seconds(r.Observed))))
+	}
+	switch {
+	case r.Edges == 0:
+		r.State = ReadySilent
+		r.Reasons = append([]string{"no traffic was seen"}, r.Reasons...)
+	case late || cron:
+		r.State = ReadyLearning
+	case len(r.Reasons) > 0:
+		r.State = ReadyStabilising
+	default:
+		r.State = ReadyReady
+	}
+}
+
+func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }
+
+// Span writes a duration as people do: "3 days", "2 h 5 min", "40 s".
+func Span(d time.Duration) string {
+	switch {
+	case d >= 48*time.Hour:
+		return fmt.Sprintf("%d days", int(d/(24*time.Hour)))
+	case d >= time.Hour:
+		if m := int(d % time.Hour / time.Minute); m > 0 {
+			return fmt.Sprintf("%d h %d min", int(d/time.Hour), m)
+		}
+		return fmt.Sprintf("%d h", int(d/time.Hour))
+	case d >= time.Minute:
+		if s := int(d % time.Minute / time.Second); s > 0 {
+			return fmt.Sprintf("%d min %d s", int(d/time.Minute), s)
+		}
+		return fmt.Sprintf("%d min", int(d/time.Minute))
+	default:
+		return fmt.Sprintf("%d s", int(d/time.Second))
+	}
+}

@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package analyze
+
+import (
+	"time"
+
+	"github.com/netcinch/netcinch/recommender/flow"
+)
+
+// history says since when what is known.
+type history struct {
+	start, end time.Time // of all observation
+	learning   time.Duration
+	first      map[Party]time.Time // first edge of each party
+	spoken     map[habit]time.Time // first time of each habit
+	accepted   map[string]bool
+	learnt     map[Party]time.Time // when a workload's learning period ends
+}
+
+// habit is an edge in the sense in which it can be new: an outside name stands
+// for all of its addresses, and all nodes are one.
+type habit struct {
+	client, server Party
+	protocol       flow.Protocol
+	port           uint16
+}
+
+func habitOf(k key) habit {
+	return habit{client: habitual(k.client), server: habitual(k.server), protocol: k.protocol, port: k.port}
+}
+
+func habitual(p Party) Party {
+	switch {
+	case p.Kind == PartyNode:
+		return Party{Kind: PartyNode}
+	case p.Kind == PartyOutside && p.DNS != "":
+		return Party{Kind: PartyOutside, DNS: p.DNS}
+	}
+	return p
+}
+
+// newHistory dates every folded edge by the catalogue.
+func (x *index) newHistory(in Input, edges map[key]*folded) *history {
+	h := &history{
+		learning: in.Options.learning(), first: map[Party]time.Time{}, spoken: map[habit]time.Time{},
+		accepted: map[string]bool{}, learnt: map[Party]time.Time{},
+	}
+	for _, id := range in.Options.Accepted {
+		h.accepted[id] = true
+	}
+	for _, c := range in.Catalogue {
+		w := flow.Window{Start: c.FirstSeen, End: c.LastSeen}
+		k := key{x.party(c.Edge.Client, w), x.party(c.Edge.Server, w), c.Edge.Protocol, c.Edge.Port}
+		if e := edges[k]; e != nil {
+			e.seen(c.FirstSeen, c.LastSeen)
+		}
+		h.note(k, c.FirstSeen, c.LastSeen)
+	}
+	for k, e := range edges {
+		h.note(k, e.first, e.last)
+	}
+	if in.Window.End.After(h.end) {
+		h.end = in.Window.End
+	}
+	x.learn(h)
+	return h
+}
+
+func (h *history) note(k key, first, last time.Time) {
+	if last.After(h.end) {
+		h.end = last
+	}
+	if first.IsZero() {
+		return
+	}
+	earliest(&h.start, first)
+	for _, p := range []Party{k.client, k.server} {
+		at := h.first[p]
+		earliest(&at, first)
+		h.first[p] = at
+	}
+	at := h.spoken[habitOf(k)]
+	earliest(&at, first)
+	h.spoken[habitOf(k)] = at
+}
+
+func earliest(t *time.Time, u time.Time) {
+	if t.IsZero() || u.Before(*t) {
+		*t = u
+	}
+}
+
+// learn says for each workload when its learning period ends. It begins when
+// the workload was there and watched: with the first observation at all, or
+// when its first pod started, unless it was seen before that pod (a rollout).
+// A CronJob is learnt for two of its periods at least.
+func (x *index) learn(h *history) {
+	for _, w := range x.order {
+		p := PartyOf(w)
+		h.learnt[p] = h.since(p, x).Add(max(h.learning, 2*x.period(w)))
+	}
+}
+
+func (h *history) since(p Party, x *index) time.Time {
+	begun := h.start
+	var started time.Time
+	for _, pod := range x.pods[p.Workload()] {
+		if pod.Started.IsZero() {
+			return begun
+		}
+		earliest(&started, pod.Started)
+	}
+	if first := h.first[p]; !first.IsZero() {
+		earliest(&started, first)
+	}
+	if started.After(begun) {
+		return started
+	}
+	return begun
+}
+
+// period is the longest time between two runs of a CronJob; 0 for other kinds
+// and for schedules that are not understood.
+func (x *index) period(w flow.Workload) time.Duration {
+	wl := x.workloads[w]
+	if wl == nil || wl.Schedule == "" {
+		return 0
+	}
+	if d, ok := x.periods[wl.Schedule]; ok {
+		return d
+	}
+	d, err := Period(wl.Schedule)
+	if err != nil {
+		d = 0
+	}
+	x.periods[wl.Schedule] = d
+	return d
+}
+
+// unseen says whether an edge first appeared when both of its ends had been
+// learnt. Nodes and outside addresses count as learnt.
+func (h *history) unseen(k key, id string) bool {
+	at := h.spoken[habitOf(k)]
+	return !h.accepted[id] && !at.IsZero() && h.isLearnt(k.client, at) && h.isLearnt(k.server, at) &&
+		(k.client.Kind == PartyWorkload || k.server.Kind == PartyWorkload)
+}
+
+func (h *history) isLearnt(p Party, at time.Time) bool {
+	if p.Kind != PartyWorkload {
+		return true
+	}
+	end, known := h.learnt[p]
+	if !known { // gone from the snapshot: what is known is when it first spoke
+		end = h.first[p].Add(h.learning)
+	}
+	return !at.Before(end)
+}

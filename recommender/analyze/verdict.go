@@ -1,0 +1,218 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package analyze
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/netcinch/netcinch/recommender/cluster"
+	"github.com/netcinch/netcinch/recommender/policy"
+)
+
+// maxEnds bounds how many pods of one workload are asked for at one end. Pods
+// that a policy could tell apart come first.
+const maxEnds = 8
+
+// judged is an edge's verdict with the atoms that allowed it.
+type judged struct {
+	verdict Verdict
+	needs   []Need
+}
+
+// Need is what the traffic of one pair of pods stands on at one end: any one
+// of the atoms.
+type Need struct {
+	Direction policy.Direction
+	Atoms     []policy.AllowanceID
+}
+
+// ends gives the peers that stand for a party, at most maxEnds.
+func (x *index) ends(p Party) []policy.Peer {
+	switch p.Kind {
+	case PartyWorkload:
+		var peers []policy.Peer
+		for _, pod := range distinct(x.pods[p.Workload()]) {
+			peers = append(peers, policy.Peer{Pod: pod})
+		}
+		return peers
+	case PartyNode:
+		if p.IP.IsValid() {
+			return []policy.Peer{{Addr: p.IP}}
+		}
+		var peers []policy.Peer
+		if n := x.nodes[p.Name]; n != nil {
+			for _, a := range n.Addresses {
+				peers = append(peers, policy.Peer{Addr: a})
+			}
+		}
+		return peers
+	case PartyOutside:
+		if p.IP.IsValid() {
+			return []policy.Peer{{Addr: p.IP}}
+		}
+	}
+	return nil
+}
+
+// distinct orders pods so that those that differ in what selectors see come
+// first, and cuts the list to maxEnds.
+func distinct(pods []*cluster.Pod) []*cluster.Pod {
+	var first, rest []*cluster.Pod
+	seen := map[string]bool{}
+	for _, p := range pods {
+		if s := signature(p); !seen[s] {
+			seen[s] = true
+			first = append(first, p)
+		} else {
+			rest = append(rest, p)
+		}
+	}
+	all := append(first, rest...)
+	return all[:min(len(all), maxEnds)]
+}
+
+func signature(p *cluster.Pod) string {
+	keys := slices.Sorted(maps.Keys(p.Labels))
+	text := fmt.Sprint(p.ServiceAccount, p.HostNetwork, p.Ports)
+	for _, k := range keys {
+		text += "\x00" + k + "=" + p.Labels[k]
+	}
+	return text
+}
+
+// pairsOf calls visit with each pair of ends that can talk: of the same address
+// family where both have addresses.
+func pairsOf(from, to []policy.Peer, visit func(from, to policy.Peer)) {
+	for _, a := range from {
+		for _, b := range to {
+			if speak(a, b) {
+				visit(a, b)
+			}
+		}
+	}
+}
+
+// speak says whether two ends have an address family in common.
+func speak(a, b policy.Peer) bool {
+	v4a, v6a := families(a)
+	v4b, v6b := families(b)
+	return v4a && v4b || v6a && v6b
+}
+
+func families(p policy.Peer) (v4, v6 bool) {
+	if p.Addr.IsValid() {
+		return p.Addr.Is4(), p.Addr.Is6()
+	}
+	if p.Pod == nil || len(p.Pod.IPs) == 0 {
+		return true, true
+	}
+	for _, a := range p.Pod.IPs {
+		v4, v6 = v4 || a.Is4(), v6 || a.Is6()
+	}
+	return v4, v6
+}
+
+// judge asks the engine about every pair of pods that stands for the edge.
+func (x *index) judge(engine Judge, k key) judged {
+	var out judged
+	out.verdict = Verdict{State: StateUnknown, Mixed: []string{}, Uncertain: []string{}, Egress: Side{Why: []Step{}}, Ingress: Side{Why: []Step{}}}
+	var shown *policy.Verdict
+	var denied []string
+	allowed := 0
+	uncertain := set{}
+	pairsOf(x.ends(k.client), x.ends(k.server), func(from, to policy.Peer) {
+		v := engine.Check(policy.Connection{From: from, To: to, Protocol: k.protocol, Port: k.port, ICMPType: -1, ICMPCode: -1})
+		for _, u := range v.Uncertain {
+			uncertain.add(u)
+		}
+		if v.Allowed {
+			allowed++
+			out.needs = append(out.needs, needsOf(v)...)
+		} else {
+			denied = append(denied, endText(from)+" → "+endText(to))
+		}
+		if shown == nil || shown.Allowed && !v.Allowed {
+			shown = &v
+		}
+	})
+	if shown == nil {
+		return out
+	}
+	out.verdict.State = StateAllowed
+	switch {
+	case allowed == 0:
+		out.verdict.State = StateDenied
+	case len(denied) > 0:
+		out.verdict.State = StateMixed
+		out.verdict.Mixed = denied
+	}
+	out.verdict.Uncertain = uncertain.sorted()
+	out.verdict.Egress, out.verdict.Ingress = x.side(shown.Egress), x.side(shown.Ingress)
+	return out
+}
+
+func endText(p policy.Peer) string {
+	if p.Pod != nil {
+		return p.Pod.Namespace + "/" + p.Pod.Name
+	}
+	return p.Addr.String()
+}
+
+// needsOf lists what an allowed connection stood on, at the ends where rules
+// decided.
+func needsOf(v policy.Verdict) []Need {
+	var needs []Need
+	add := func(d policy.Direction, side policy.DirectionVerdict) {
+		n := Need{Direction: d}
+		for _, s := range side.Why {
+			if s.Kind == policy.StepRule && s.Action == policy.ActionAllow {
+				n.Atoms = append(n.Atoms, s.Allowance)
+			}
+		}
+		if len(n.Atoms) > 0 {
+			needs = append(needs, n)
+		}
+	}
+	add(policy.Egress, v.Egress)
+	add(policy.Ingress, v.Ingress)
+	return needs
+}
+
+func (x *index) side(d policy.DirectionVerdict) Side {
+	s := Side{Allowed: d.Allowed, Isolated: d.Isolated, Why: make([]Step, 0, len(d.Why))}
+	for _, w := range d.Why {
+		s.Why = append(s.Why, x.step(w))
+	}
+	return s
+}
+
+var stepKinds = map[policy.StepKind]StepKind{
+	policy.StepNotIsolated: StepNotIsolated, policy.StepRule: StepRule, policy.StepNoMatch: StepNoMatch,
+	policy.StepDefault: StepDefault, policy.StepAlways: StepAlways,
+}
+
+var actions = map[policy.Action]string{
+	policy.ActionAllow: "allow", policy.ActionDeny: "deny", policy.ActionPass: "pass", policy.ActionLog: "log",
+}
+
+func (x *index) step(w policy.Step) Step {
+	s := Step{Kind: stepKinds[w.Kind], Tier: w.Tier, Text: w.Text}
+	if w.Policy.Name != "" {
+		ref := RefOf(w.Policy)
+		s.Policy = &ref
+		if o := x.policies[w.Policy]; o != nil {
+			s.File = o.Source.File
+		}
+	}
+	if w.Kind == policy.StepRule {
+		s.Action = actions[w.Action]
+		if w.Action == policy.ActionAllow {
+			a := AllowanceOf(w.Allowance)
+			s.Allowance = &a
+			s.Line = x.lines[w.Allowance]
+		}
+	}
+	return s
+}
