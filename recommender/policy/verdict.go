@@ -42,6 +42,12 @@ func (d Direction) String() string {
 type Peer struct {
 	Pod  *cluster.Pod
 	Addr netip.Addr
+	// DNS is the name that the client asked for, where To is outside: policies
+	// with domain names need it. Empty when not known.
+	DNS string
+	// Rewritten: Addr is not the peer's own, it was translated on the way. The
+	// verdict is then uncertain.
+	Rewritten bool
 }
 
 // Connection is a question to the engine: may From open it to To? Port is the
