@@ -4,7 +4,6 @@ package policy
 
 import (
 	"errors"
-	"fmt"
 	"slices"
 
 	networkingv1 "k8s.io/api/networking/v1"
@@ -199,22 +198,9 @@ func labelSelector(s *metav1.LabelSelector, at path) (*selector.Expr, *fault) {
 	var field *selector.FieldError
 	switch {
 	case errors.As(err, &field):
-		return nil, faultAt(at.with(fieldPath(field.Field)...), "%s", field.Message)
+		return nil, faultAt(at.with(field.Path...), "%s", field.Message)
 	case err != nil:
 		return nil, faultAt(at, "%s", err)
 	}
 	return e, nil
-}
-
-// fieldPath splits "matchExpressions[0].operator" into a path.
-func fieldPath(field string) path {
-	var i int
-	var name string
-	if n, _ := fmt.Sscanf(field, "matchExpressions[%d].%s", &i, &name); n == 2 {
-		return path{"matchExpressions", i, name}
-	}
-	if n, _ := fmt.Sscanf(field, "matchLabels[%s", &name); n == 1 {
-		return path{"matchLabels", name[:len(name)-1]}
-	}
-	return path{field}
 }
