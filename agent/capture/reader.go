@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build linux
+
+package capture
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"os"
+	"sync"
+	"sync/atomic"
+
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/ringbuf"
+)
+
+// Kinds of ring buffer event, as in bpf/flow.h.
+const (
+	eventOverflow4 = 1
+	eventOverflow6 = 2
+	eventDNS       = 3
+)
+
+// reader empties the ring buffer: packets that found no room in the flow map
+// are folded here until the next drain, DNS answers go to a channel.
+type reader struct {
+	ring    *ringbuf.Reader
+	options Options
+	clock   clock
+	answers chan DNSAnswer
+	done    chan struct{}
+
+	mu        sync.Mutex
+	overflow4 map[key4]flow4
+	overflow6 map[key6]flow6
+	lost      Count
+
+	dnsLost, dnsUnparsed atomic.Uint64
+}
+
+func newReader(events *ebpf.Map, o Options, c clock) (*reader, error) {
+	ring, err := ringbuf.NewReader(events)
+	if err != nil {
+		return nil, fmt.Errorf("opening the ring buffer: %w", err)
+	}
+	r := &reader{
+		ring: ring, options: o, clock: c,
+		answers:   make(chan DNSAnswer, o.DNSBuffer),
+		done:      make(chan struct{}),
+		overflow4: make(map[key4]flow4),
+		overflow6: make(map[key6]flow6),
+	}
+	go r.run()
+	return r, nil
+}
+
+// Close ends the reading and waits for it.
+func (r *reader) Close() error {
+	err := r.ring.Close()
+	<-r.done
+	return err
+}
+
+func (r *reader) run() {
+	defer close(r.done)
+	defer close(r.answers)
+	var event ringbuf.Record
+	for {
+		err := r.ring.ReadInto(&event)
+		if errors.Is(err, os.ErrClosed) {
+			return
+		}
+		if err != nil || len(event.RawSample) < 8 {
+			continue // woken for nothing
+		}
+		r.take(event.RawSample)
+	}
+}
+
+func (r *reader) take(event []byte) {
+	switch binary.NativeEndian.Uint32(event) {
+	case eventOverflow4:
+		if len(event) == 8+len(key4{})+len(flow4{}) {
+			r.mu.Lock()
+			fold(r, r.overflow4, key4(event[8:]), flow4(event[8+len(key4{}):]))
+			r.mu.Unlock()
+		}
+	case eventOverflow6:
+		if len(event) == 8+len(key6{})+len(flow6{}) {
+			r.mu.Lock()
+			fold(r, r.overflow6, key6(event[8:]), flow6(event[8+len(key6{}):]))
+			r.mu.Unlock()
+		}
+	case eventDNS:
+		r.takeDNS(event)
+	}
+}
+
+// fold adds one packet to its flow's.
+func fold[K key, V value](r *reader, flows map[K]V, k K, v V) {
+	packet := reading{key: keyBytes(&k), value: valueBytes(&v)}
+	whole, known := flows[k]
+	if !known && len(flows) >= r.options.MaxOverflow {
+		lost := difference(packet.tx()+packet.rx(), 0)
+		r.lost.Packets += lost.Packets
+		r.lost.Bytes += lost.Bytes
+		return
+	}
+	if !known {
+		flows[k] = v
+		return
+	}
+	w := reading{key: packet.key, value: valueBytes(&whole)}
+	binary.NativeEndian.PutUint64(w.value, w.tx()+packet.tx())
+	binary.NativeEndian.PutUint64(w.value[8:], w.rx()+packet.rx())
+	binary.NativeEndian.PutUint32(w.value[20:], packet.last())
+	binary.NativeEndian.PutUint32(w.value[24:], w.state()|packet.state())
+	flows[k] = whole
+}
+
+// overflowed reports the folded flows and forgets them.
+func (r *reader) overflowed(p *pass) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for k, v := range r.overflow4 {
+		p.emit(reading{key: k[:], value: v[:]}.record(p.moment, seen{}))
+	}
+	for k, v := range r.overflow6 {
+		p.emit(reading{key: k[:], value: v[:]}.record(p.moment, seen{}))
+	}
+	clear(r.overflow4)
+	clear(r.overflow6)
+}

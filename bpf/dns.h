@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* DNS answers over UDP, handed to user space whole, which parses them. */
+#ifndef NETCINCH_DNS_H
+#define NETCINCH_DNS_H
+
+#include "flow.h"
+#include "maps.h"
+#include "packet.h"
+
+#define DNS_PORT 53
+
+/*
+ * Says whether a packet to the local end is an answer to what it asked: only
+ * from a flow on which it sent something, so that a stranger's packet from
+ * port 53 names nothing.
+ */
+static __always_inline int is_dns_answer(const struct packet *p, const struct flow *flow)
+{
+	return p->protocol == IP_UDP && p->source_port == bpf_htons(DNS_PORT) &&
+	       p->fragment == WHOLE && (flow->state & SENT);
+}
+
+__noinline int send_dns_answer(struct __sk_buff *skb, __u32 offset)
+{
+	__u32 zero = 0;
+	struct dns_event *event = bpf_map_lookup_elem(&scratch, &zero);
+	__u32 length = skb->len - offset;
+
+	if (!event || skb->len <= offset)
+		return 0;
+	if (length > DNS_MAX)
+		length = DNS_MAX;
+	event->kind = EVENT_DNS;
+	event->slot = slot;
+	event->length = length;
+	event->jiffies = bpf_jiffies64();
+	/* Both are bounded above; the verifier has to see it after spills, too. */
+	asm volatile("" : "+r"(length));
+	if (length == 0 || length > DNS_MAX)
+		return 0;
+	if (bpf_skb_load_bytes(skb, offset, event->payload, length))
+		return 0;
+	if (bpf_ringbuf_output(&events, event, sizeof(*event) - DNS_MAX + length, 0)) {
+		struct losses *losses = lost();
+		if (losses)
+			losses->dns_lost++;
+	}
+	return 0;
+}
+
+#endif

@@ -1,0 +1,8 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package bpf holds the flow program, compiled, and the structs that it shares
+// with user space. flow.bpf.c is its source, flow.h its contract; the objects
+// are committed, so that building needs no clang.
+package bpf
+
+//go:generate go tool bpf2go -cc clang-19 -strip llvm-strip-19 -target amd64,arm64 -go-package bpf -type key4 -type key6 -type flow4 -type flow6 -type overflow4 -type overflow6 -type dns_event -type losses Flow flow.bpf.c -- -O2 -g -Wall -Werror -mcpu=v3
