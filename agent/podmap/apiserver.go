@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build linux
+
+package podmap
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync/atomic"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/fields"
+	"k8s.io/client-go/informers"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/tools/cache"
+)
+
+// APIServer is a source of pods: a watch on the pods that are bound to this
+// node.
+type APIServer struct {
+	client kubernetes.Interface
+	node   string
+	logger *slog.Logger
+	fails  atomic.Uint64
+	last   atomic.Pointer[string] // the watch's problem, logged once while it lasts
+}
+
+// NewAPIServer makes a source.
+func NewAPIServer(client kubernetes.Interface, node string, logger *slog.Logger) *APIServer {
+	return &APIServer{client: client, node: node, logger: logger}
+}
+
+// Failures counts watches that broke and objects that could not be understood.
+func (a *APIServer) Failures() uint64 { return a.fails.Load() }
+
+// Watch lists the node's pods and follows their changes. While the API server
+// cannot be reached, what was known stays.
+func (a *APIServer) Watch(ctx context.Context, update func([]Pod)) error {
+	factory := informers.NewSharedInformerFactoryWithOptions(a.client, 0,
+		informers.WithTweakListOptions(func(o *metav1.ListOptions) {
+			o.FieldSelector = fields.OneTermEqualSelector("spec.nodeName", a.node).String()
+		}),
+		informers.WithTransform(trim))
+	informer := factory.Core().V1().Pods().Informer()
+	if err := informer.SetWatchErrorHandlerWithContext(a.failed); err != nil {
+		return fmt.Errorf("watching the node's pods: %w", err)
+	}
+	changed := make(chan struct{}, 1)
+	poke := func() {
+		select {
+		case changed <- struct{}{}:
+		default: // a change is already waiting to be looked at
+		}
+	}
+	_, err := informer.AddEventHandler(cache.ResourceEventHandlerFuncs{
+		AddFunc: func(any) { poke() }, UpdateFunc: func(_, _ any) { poke() }, DeleteFunc: func(any) { poke() },
+	})
+	if err != nil {
+		return fmt.Errorf("watching the node's pods: %w", err)
+	}
+	factory.Start(ctx.Done())
+	defer factory.Shutdown()
+	if !cache.WaitForCacheSync(ctx.Done(), informer.HasSynced) {
+		return nil // stopped before the API server answered
+	}
+	poke() // also where there are no pods
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-changed:
+			update(a.pods(informer.GetStore()))
+		}
+	}
+}
+
+func (a *APIServer) pods(store cache.Store) []Pod {
+	a.last.Store(nil)
+	var pods []Pod
+	for _, object := range store.List() {
+		p, ok := object.(*corev1.Pod)
+		if !ok || (p.Spec.NodeName != "" && p.Spec.NodeName != a.node) {
+			continue
+		}
+		pod, err := podOf(p)
+		if err != nil {
+			a.fails.Add(1)
+			a.logger.Error("a pod of the API server cannot be understood and is passed over", slog.Any("error", err))
+			continue
+		}
+		pods = append(pods, pod)
+	}
+	return pods
+}
+
+// failed logs a problem of the watch once while it lasts.
+func (a *APIServer) failed(_ context.Context, _ *cache.Reflector, err error) {
+	if err == nil || errors.Is(err, context.Canceled) {
+		return
+	}
+	a.fails.Add(1)
+	text := err.Error()
+	if last := a.last.Swap(&text); last != nil && *last == text {
+		return
+	}
+	a.logger.Warn("the node's pods cannot be watched; what was known stays, and it is tried again", slog.Any("error", err))
+}
+
+// trim keeps of a pod only what [podOf] reads, for the memory's sake.
+func trim(object any) (any, error) {
+	p, ok := object.(*corev1.Pod)
+	if !ok {
+		return object, nil
+	}
+	t := &corev1.Pod{
+		ObjectMeta: metav1.ObjectMeta{
+			Namespace: p.Namespace, Name: p.Name, UID: p.UID, ResourceVersion: p.ResourceVersion, CreationTimestamp: p.CreationTimestamp,
+		},
+		Spec:   corev1.PodSpec{NodeName: p.Spec.NodeName, HostNetwork: p.Spec.HostNetwork},
+		Status: corev1.PodStatus{Phase: p.Status.Phase, PodIP: p.Status.PodIP, PodIPs: p.Status.PodIPs, StartTime: p.Status.StartTime},
+	}
+	for _, c := range p.Status.ContainerStatuses {
+		t.Status.ContainerStatuses = append(t.Status.ContainerStatuses, corev1.ContainerStatus{State: corev1.ContainerState{Terminated: c.State.Terminated}})
+	}
+	return t, nil
+}

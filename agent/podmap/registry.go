@@ -1,0 +1,222 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build linux
+
+package podmap
+
+import (
+	"net/netip"
+	"sync"
+	"time"
+
+	"github.com/netcinch/netcinch/agent/capture"
+)
+
+// How long the registry remembers and hesitates.
+const (
+	// DefaultRetain is how long a slot or a pod that is gone is still known. It
+	// is longer than edges wait for their pod.
+	DefaultRetain = 5 * time.Minute
+	// DefaultDoubt is how long a slot waits for a better claim, where the only
+	// pod with its address had that address before the slot was there.
+	DefaultDoubt = 5 * time.Second
+	// timeStep is the resolution of times in the Kubernetes API.
+	timeStep = time.Second
+)
+
+// Registry binds slots to pods. It is safe for concurrent use.
+type Registry struct {
+	clock  func() time.Time
+	retain time.Duration
+	doubt  time.Duration
+
+	mu     sync.Mutex
+	slots  map[capture.Slot]*slot
+	pods   map[string]*claim // by Pod.key
+	bound  map[string]capture.Slot
+	synced bool // the source has reported once
+}
+
+// slot is one attachment.
+type slot struct {
+	addresses map[netip.Addr]struct{} // every address that the interface ever had
+	attached  time.Time
+	detached  time.Time // zero while watched
+	early     bool      // was there when the agent started: pods may have been reported before
+	pod       *Pod      // once bound, for ever
+}
+
+// claim is a pod that says which addresses are its own.
+type claim struct {
+	pod     Pod
+	claimed time.Time // when the source first reported its addresses
+	gone    time.Time // when the source stopped to report it; zero while it does
+	ended   time.Time // when it was first seen to have ended; zero while it runs
+}
+
+// NewRegistry makes an empty registry.
+func NewRegistry(clock func() time.Time) *Registry {
+	return &Registry{
+		clock: clock, retain: DefaultRetain, doubt: DefaultDoubt,
+		slots: make(map[capture.Slot]*slot), pods: make(map[string]*claim), bound: make(map[string]capture.Slot),
+	}
+}
+
+// Attach says that a slot is watched. Early: it was there when the agent started.
+func (r *Registry) Attach(id capture.Slot, early bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.slots[id] = &slot{addresses: make(map[netip.Addr]struct{}), attached: r.clock(), early: early}
+}
+
+// Address says that the slot's interface has an address.
+func (r *Registry) Address(id capture.Slot, address netip.Addr) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	s, ok := r.slots[id]
+	if !ok || address.IsLinkLocalUnicast() || address.IsLoopback() {
+		return
+	}
+	s.addresses[address.Unmap().WithZone("")] = struct{}{}
+	r.bind(id, s)
+}
+
+// Detach says that the slot's interface is gone.
+func (r *Registry) Detach(id capture.Slot) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if s, ok := r.slots[id]; ok && s.detached.IsZero() {
+		s.detached = r.clock()
+	}
+}
+
+// SetPods takes all pods of the node as they are now.
+func (r *Registry) SetPods(pods []Pod) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	now := r.clock()
+	r.synced = true
+	present := make(map[string]struct{}, len(pods))
+	for _, p := range pods {
+		present[p.key()] = struct{}{}
+		r.claim(p, now)
+	}
+	for k, c := range r.pods {
+		if _, ok := present[k]; !ok && c.gone.IsZero() {
+			c.gone = now
+		}
+	}
+	for id, s := range r.slots {
+		r.bind(id, s)
+	}
+}
+
+func (r *Registry) claim(p Pod, now time.Time) {
+	c, known := r.pods[p.key()]
+	if !known {
+		c = &claim{}
+		r.pods[p.key()] = c
+	}
+	if c.claimed.IsZero() && len(p.Addresses) > 0 {
+		c.claimed = now
+	}
+	// A pod that has ended may be reported without its addresses: it had them.
+	if len(p.Addresses) == 0 {
+		p.Addresses = c.pod.Addresses
+	}
+	c.pod, c.gone = p, time.Time{}
+	switch {
+	case !p.Over:
+		c.ended = time.Time{}
+	case !p.Ended.IsZero():
+		c.ended = p.Ended
+	case c.ended.IsZero():
+		c.ended = now
+	}
+}
+
+// Identify gives the pod that a slot is bound to.
+func (r *Registry) Identify(id capture.Slot) (Pod, bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	s, ok := r.slots[id]
+	if !ok {
+		return Pod{}, false
+	}
+	r.bind(id, s)
+	if s.pod == nil {
+		return Pod{}, false
+	}
+	return *s.pod, true
+}
+
+// Bound says whether a slot's pod is known, so that its addresses need no more
+// attention.
+func (r *Registry) Bound(id capture.Slot) bool {
+	_, ok := r.Identify(id)
+	return ok
+}
+
+// Sweep forgets what is gone for long, and gives the slots that it forgot.
+func (r *Registry) Sweep() []capture.Slot {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	before := r.clock().Add(-r.retain)
+	var forgotten []capture.Slot
+	for id, s := range r.slots {
+		if !s.detached.IsZero() && s.detached.Before(before) {
+			delete(r.slots, id)
+			forgotten = append(forgotten, id)
+		}
+	}
+	for k, c := range r.pods {
+		if _, held := r.slots[r.bound[k]]; !held && !c.gone.IsZero() && c.gone.Before(before) {
+			delete(r.pods, k)
+			delete(r.bound, k)
+		}
+	}
+	return forgotten
+}
+
+// State is what is watched at present.
+type State struct {
+	PodsKnown   int  // pods of the node that run with an interface of their own
+	PodsWatched int  // of these, with a slot
+	HostNetwork int  // pods that share the node's interfaces
+	Slots       int  // interfaces watched
+	Unbound     int  // of these, without a known pod
+	Synced      bool // the source of pods has reported
+}
+
+// State counts.
+func (r *Registry) State() State {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	s := State{Synced: r.synced}
+	for k, c := range r.pods {
+		if !c.gone.IsZero() || !c.ended.IsZero() {
+			continue
+		}
+		if c.pod.HostNetwork {
+			s.HostNetwork++
+			continue
+		}
+		if len(c.pod.Addresses) == 0 {
+			continue // has no interface yet
+		}
+		s.PodsKnown++
+		if sl, ok := r.slots[r.bound[k]]; ok && sl.detached.IsZero() {
+			s.PodsWatched++
+		}
+	}
+	for _, sl := range r.slots {
+		if !sl.detached.IsZero() {
+			continue
+		}
+		s.Slots++
+		if sl.pod == nil {
+			s.Unbound++
+		}
+	}
+	return s
+}
