@@ -169,3 +169,10 @@ func plain(err error) error {
 	}
 	return err
 }
+
+// Read reads one text as if it were the file of that name, without making a
+// snapshot of it: for sources that hold single objects as text.
+func Read(name string, text []byte) ([]cluster.Item, []cluster.Problem) {
+	c := readText(name, "", text)
+	return c.items, c.problems
+}
