@@ -17,15 +17,6 @@ struct nf_conn *bpf_skb_ct_lookup(struct __sk_buff *skb, struct bpf_sock_tuple *
 				  __u32 opts__sz) __ksym __weak;
 void bpf_ct_release(struct nf_conn *ct) __ksym __weak;
 
-#define SAME6(a, b) ((a)[0] == (b)[0] && (a)[1] == (b)[1] && (a)[2] == (b)[2] && (a)[3] == (b)[3])
-#define COPY6(to, from)              \
-	do {                         \
-		(to)[0] = (from)[0]; \
-		(to)[1] = (from)[1]; \
-		(to)[2] = (from)[2]; \
-		(to)[3] = (from)[3]; \
-	} while (0)
-
 /*
  * Says whether this packet is the one to ask on, and that nobody else asks:
  * the kfunc knows TCP and UDP only.
@@ -39,9 +30,10 @@ static __always_inline int ask_now(struct flow *flow, __u8 protocol)
 	return !(__sync_fetch_and_or(&flow->state, ASKED_CONNTRACK) & ASKED_CONNTRACK);
 }
 
-static __always_inline void ask4(struct __sk_buff *skb, const struct key4 *key, struct flow4 *value)
+static __always_inline void ask4(struct __sk_buff *skb, const struct key4 *key, struct flow4 *value,
+				 __s32 netns)
 {
-	struct bpf_ct_opts opts = { .netns_id = conntrack_netns };
+	struct bpf_ct_opts opts = { .netns_id = netns };
 	struct bpf_sock_tuple tuple = {};
 	__u32 state = 0;
 
@@ -76,9 +68,10 @@ static __always_inline void ask4(struct __sk_buff *skb, const struct key4 *key, 
 	__sync_fetch_and_or(&value->flow.state, state);
 }
 
-static __always_inline void ask6(struct __sk_buff *skb, const struct key6 *key, struct flow6 *value)
+static __always_inline void ask6(struct __sk_buff *skb, const struct key6 *key, struct flow6 *value,
+				 __s32 netns)
 {
-	struct bpf_ct_opts opts = { .netns_id = conntrack_netns };
+	struct bpf_ct_opts opts = { .netns_id = netns };
 	struct bpf_sock_tuple tuple = {};
 	__u32 state = 0;
 

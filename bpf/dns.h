@@ -7,8 +7,6 @@
 #include "maps.h"
 #include "packet.h"
 
-#define DNS_PORT 53
-
 /*
  * Says whether a packet to the local end is an answer to what it asked: only
  * from a flow on which it sent something, so that a stranger's packet from
@@ -20,7 +18,7 @@ static __always_inline int is_dns_answer(const struct packet *p, const struct fl
 	       p->fragment == WHOLE && (flow->state & SENT);
 }
 
-__noinline int send_dns_answer(struct __sk_buff *skb, __u32 offset)
+__noinline int send_dns_answer(struct __sk_buff *skb, __u32 offset, __u32 from)
 {
 	__u32 zero = 0;
 	struct dns_event *event = bpf_map_lookup_elem(&scratch, &zero);
@@ -31,7 +29,7 @@ __noinline int send_dns_answer(struct __sk_buff *skb, __u32 offset)
 	if (length > DNS_MAX)
 		length = DNS_MAX;
 	event->kind = EVENT_DNS;
-	event->slot = slot;
+	event->slot = from;
 	event->length = length;
 	event->jiffies = bpf_jiffies64();
 	/* Both are bounded above; the verifier has to see it after spills, too. */

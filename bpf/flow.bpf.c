@@ -10,258 +10,34 @@
 #include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
 #include "flow.h"
-#include "packet.h"
-#include "maps.h"
-#include "sighting.h"
-#include "conntrack.h"
-#include "dns.h"
-
-static __always_inline void unparsed(void)
-{
-	struct losses *losses = lost();
-
-	if (losses)
-		losses->unparsed++;
-}
-
-static __always_inline void key4_of(struct key4 *key, const struct ipv4_header *ip,
-				    const struct packet *p, enum direction direction,
-				    const struct sighting *s)
-{
-	key->local = direction == EGRESS ? ip->source : ip->target;
-	key->remote = direction == EGRESS ? ip->target : ip->source;
-	key->local_port = s->local_port;
-	key->remote_port = s->remote_port;
-	key->slot_protocol = slot << 8 | p->protocol;
-}
-
-static __always_inline void key6_of(struct key6 *key, const struct ipv6_header *ip,
-				    const struct packet *p, enum direction direction,
-				    const struct sighting *s)
-{
-	COPY6(key->local, direction == EGRESS ? ip->source : ip->target);
-	COPY6(key->remote, direction == EGRESS ? ip->target : ip->source);
-	key->local_port = s->local_port;
-	key->remote_port = s->remote_port;
-	key->slot_protocol = slot << 8 | p->protocol;
-}
+#include "known.h"
+#include "whole.h"
 
 /*
- * Makes an ICMP error part of the flow that it quotes: gives what it adds there
- * and that flow's key; -1 where the quoted packet does not tell. Global, as are
- * the other rare paths, so that the verifier looks at it once.
+ * All are "tc", without an expected attach type: newer kernels let programs
+ * call each other only where these are the same, and TCX asks for none.
  */
-__noinline int error4(struct __sk_buff *skb, const struct packet *error, struct sighting *s,
-		      struct key4 *key, __u32 direction)
-{
-	enum direction way = direction == INGRESS ? EGRESS : INGRESS;
-	struct ipv4_header buffer;
-	struct packet quoted = {};
-
-	if (!error || !s || !key)
-		return -1;
-	quoted.network = error->payload;
-	const struct ipv4_header *ip = header(skb, quoted.network, &buffer, sizeof(buffer));
-	if (!ip || ipv4(ip, &quoted) || transport(skb, &quoted, 1))
-		return -1;
-	sight_error(skb, error, &quoted, way, s);
-	key4_of(key, ip, &quoted, way, s);
-	return 0;
-}
-
-__noinline int error6(struct __sk_buff *skb, const struct packet *error, struct sighting *s,
-		      struct key6 *key, __u32 direction)
-{
-	enum direction way = direction == INGRESS ? EGRESS : INGRESS;
-	struct ipv6_header buffer;
-	struct packet quoted = {};
-
-	if (!error || !s || !key)
-		return -1;
-	quoted.network = error->payload;
-	const struct ipv6_header *ip = header(skb, quoted.network, &buffer, sizeof(buffer));
-	if (!ip || ipv6(skb, ip, &quoted) || transport(skb, &quoted, 1))
-		return -1;
-	sight_error(skb, error, &quoted, way, s);
-	key6_of(key, ip, &quoted, way, s);
-	return 0;
-}
-
-__noinline int spill4(const struct key4 *key, const struct flow4 *value)
-{
-	struct losses *losses = lost();
-	struct overflow4 *event;
-
-	if (!key || !value || !losses)
-		return 0;
-	losses->map_full++;
-	event = bpf_ringbuf_reserve(&events, sizeof(*event), 0);
-	if (!event) {
-		count_lost(losses, value->flow.tx + value->flow.rx);
-		return 0;
-	}
-	event->kind = EVENT_OVERFLOW4;
-	event->padding = 0;
-	event->key = *key;
-	event->value = *value;
-	bpf_ringbuf_submit(event, 0);
-	return 0;
-}
-
-__noinline int spill6(const struct key6 *key, const struct flow6 *value)
-{
-	struct losses *losses = lost();
-	struct overflow6 *event;
-
-	if (!key || !value || !losses)
-		return 0;
-	losses->map_full++;
-	event = bpf_ringbuf_reserve(&events, sizeof(*event), 0);
-	if (!event) {
-		count_lost(losses, value->flow.tx + value->flow.rx);
-		return 0;
-	}
-	event->kind = EVENT_OVERFLOW6;
-	event->padding = 0;
-	event->key = *key;
-	event->value = *value;
-	bpf_ringbuf_submit(event, 0);
-	return 0;
-}
-
-/*
- * Enters a new flow. Gives its entry, or NULL where the map is full. Another
- * CPU may be first: then its entry takes the packet.
- */
-static __always_inline struct flow4 *create4(const struct key4 *key, const struct sighting *s,
-					     enum direction direction)
-{
-	struct flow4 fresh = {};
-
-	begin(&fresh.flow, s, direction);
-	long err = bpf_map_update_elem(&flows4, key, &fresh, BPF_NOEXIST);
-	struct flow4 *value = err && err != -EEXIST ? 0 : bpf_map_lookup_elem(&flows4, key);
-	if (!value)
-		spill4(key, &fresh);
-	else if (err)
-		add(&value->flow, s, direction);
-	return value;
-}
-
-static __always_inline struct flow6 *create6(const struct key6 *key, const struct sighting *s,
-					     enum direction direction)
-{
-	struct flow6 fresh = {};
-
-	begin(&fresh.flow, s, direction);
-	long err = bpf_map_update_elem(&flows6, key, &fresh, BPF_NOEXIST);
-	struct flow6 *value = err && err != -EEXIST ? 0 : bpf_map_lookup_elem(&flows6, key);
-	if (!value)
-		spill6(key, &fresh);
-	else if (err)
-		add(&value->flow, s, direction);
-	return value;
-}
-
-static __always_inline void account4(struct __sk_buff *skb, const struct key4 *key,
-				     const struct packet *p, const struct sighting *s,
-				     enum direction direction)
-{
-	struct flow4 *value = bpf_map_lookup_elem(&flows4, key);
-
-	if (value)
-		add(&value->flow, s, direction);
-	else
-		value = create4(key, s, direction);
-	if (direction == EGRESS || !value)
-		return;
-	if (ask_now(&value->flow, key->slot_protocol))
-		ask4(skb, key, value);
-	if (is_dns_answer(p, &value->flow))
-		send_dns_answer(skb, p->payload);
-}
-
-static __always_inline void account6(struct __sk_buff *skb, const struct key6 *key,
-				     const struct packet *p, const struct sighting *s,
-				     enum direction direction)
-{
-	struct flow6 *value = bpf_map_lookup_elem(&flows6, key);
-
-	if (value)
-		add(&value->flow, s, direction);
-	else
-		value = create6(key, s, direction);
-	if (direction == EGRESS || !value)
-		return;
-	if (ask_now(&value->flow, key->slot_protocol))
-		ask6(skb, key, value);
-	if (is_dns_answer(p, &value->flow))
-		send_dns_answer(skb, p->payload);
-}
-
-static __always_inline void see4(struct __sk_buff *skb, __u32 network, enum direction direction)
-{
-	struct ipv4_header buffer;
-	const struct ipv4_header *ip = header(skb, network, &buffer, sizeof(buffer));
-	struct packet p = { .network = network };
-	struct sighting s;
-	struct key4 key;
-
-	if (!ip || ipv4(ip, &p) || transport(skb, &p, 0)) {
-		unparsed();
-		return;
-	}
-	if (p.protocol != IP_ICMP || !is_error(&p) || error4(skb, &p, &s, &key, direction)) {
-		sight(skb, &p, direction, &s);
-		key4_of(&key, ip, &p, direction, &s);
-	}
-	account4(skb, &key, &p, &s, direction);
-}
-
-static __always_inline void see6(struct __sk_buff *skb, __u32 network, enum direction direction)
-{
-	struct ipv6_header buffer;
-	const struct ipv6_header *ip = header(skb, network, &buffer, sizeof(buffer));
-	struct packet p = { .network = network };
-	struct sighting s;
-	struct key6 key;
-
-	if (!ip || ipv6(skb, ip, &p) || transport(skb, &p, 0)) {
-		unparsed();
-		return;
-	}
-	if (is_link_upkeep(&p))
-		return;
-	if (p.protocol != IP_ICMPV6 || !is_error(&p) || error6(skb, &p, &s, &key, direction)) {
-		sight(skb, &p, direction, &s);
-		key6_of(&key, ip, &p, direction, &s);
-	}
-	account6(skb, &key, &p, &s, direction);
-}
-
-static __always_inline int see(struct __sk_buff *skb, enum direction direction)
-{
-	__u32 network = 0;
-
-	switch (ethernet(skb, &network)) {
-	case PROTO_IPV4:
-		see4(skb, network, direction);
-		break;
-	case PROTO_IPV6:
-		see6(skb, network, direction);
-		break;
-	}
-	return TCX_NEXT;
-}
-
-SEC("tcx/ingress")
+SEC("tc")
 int flow_ingress(struct __sk_buff *skb)
+{
+	return count(skb, INGRESS);
+}
+
+SEC("tc")
+int flow_egress(struct __sk_buff *skb)
+{
+	return count(skb, EGRESS);
+}
+
+/* The shared programs, entered by tail call. */
+SEC("tc")
+int shared_ingress(struct __sk_buff *skb)
 {
 	return see(skb, INGRESS);
 }
 
-SEC("tcx/egress")
-int flow_egress(struct __sk_buff *skb)
+SEC("tc")
+int shared_egress(struct __sk_buff *skb)
 {
 	return see(skb, EGRESS);
 }
@@ -274,7 +50,7 @@ int flow_clock(struct __sk_buff *skb)
 }
 
 /* The measure of the others: the cost of being called at all. */
-SEC("tcx/ingress")
+SEC("tc")
 int flow_empty(struct __sk_buff *skb)
 {
 	return TCX_NEXT;

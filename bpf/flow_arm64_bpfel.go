@@ -13,6 +13,12 @@ import (
 	"github.com/cilium/ebpf"
 )
 
+type FlowCall struct {
+	_              structs.HostLayout
+	Slot           uint32
+	ConntrackNetns int32
+}
+
 type FlowDnsEvent struct {
 	_       structs.HostLayout
 	Kind    uint32
@@ -64,6 +70,22 @@ type FlowFlow6 struct {
 	}
 }
 
+type FlowFragment4 struct {
+	_            structs.HostLayout
+	Source       uint32
+	Target       uint32
+	Id           uint32
+	SlotProtocol uint32
+}
+
+type FlowFragment6 struct {
+	_      structs.HostLayout
+	Source [4]uint32
+	Target [4]uint32
+	Id     uint32
+	Slot   uint32
+}
+
 type FlowKey4 struct {
 	_            structs.HostLayout
 	Local        uint32
@@ -111,15 +133,21 @@ type FlowOverflow6 struct {
 //
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
+	FlowMapCalls          = "calls"
 	FlowMapEvents         = "events"
 	FlowMapFlows4         = "flows4"
 	FlowMapFlows6         = "flows6"
+	FlowMapFragments4     = "fragments4"
+	FlowMapFragments6     = "fragments6"
 	FlowMapLossCounts     = "loss_counts"
 	FlowMapScratch        = "scratch"
+	FlowMapShared         = "shared"
 	FlowProgFlowClock     = "flow_clock"
 	FlowProgFlowEgress    = "flow_egress"
 	FlowProgFlowEmpty     = "flow_empty"
 	FlowProgFlowIngress   = "flow_ingress"
+	FlowProgSharedEgress  = "shared_egress"
+	FlowProgSharedIngress = "shared_ingress"
 	FlowVarConntrack      = "conntrack"
 	FlowVarConntrackNetns = "conntrack_netns"
 	FlowVarOverflow4Type  = "overflow4_type"
@@ -169,21 +197,27 @@ type FlowSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type FlowProgramSpecs struct {
-	FlowClock   *ebpf.ProgramSpec `ebpf:"flow_clock"`
-	FlowEgress  *ebpf.ProgramSpec `ebpf:"flow_egress"`
-	FlowEmpty   *ebpf.ProgramSpec `ebpf:"flow_empty"`
-	FlowIngress *ebpf.ProgramSpec `ebpf:"flow_ingress"`
+	FlowClock     *ebpf.ProgramSpec `ebpf:"flow_clock"`
+	FlowEgress    *ebpf.ProgramSpec `ebpf:"flow_egress"`
+	FlowEmpty     *ebpf.ProgramSpec `ebpf:"flow_empty"`
+	FlowIngress   *ebpf.ProgramSpec `ebpf:"flow_ingress"`
+	SharedEgress  *ebpf.ProgramSpec `ebpf:"shared_egress"`
+	SharedIngress *ebpf.ProgramSpec `ebpf:"shared_ingress"`
 }
 
 // FlowMapSpecs contains maps before they are loaded into the kernel.
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type FlowMapSpecs struct {
+	Calls      *ebpf.MapSpec `ebpf:"calls"`
 	Events     *ebpf.MapSpec `ebpf:"events"`
 	Flows4     *ebpf.MapSpec `ebpf:"flows4"`
 	Flows6     *ebpf.MapSpec `ebpf:"flows6"`
+	Fragments4 *ebpf.MapSpec `ebpf:"fragments4"`
+	Fragments6 *ebpf.MapSpec `ebpf:"fragments6"`
 	LossCounts *ebpf.MapSpec `ebpf:"loss_counts"`
 	Scratch    *ebpf.MapSpec `ebpf:"scratch"`
+	Shared     *ebpf.MapSpec `ebpf:"shared"`
 }
 
 // FlowVariableSpecs contains global variables before they are loaded into the kernel.
@@ -217,20 +251,28 @@ func (o *FlowObjects) Close() error {
 //
 // It can be passed to LoadFlowObjects or ebpf.CollectionSpec.LoadAndAssign.
 type FlowMaps struct {
+	Calls      *ebpf.Map `ebpf:"calls"`
 	Events     *ebpf.Map `ebpf:"events"`
 	Flows4     *ebpf.Map `ebpf:"flows4"`
 	Flows6     *ebpf.Map `ebpf:"flows6"`
+	Fragments4 *ebpf.Map `ebpf:"fragments4"`
+	Fragments6 *ebpf.Map `ebpf:"fragments6"`
 	LossCounts *ebpf.Map `ebpf:"loss_counts"`
 	Scratch    *ebpf.Map `ebpf:"scratch"`
+	Shared     *ebpf.Map `ebpf:"shared"`
 }
 
 func (m *FlowMaps) Close() error {
 	return _FlowClose(
+		m.Calls,
 		m.Events,
 		m.Flows4,
 		m.Flows6,
+		m.Fragments4,
+		m.Fragments6,
 		m.LossCounts,
 		m.Scratch,
+		m.Shared,
 	)
 }
 
@@ -249,10 +291,12 @@ type FlowVariables struct {
 //
 // It can be passed to LoadFlowObjects or ebpf.CollectionSpec.LoadAndAssign.
 type FlowPrograms struct {
-	FlowClock   *ebpf.Program `ebpf:"flow_clock"`
-	FlowEgress  *ebpf.Program `ebpf:"flow_egress"`
-	FlowEmpty   *ebpf.Program `ebpf:"flow_empty"`
-	FlowIngress *ebpf.Program `ebpf:"flow_ingress"`
+	FlowClock     *ebpf.Program `ebpf:"flow_clock"`
+	FlowEgress    *ebpf.Program `ebpf:"flow_egress"`
+	FlowEmpty     *ebpf.Program `ebpf:"flow_empty"`
+	FlowIngress   *ebpf.Program `ebpf:"flow_ingress"`
+	SharedEgress  *ebpf.Program `ebpf:"shared_egress"`
+	SharedIngress *ebpf.Program `ebpf:"shared_ingress"`
 }
 
 func (p *FlowPrograms) Close() error {
@@ -261,6 +305,8 @@ func (p *FlowPrograms) Close() error {
 		p.FlowEgress,
 		p.FlowEmpty,
 		p.FlowIngress,
+		p.SharedEgress,
+		p.SharedIngress,
 	)
 }
 

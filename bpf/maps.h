@@ -35,10 +35,53 @@ MAP(loss_counts, BPF_MAP_TYPE_PERCPU_ARRAY, __u32, struct losses, 1);
 /* Where a DNS answer is put together: too large for the stack. */
 MAP(scratch, BPF_MAP_TYPE_PERCPU_ARRAY, __u32, struct dns_event, 1);
 
-/* Set for each attachment before the program is loaded. */
+/*
+ * Flows of packets whose first fragment was seen, by which later fragments,
+ * which have no ports, find theirs. Only the program uses it. When full the
+ * oldest goes, and its later fragments count as of unknown ports.
+ */
+struct fragment4 {
+	__be32 source;
+	__be32 target;
+	__u32 id;
+	__u32 slot_protocol;
+};
+
+struct fragment6 {
+	__be32 source[4];
+	__be32 target[4];
+	__u32 id;
+	__u32 slot;
+};
+
+MAP(fragments4, BPF_MAP_TYPE_LRU_HASH, struct fragment4, struct key4, 1024);
+MAP(fragments6, BPF_MAP_TYPE_LRU_HASH, struct fragment6, struct key6, 1024);
+
+/*
+ * Hands a packet on from an attachment's program to the shared one of its
+ * direction. Both run on one CPU without another packet in between.
+ */
+struct call {
+	__u32 slot;
+	__s32 conntrack_netns;
+};
+
+MAP(calls, BPF_MAP_TYPE_PERCPU_ARRAY, __u32, struct call, 1);
+
+/* The shared programs, by direction. User space fills it and keeps it open. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PROG_ARRAY);
+	__uint(max_entries, 2);
+	__type(key, __u32);
+	__type(value, __u32);
+} shared SEC(".maps");
+
+/* Set for each attachment before its programs are loaded. */
 volatile const __u32 slot = 0;
-/* The namespace whose conntrack sees this interface's packets, as an id in the
- * interface's own namespace; -1 is that namespace itself. */
+/*
+ * The namespace whose conntrack sees this interface's packets, as an id in the
+ * interface's own namespace; -1 is that namespace itself.
+ */
 volatile const __s32 conntrack_netns = -1;
 /* Whether to ask conntrack at all. */
 volatile const __u8 conntrack = 0;

@@ -31,6 +31,8 @@
 #define IP_HIP	   139
 #define IP_SHIM6   140
 
+#define DNS_PORT 53
+
 #define TCP_FIN 0x01
 #define TCP_SYN 0x02
 #define TCP_RST 0x04
@@ -38,6 +40,15 @@
 
 #define EXTENSIONS_MAX 8 /* RFC 8200 lets a node send each kind once, destination options twice */
 #define HEADERS_MAX    2048 /* farthest offset that headers are followed to */
+
+#define SAME6(a, b) ((a)[0] == (b)[0] && (a)[1] == (b)[1] && (a)[2] == (b)[2] && (a)[3] == (b)[3])
+#define COPY6(to, from)              \
+	do {                         \
+		(to)[0] = (from)[0]; \
+		(to)[1] = (from)[1]; \
+		(to)[2] = (from)[2]; \
+		(to)[3] = (from)[3]; \
+	} while (0)
 
 struct ipv4_header {
 	__u8 version_length;
@@ -76,6 +87,7 @@ enum fragment {
 
 /* One packet as its headers tell it. Ports are as in the packet. */
 struct packet {
+	__u32 slot;	 /* the attachment that sees it */
 	__u32 network;	 /* offset of the IP header */
 	__u32 transport; /* offset of what follows it and its extensions */
 	__u32 payload;	 /* offset of what follows the transport header */
@@ -88,6 +100,7 @@ struct packet {
 	__u8 flags; /* TCP; SCTP's INIT, ABORT and SHUTDOWN as their TCP likes */
 	__u8 icmp_type;
 	__u8 icmp_code;
+	__u8 padding[3];
 };
 
 /*

@@ -46,12 +46,15 @@ func (s *Set) Attach(netns, ifname string, slot uint32) (*Hook, error) {
 }
 
 func (s *Set) attach(index int, v variables) (*Hook, error) {
-	p, err := s.load(v)
-	if err != nil {
+	var p struct {
+		Ingress *ebpf.Program `ebpf:"flow_ingress"`
+		Egress  *ebpf.Program `ebpf:"flow_egress"`
+	}
+	if err := s.load(&p, v); err != nil {
 		return nil, explain("loading the flow program", err)
 	}
 	// The links hold the programs from here on.
-	defer func() { _ = p.Close() }()
+	defer func() { _, _ = p.Ingress.Close(), p.Egress.Close() }()
 	ingress, err := attachTCX(index, p.Ingress, ebpf.AttachTCXIngress)
 	if err != nil {
 		return nil, err

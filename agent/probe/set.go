@@ -41,8 +41,8 @@ func (o Options) validate() error {
 	return nil
 }
 
-// Set is the loaded maps and what is needed to attach more programs to them.
-// Attach is safe for use by several goroutines.
+// Set is the loaded maps, the shared programs, and what is needed to attach
+// more. Attach is safe for use by several goroutines.
 type Set struct {
 	bpf.FlowMaps
 	spec      *ebpf.CollectionSpec
@@ -51,8 +51,8 @@ type Set struct {
 	missing   []Missing
 }
 
-// Open makes the maps and tries the program once, so that a node on which it
-// cannot run says so at once. The error names what is missing.
+// Open makes the maps and loads the shared programs, so that a node on which
+// they cannot run says so at once. The error names what is missing.
 func Open(o Options) (*Set, error) {
 	if err := o.validate(); err != nil {
 		return nil, err
@@ -74,22 +74,21 @@ func Open(o Options) (*Set, error) {
 	if err := maps.LoadAndAssign(&s.FlowMaps, &ebpf.CollectionOptions{Cache: s.cache}); err != nil {
 		return nil, explain("creating the flow maps", err)
 	}
-	if err := s.try(); err != nil {
+	if err := s.loadShared(); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
 	return s, nil
 }
 
-// try loads the programs without attaching them, first with conntrack, then
-// without.
-func (s *Set) try() error {
+// loadShared puts the shared programs in place, with conntrack or else without.
+func (s *Set) loadShared() error {
 	s.conntrack = true
-	withErr := s.tryOnce()
+	withErr := s.loadSharedOnce()
 	if withErr == nil {
 		return nil
 	}
 	s.conntrack = false
-	if err := s.tryOnce(); err != nil {
+	if err := s.loadSharedOnce(); err != nil {
 		return explain("loading the flow program", err)
 	}
 	s.missing = append(s.missing, Missing{
@@ -100,12 +99,23 @@ func (s *Set) try() error {
 	return nil
 }
 
-func (s *Set) tryOnce() error {
-	programs, err := s.load(variables{slot: 1, conntrackNetNS: currentNetNS})
-	if err != nil {
+func (s *Set) loadSharedOnce() error {
+	var p struct {
+		Ingress *ebpf.Program `ebpf:"shared_ingress"`
+		Egress  *ebpf.Program `ebpf:"shared_egress"`
+	}
+	if err := s.load(&p, variables{}); err != nil {
 		return err
 	}
-	return programs.Close()
+	// The array holds the programs from here on.
+	defer func() { _, _ = p.Ingress.Close(), p.Egress.Close() }()
+	// By enum direction of bpf/sighting.h.
+	for direction, program := range []*ebpf.Program{p.Ingress, p.Egress} {
+		if err := s.Shared.Put(uint32(direction), program); err != nil {
+			return fmt.Errorf("putting a shared program in place: %w", err)
+		}
+	}
+	return nil
 }
 
 // Missing is a feature that this kernel or these privileges do not give and
@@ -122,27 +132,15 @@ func (s *Set) Missing() []Missing { return s.missing }
 // Close lets go of the maps. Hooks go on counting until they are closed.
 func (s *Set) Close() error { return s.FlowMaps.Close() }
 
-// currentNetNS as a namespace id means the namespace of the packet's device.
-const currentNetNS = -1
-
+// variables are the constants of one attachment's programs.
 type variables struct {
 	slot           uint32
-	conntrackNetNS int32
+	conntrackNetNS int32 // -1 for the interface's own namespace
 }
 
-// programs are the two directions of one attachment.
-type programs struct {
-	Ingress *ebpf.Program `ebpf:"flow_ingress"`
-	Egress  *ebpf.Program `ebpf:"flow_egress"`
-}
-
-func (p *programs) Close() error { return errors.Join(p.Ingress.Close(), p.Egress.Close()) }
-
-// load gives the programs of one attachment, on the shared maps.
-func (s *Set) load(v variables) (*programs, error) {
+// load loads the programs that the fields of into name, on the shared maps.
+func (s *Set) load(into any, v variables) error {
 	spec := s.spec.Copy()
-	delete(spec.Programs, bpf.FlowProgFlowClock)
-	delete(spec.Programs, bpf.FlowProgFlowEmpty)
 	var ask uint8
 	if s.conntrack {
 		ask = 1
@@ -151,18 +149,21 @@ func (s *Set) load(v variables) (*programs, error) {
 		bpf.FlowVarSlot: v.slot, bpf.FlowVarConntrackNetns: v.conntrackNetNS, bpf.FlowVarConntrack: ask,
 	} {
 		if err := spec.Variables[name].Set(value); err != nil {
-			return nil, fmt.Errorf("setting %s in the flow program: %w", name, err)
+			return fmt.Errorf("setting %s in the flow program: %w", name, err)
 		}
 	}
-	var p programs
-	return &p, spec.LoadAndAssign(&p, &ebpf.CollectionOptions{
+	return spec.LoadAndAssign(into, &ebpf.CollectionOptions{
 		Cache: s.cache,
 		MapReplacements: map[string]*ebpf.Map{
+			bpf.FlowMapCalls:      s.Calls,
+			bpf.FlowMapEvents:     s.Events,
 			bpf.FlowMapFlows4:     s.Flows4,
 			bpf.FlowMapFlows6:     s.Flows6,
-			bpf.FlowMapEvents:     s.Events,
+			bpf.FlowMapFragments4: s.Fragments4,
+			bpf.FlowMapFragments6: s.Fragments6,
 			bpf.FlowMapLossCounts: s.LossCounts,
 			bpf.FlowMapScratch:    s.Scratch,
+			bpf.FlowMapShared:     s.Shared,
 		},
 	})
 }

@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Nearly every packet: TCP or UDP, no IP options, no fragment, of a flow that
+ * is known and of which all is known. It costs one look-up and one atomic add.
+ * This is all that is loaded for each attachment; the rest is handed to the
+ * shared program, so that an attachment takes little time to verify.
+ */
+#ifndef NETCINCH_KNOWN_H
+#define NETCINCH_KNOWN_H
+
+#include "flow.h"
+#include "maps.h"
+#include "packet.h"
+#include "sighting.h"
+
+/* Reads the ports and flags; 0 where the packet is not for here. */
+static __always_inline int ordinary(const void *transport, const void *end, struct packet *p,
+				    enum direction direction)
+{
+	const __be16 *ports = transport;
+	const __u8 *tcp = transport;
+
+	if (p->protocol == IP_TCP) {
+		if (transport + 20 > end || (tcp[13] & TCP_SYN))
+			return 0;
+		p->flags = tcp[13];
+		p->payload = p->transport + (tcp[12] >> 4) * 4;
+	} else if (p->protocol == IP_UDP) {
+		if (transport + 8 > end)
+			return 0;
+		if (direction == INGRESS && ports[0] == bpf_htons(DNS_PORT))
+			return 0;
+		p->payload = p->transport + 8;
+	} else {
+		return 0;
+	}
+	p->source_port = ports[0];
+	p->target_port = ports[1];
+	return 1;
+}
+
+/* Adds to a flow; 0 where there is more to be done for it. */
+static __always_inline int add_known(struct __sk_buff *skb, struct flow *flow,
+				     const struct packet *p, enum direction direction)
+{
+	struct sighting s = { .amount = amount(skb, p) };
+
+	if (direction == INGRESS && conntrack && !(flow->state & ASKED_CONNTRACK))
+		return 0;
+	s.state = direction == EGRESS ? SENT | (__u32)p->flags << TX_FLAGS_SHIFT
+				      : RECEIVED | (__u32)p->flags << RX_FLAGS_SHIFT;
+	add(flow, &s, direction);
+	return 1;
+}
+
+static __always_inline int known4(struct __sk_buff *skb, const void *data, const void *end,
+				  enum direction direction)
+{
+	const struct ipv4_header *ip = data + ETHERNET_LENGTH;
+	struct packet p = { .network = ETHERNET_LENGTH };
+	struct key4 key;
+
+	if (ip->version_length != 0x45 || (ip->fragment & bpf_htons(0x3fff)))
+		return 0;
+	p.transport = ETHERNET_LENGTH + sizeof(*ip);
+	p.protocol = ip->protocol;
+	p.bytes = bpf_ntohs(ip->length);
+	if (!ordinary(ip + 1, end, &p, direction))
+		return 0;
+	key.local = direction == EGRESS ? ip->source : ip->target;
+	key.remote = direction == EGRESS ? ip->target : ip->source;
+	key.local_port = direction == EGRESS ? p.source_port : p.target_port;
+	key.remote_port = direction == EGRESS ? p.target_port : p.source_port;
+	key.slot_protocol = slot << 8 | p.protocol;
+	struct flow4 *value = bpf_map_lookup_elem(&flows4, &key);
+	return value && add_known(skb, &value->flow, &p, direction);
+}
+
+static __always_inline int known6(struct __sk_buff *skb, const void *data, const void *end,
+				  enum direction direction)
+{
+	const struct ipv6_header *ip = data + ETHERNET_LENGTH;
+	struct packet p = { .network = ETHERNET_LENGTH };
+	struct key6 key;
+
+	if ((const void *)(ip + 1) > end || (*(const __u8 *)ip >> 4) != 6)
+		return 0;
+	p.transport = ETHERNET_LENGTH + sizeof(*ip);
+	p.protocol = ip->next;
+	if (ip->length)
+		p.bytes = bpf_ntohs(ip->length) + sizeof(*ip);
+	if (!ordinary(ip + 1, end, &p, direction))
+		return 0;
+	COPY6(key.local, direction == EGRESS ? ip->source : ip->target);
+	COPY6(key.remote, direction == EGRESS ? ip->target : ip->source);
+	key.local_port = direction == EGRESS ? p.source_port : p.target_port;
+	key.remote_port = direction == EGRESS ? p.target_port : p.source_port;
+	key.slot_protocol = slot << 8 | p.protocol;
+	struct flow6 *value = bpf_map_lookup_elem(&flows6, &key);
+	return value && add_known(skb, &value->flow, &p, direction);
+}
+
+/* Counts a packet of a known flow; 0 where that was not to be done here. */
+static __always_inline int known(struct __sk_buff *skb, enum direction direction)
+{
+	const void *data = (const void *)(long)skb->data;
+	const void *end = (const void *)(long)skb->data_end;
+
+	if (data + ETHERNET_LENGTH + sizeof(struct ipv4_header) > end)
+		return 0;
+	__be16 type = *(const __be16 *)(data + 12);
+	if (type == bpf_htons(PROTO_IPV4))
+		return known4(skb, data, end, direction);
+	if (type == bpf_htons(PROTO_IPV6))
+		return known6(skb, data, end, direction);
+	return 0;
+}
+
+/* Counts a packet, or hands it to the shared program. */
+static __always_inline int count(struct __sk_buff *skb, enum direction direction)
+{
+	__u32 zero = 0;
+
+	if (known(skb, direction))
+		return TCX_NEXT;
+	struct call *call = bpf_map_lookup_elem(&calls, &zero);
+	if (!call)
+		return TCX_NEXT;
+	call->slot = slot;
+	call->conntrack_netns = conntrack_netns;
+	bpf_tail_call(skb, &shared, direction);
+	/* Only where user space has not put the shared program in place. */
+	struct losses *losses = lost();
+	if (losses)
+		losses->unparsed++;
+	return TCX_NEXT;
+}
+
+#endif
