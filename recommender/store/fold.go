@@ -49,13 +49,13 @@ func Key(e flow.Edge) flow.Edge {
 	return e
 }
 
-// Describe takes over what a newer sight of the same edge knows: the latest
-// non-empty value stays, and what was seen once unguessed is not a guess.
+// Describe adds what another sight of the same edge knows: what is known
+// stays, what is not is filled in, and what was seen once unguessed is not a guess.
 func Describe(known, seen flow.Edge) flow.Edge {
-	known.Client.Process = cmp.Or(seen.Client.Process, known.Client.Process)
-	known.Server.Process = cmp.Or(seen.Server.Process, known.Server.Process)
-	known.Service = cmp.Or(seen.Service, known.Service)
-	known.Reason = cmp.Or(seen.Reason, known.Reason)
+	known.Client.Process = cmp.Or(known.Client.Process, seen.Client.Process)
+	known.Server.Process = cmp.Or(known.Server.Process, seen.Server.Process)
+	known.Service = cmp.Or(known.Service, seen.Service)
+	known.Reason = cmp.Or(known.Reason, seen.Reason)
 	known.Guessed = known.Guessed && seen.Guessed
 	return known
 }

@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package sqlite
+
+import (
+	"errors"
+	"fmt"
+	"path/filepath"
+	"time"
+
+	"zombiezen.com/go/sqlite"
+	"zombiezen.com/go/sqlite/sqlitex"
+
+	"github.com/netcinch/netcinch/recommender/store"
+)
+
+// busyTimeout is how long a connection waits for another one of this process,
+// which holds a file only for the moment of a commit or a checkpoint.
+const busyTimeout = 10 * time.Second
+
+// open opens one of our files. A fresh one is made with the schema where
+// create is set; else a missing file is an error.
+func open(path, schema string, create bool) (*sqlite.Conn, error) {
+	flags := sqlite.OpenReadWrite
+	if create {
+		flags |= sqlite.OpenCreate
+	}
+	conn, err := sqlite.OpenConn(path, flags)
+	if err != nil {
+		return nil, describe("opening", filepath.Base(path), err)
+	}
+	if err := prepare(conn, schema, create); err != nil {
+		return nil, errors.Join(describe("opening", filepath.Base(path), err), conn.Close())
+	}
+	return conn, nil
+}
+
+func prepare(conn *sqlite.Conn, schema string, create bool) error {
+	conn.SetBusyTimeout(busyTimeout)
+	// The WAL keeps readers and the writer out of each other's way; FULL makes a
+	// commit durable when it returns.
+	for _, pragma := range []string{
+		"PRAGMA journal_mode = WAL", "PRAGMA synchronous = FULL", "PRAGMA cell_size_check = ON",
+		"PRAGMA cache_size = -8000", "PRAGMA journal_size_limit = 16777216", "PRAGMA temp_store = MEMORY",
+	} {
+		if err := sqlitex.ExecuteTransient(conn, pragma, nil); err != nil {
+			return err
+		}
+	}
+	application, err := number(conn, "PRAGMA application_id")
+	if err != nil {
+		return err
+	}
+	version, err := number(conn, "PRAGMA user_version")
+	if err != nil {
+		return err
+	}
+	switch {
+	case application == 0 && version == 0 && create:
+		return initialise(conn, schema)
+	case application != applicationID:
+		return fmt.Errorf("%w: it is another program's database", store.ErrDamaged)
+	case version > schemaVersion:
+		return fmt.Errorf("%w: it is of version %d, this program knows up to %d; start the newer program again, or give it another folder",
+			store.ErrNewer, version, schemaVersion)
+	}
+	return nil
+}
+
+func initialise(conn *sqlite.Conn, schema string) (err error) {
+	tables, err := number(conn, "SELECT count(*) FROM sqlite_schema")
+	if err != nil {
+		return err
+	}
+	if tables != 0 {
+		return fmt.Errorf("%w: it is another program's database", store.ErrDamaged)
+	}
+	end, err := sqlitex.ImmediateTransaction(conn)
+	if err != nil {
+		return err
+	}
+	defer end(&err)
+	script := fmt.Sprintf("%s; PRAGMA application_id = %d; PRAGMA user_version = %d;", schema, applicationID, schemaVersion)
+	return sqlitex.ExecuteScript(conn, script, nil)
+}
+
+// number runs a query that gives one number; 0 where it gives no row.
+func number(conn *sqlite.Conn, query string, args ...any) (n int64, err error) {
+	err = sqlitex.ExecuteTransient(conn, query, &sqlitex.ExecOptions{
+		Args:       args,
+		ResultFunc: func(row *sqlite.Stmt) error { n = row.ColumnInt64(0); return nil },
+	})
+	return n, err
+}
+
+// run executes a statement that the connection keeps prepared.
+func run(conn *sqlite.Conn, query string, bind func(*binder)) error {
+	stmt, err := conn.Prepare(query)
+	if err != nil {
+		return err
+	}
+	b := binder{stmt: stmt}
+	bind(&b)
+	if _, err := stmt.Step(); err != nil {
+		return errors.Join(err, stmt.Reset())
+	}
+	return stmt.Reset()
+}
+
+// binder binds parameters in order.
+type binder struct {
+	stmt *sqlite.Stmt
+	next int
+}
+
+func (b *binder) number(values ...int64) {
+	for _, v := range values {
+		b.next++
+		b.stmt.BindInt64(b.next, v)
+	}
+}
+
+func (b *binder) text(values ...string) {
+	for _, v := range values {
+		b.next++
+		b.stmt.BindText(b.next, v)
+	}
+}
+
+func (b *binder) blob(v []byte) {
+	b.next++
+	b.stmt.BindBytes(b.next, v)
+}

@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package sqlite
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/netcinch/netcinch/recommender/store"
+)
+
+// Bounds of what waits and of what is kept in one transaction.
+const (
+	maxWaiting      = 256     // batches
+	maxGroup        = 64      // batches
+	maxGroupRecords = 200_000 // records; one batch may be more
+	maxWriters      = 3       // days that are open for writing: today, yesterday, and a late one
+)
+
+// Store is the embedded engine. It is safe for concurrent use.
+type Store struct {
+	options Options
+	lock    *os.File
+	wait    chan *request
+	stop    chan struct{} // closed by Close
+	stopped chan struct{} // closed by the writing goroutine
+
+	closing  sync.Once
+	days     *days
+	cat      *catalogue
+	writers  []*writer // most recently used last; the writing goroutine's own
+	pruned   time.Time // the writing goroutine's own
+	closeErr error     // read after stopped
+}
+
+var _ store.Store = (*Store)(nil)
+
+type request struct {
+	batch *store.Batch
+	reply chan reply // room for one, so that the writer never waits
+}
+
+type reply struct {
+	duplicate bool
+	err       error
+}
+
+// Open opens the folder, or makes it, and brings the catalogue up to date with
+// the days. A damaged day is set aside and named in [Store.Damage]; a damaged
+// catalogue, a file of a newer version, and a folder that another process has
+// open are errors.
+func Open(o Options) (*Store, error) {
+	o = o.withDefaults()
+	if err := o.validate(); err != nil {
+		return nil, err
+	}
+	if err := os.MkdirAll(o.Dir, 0o700); err != nil {
+		return nil, fmt.Errorf("making the store's folder: %w", err)
+	}
+	lock, err := lockDir(o.Dir)
+	if err != nil {
+		return nil, err
+	}
+	s := &Store{
+		options: o, lock: lock,
+		wait: make(chan *request, maxWaiting), stop: make(chan struct{}), stopped: make(chan struct{}),
+	}
+	if err := s.load(); err != nil {
+		return nil, errors.Join(err, lock.Close())
+	}
+	go s.write()
+	return s, nil
+}
+
+// lockDir keeps a second process out. The lock ends with the process.
+func lockDir(dir string) (*os.File, error) {
+	path := filepath.Join(dir, "lock")
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("locking the store's folder: %w", err)
+	}
+	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		if errors.Is(err, unix.EWOULDBLOCK) {
+			err = store.ErrLocked
+		}
+		return nil, errors.Join(fmt.Errorf("locking %s: %w", path, err), f.Close())
+	}
+	return f, nil
+}
+
+func (s *Store) load() error {
+	found, err := findDays(s.options.Dir)
+	if err != nil {
+		return err
+	}
+	if s.cat, err = openCatalogue(s.options.Dir, s.options.Clock()); err != nil {
+		return err
+	}
+	s.days = newDays(s.options.Dir, s.options.Logger, found)
+	for _, d := range found {
+		if err := s.catchUp(d); err != nil {
+			if !errors.Is(err, store.ErrDamaged) {
+				return errors.Join(err, s.cat.close())
+			}
+			s.days.damage(d, err)
+		}
+	}
+	s.prune()
+	return nil
+}
+
+// catchUp finishes what a crash left out: the beginning of a day's file, the
+// end of what the catalogue has of it.
+func (s *Store) catchUp(d day) error {
+	w, err := openWriter(s.options.Dir, d, s.options.Resolution)
+	if err != nil {
+		return err
+	}
+	generation, err := number(w.conn, "SELECT value FROM meta WHERE name = 'generation'")
+	if err == nil && generation != s.cat.folded(d) {
+		s.options.Logger.Info("bringing the catalogue up to date", "day", d.String())
+		err = s.cat.refold(w, generation)
+	}
+	return errors.Join(describe("reading", d.file(), err), w.conn.Close())
+}
+
+// Append implements store.Store.
+func (s *Store) Append(ctx context.Context, b store.Batch) (duplicate bool, err error) {
+	if err := checkBatch(&b); err != nil {
+		return false, err
+	}
+	r := &request{batch: &b, reply: make(chan reply, 1)}
+	select {
+	case <-s.stop:
+		return false, store.ErrClosed
+	default:
+	}
+	select {
+	case s.wait <- r:
+	case <-s.stop:
+		return false, store.ErrClosed
+	case <-ctx.Done():
+		return false, fmt.Errorf("waiting for room to write: %w: %w", store.ErrBusy, ctx.Err())
+	}
+	select {
+	case a := <-r.reply:
+		return a.duplicate, a.err
+	case <-s.stopped:
+		select {
+		case a := <-r.reply:
+			return a.duplicate, a.err
+		default:
+			return false, store.ErrClosed
+		}
+	case <-ctx.Done():
+		return false, fmt.Errorf("waiting for the write, which may still be kept: %w: %w", store.ErrBusy, ctx.Err())
+	}
+}
+
+func checkBatch(b *store.Batch) error {
+	switch {
+	case b.Cluster == "" || b.Node == "" || b.Epoch == "" || b.Sequence == 0 || b.Sequence > 1<<62:
+		return fmt.Errorf("%w: batch without a whole name: cluster %q node %q epoch %q sequence %d", store.ErrInvalid, b.Cluster, b.Node, b.Epoch, b.Sequence)
+	case !b.Window.End.After(b.Window.Start):
+		return fmt.Errorf("%w: window from %v to %v", store.ErrInvalid, b.Window.Start, b.Window.End)
+	case b.Window.End.Sub(b.Window.Start) > dayLength:
+		return fmt.Errorf("%w: window of %v", store.ErrInvalid, b.Window.End.Sub(b.Window.Start))
+	case b.Window.Start.Year() < 1970 || b.Window.Start.Year() > 9998:
+		return fmt.Errorf("%w: window in the year %d", store.ErrInvalid, b.Window.Start.Year())
+	}
+	return nil
+}
+
+// Close implements store.Store.
+func (s *Store) Close() error {
+	s.closing.Do(func() { close(s.stop) })
+	<-s.stopped
+	return s.closeErr
+}

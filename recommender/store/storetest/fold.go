@@ -1,0 +1,203 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package storetest
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/netcinch/netcinch/recommender/flow"
+	"github.com/netcinch/netcinch/recommender/store"
+)
+
+func bothEnds(t *testing.T, s store.Store) {
+	client, server := frontToCart(), frontToCart()
+	client.Client.Process, client.Service = "/bin/front", "shop/cart:http"
+	server.Server.Process, server.Guessed = "/bin/cart", true
+	mustAppend(t, s,
+		Batch(1, 0, flow.Record{Edge: client, ByClient: Count(2)}),
+		store.Batch{Cluster: "c", Node: "n2", Epoch: "e", Sequence: 1, Window: Window(0), Records: []flow.Record{{Edge: server, ByServer: Count(1)}}})
+	want := frontToCartFolded()
+	want.Client.Process, want.Server.Process, want.Service = "/bin/front", "/bin/cart", "shop/cart:http"
+	wantEdges(t, s, store.Query{Cluster: "c"}, flow.Record{Window: Window(0), Edge: want, ByClient: Count(2), ByServer: Count(1)})
+	wantCatalogue(t, s, store.Query{Cluster: "c"}, store.Catalogued{Edge: want, FirstSeen: Window(0).Start, LastSeen: Window(0).End})
+}
+
+func foldsToWorkloads(t *testing.T, s store.Store) {
+	other := frontToCart()
+	other.Client, other.Server = Pod("shop", "front", "b", "fd00::1"), Pod("shop", "cart", "y", "fd00::2")
+	outside := func(ip, dns string) flow.Edge {
+		e := frontToCart()
+		e.Server = flow.Endpoint{IP: netip.MustParseAddr(ip), DNS: dns}
+		return e
+	}
+	node := frontToCart()
+	node.Client = flow.Endpoint{Node: "n7", IP: netip.MustParseAddr("192.0.2.7")}
+	bare := frontToCart()
+	bare.Client = flow.Endpoint{Workload: flow.Workload{Namespace: "shop"}, Pod: "lonely", IP: netip.MustParseAddr("10.0.0.9")}
+	refused := frontToCart()
+	refused.Outcome = flow.Refused
+	icmp := frontToCart()
+	icmp.Protocol, icmp.Port = flow.ICMPv6, 0
+	var records []flow.Record
+	for _, e := range []flow.Edge{
+		frontToCart(), other, outside("203.0.113.1", ""), outside("203.0.113.1", "pay.example"), outside("203.0.113.2", ""),
+		outside("2001:db8::1", ""), node, bare, refused, icmp,
+	} {
+		records = append(records, flow.Record{Edge: e, ByClient: Count(1)})
+	}
+	mustAppend(t, s, Batch(1, 0, records...))
+	var want []flow.Record
+	for i, r := range records[1:] {
+		r.Window, r.Edge = Window(0), store.Fold(r.Edge)
+		if i == 0 {
+			r.ByClient = Count(2)
+		}
+		want = append(want, r)
+	}
+	wantEdges(t, s, store.Query{Cluster: "c"}, want...)
+}
+
+func idempotence(t *testing.T, s store.Store) {
+	b := Batch(1, 0, flow.Record{Edge: frontToCart(), ByClient: Count(1)})
+	b.Losses.MapFull = 3
+	mustAppend(t, s, b)
+	for range 3 {
+		if duplicate, err := s.Append(t.Context(), b); err != nil || !duplicate {
+			t.Fatalf("a repeated batch: duplicate %v, error %v; want a duplicate", duplicate, err)
+		}
+	}
+	other := b // another epoch is another batch
+	other.Epoch = "e2"
+	mustAppend(t, s, other)
+	wantEdges(t, s, store.Query{Cluster: "c"}, flow.Record{Window: Window(0), Edge: frontToCartFolded(), ByClient: Count(2)})
+	nodes, err := s.Coverage(t.Context(), store.Query{Cluster: "c"})
+	if err != nil || len(nodes) != 1 || nodes[0].Losses.MapFull != 6 || nodes[0].Batches != 2 {
+		t.Errorf("coverage %+v, error %v; want one node with 6 lost in 2 batches", nodes, err)
+	}
+}
+
+func anyOrder(t *testing.T, s store.Store) {
+	one := func(sequence uint64, offset time.Duration) store.Batch {
+		return Batch(sequence, offset, flow.Record{Edge: frontToCart(), ByClient: Count(sequence)})
+	}
+	mustAppend(t, s, one(3, time.Hour), one(1, 0), one(4, 12*time.Hour), one(2, -time.Hour))
+	record := flow.Record{Window: flow.Window{Start: Window(-time.Hour).Start, End: Window(12 * time.Hour).End}, Edge: frontToCartFolded(), ByClient: Count(10)}
+	wantEdges(t, s, store.Query{Cluster: "c"}, record)
+	wantCatalogue(t, s, store.Query{Cluster: "c"}, store.Catalogued{Edge: frontToCartFolded(), FirstSeen: record.Window.Start, LastSeen: record.Window.End})
+}
+
+func podRows(t *testing.T, s store.Store) {
+	six := frontToCart()
+	six.Client, six.Server = Pod("shop", "front", "b", "fd00::1"), flow.Endpoint{IP: netip.MustParseAddr("2001:db8::1"), DNS: "pay.example"}
+	six.Outcome, six.Reason, six.Guessed, six.Service = flow.Dropped, "NO_SOCKET", true, "x/y:z"
+	records := []flow.Record{{Edge: frontToCart(), ByClient: Count(1)}, {Edge: six, ByServer: Count(2)}}
+	mustAppend(t, s, Batch(2, time.Hour, records[0]), Batch(1, 0, records...))
+	var want []flow.Record
+	for _, r := range records {
+		r.Window = Window(0)
+		want = append(want, r)
+	}
+	late := records[0]
+	late.Window = Window(time.Hour)
+	got, err := s.Pods(t.Context(), store.Query{Cluster: "c"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := cmp.Diff(append(want, late), got, equal); d != "" {
+		t.Errorf("pods (-want +got):\n%s", d)
+	}
+	if got, err := s.Pods(t.Context(), store.Query{Cluster: "c", From: Day.Add(time.Hour), To: Day.Add(2 * time.Hour)}); err != nil || len(got) != 1 {
+		t.Errorf("the second hour: %v, %v; want one record", got, err)
+	}
+}
+
+func coverage(t *testing.T, s store.Store) {
+	part := func(sequence uint64, offset time.Duration, c store.Coverage) store.Batch {
+		b := Batch(sequence, offset)
+		b.Losses = store.Losses{MapFull: 1, RingFull: 2, Unattributed: 3, Unparsed: 4, Detached: 5, SpoolOverflow: 6, Refused: 7}
+		b.Coverage = c
+		return b
+	}
+	old := store.Coverage{PodsKnown: 9, PodsWatched: 9, AttachMode: "clsact"}
+	recent := store.Coverage{PodsKnown: 3, PodsWatched: 2, AttachMode: "tcx-pod", Missing: []string{"conntrack", "btf"}}
+	mustAppend(t, s, part(3, 40*time.Minute, recent), part(1, 0, old), part(2, 0, old))
+	got, err := s.Coverage(t.Context(), store.Query{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []store.NodeCoverage{{
+		Cluster: "c", Node: "n1", FirstSeen: Day, LastSeen: Window(40 * time.Minute).End, Covered: time.Minute, Batches: 3,
+		Losses:   store.Losses{MapFull: 3, RingFull: 6, Unattributed: 9, Unparsed: 12, Detached: 15, SpoolOverflow: 18, Refused: 21},
+		Coverage: recent,
+	}}
+	if d := cmp.Diff(want, got, equal); d != "" {
+		t.Errorf("coverage (-want +got):\n%s", d)
+	}
+}
+
+func refusals(t *testing.T, s store.Store) {
+	for name, spoil := range map[string]func(*store.Batch){
+		"no cluster":   func(b *store.Batch) { b.Cluster = "" },
+		"no node":      func(b *store.Batch) { b.Node = "" },
+		"no epoch":     func(b *store.Batch) { b.Epoch = "" },
+		"no sequence":  func(b *store.Batch) { b.Sequence = 0 },
+		"empty window": func(b *store.Batch) { b.Window.End = b.Window.Start },
+		"long window":  func(b *store.Batch) { b.Window.End = b.Window.Start.Add(48 * time.Hour) },
+	} {
+		b := Batch(1, 0, flow.Record{Edge: frontToCart(), ByClient: Count(1)})
+		spoil(&b)
+		if _, err := s.Append(t.Context(), b); !errors.Is(err, store.ErrInvalid) {
+			t.Errorf("%s: %v, want ErrInvalid", name, err)
+		}
+	}
+	ancient := Batch(1, -10*365*24*time.Hour, flow.Record{Edge: frontToCart(), ByClient: Count(1)})
+	if _, err := s.Append(t.Context(), ancient); !errors.Is(err, store.ErrTooOld) {
+		t.Errorf("ten years old: %v, want ErrTooOld", err)
+	}
+	if _, err := s.Edges(t.Context(), store.Query{From: Day, To: Day}); !errors.Is(err, store.ErrInvalid) {
+		t.Errorf("an empty query: %v, want ErrInvalid", err)
+	}
+	wantEdges(t, s, store.Query{})
+	wantCatalogue(t, s, store.Query{})
+}
+
+func concurrent(t *testing.T, s store.Store) {
+	const nodes, windows = 8, 20
+	var all sync.WaitGroup
+	for n := range nodes {
+		all.Go(func() {
+			for w := range uint64(windows) {
+				b := Batch(w+1, time.Duration(w)*30*time.Second, flow.Record{Edge: frontToCart(), ByClient: Count(1)})
+				b.Node = fmt.Sprintf("n%d", n)
+				if duplicate, err := s.Append(t.Context(), b); err != nil || duplicate {
+					t.Errorf("appending: duplicate %v, error %v", duplicate, err)
+				}
+				if _, err := s.Edges(t.Context(), store.Query{}); err != nil {
+					t.Errorf("reading: %v", err)
+				}
+			}
+		})
+	}
+	all.Wait()
+	whole := flow.Window{Start: Day, End: Day.Add(windows * 30 * time.Second)}
+	wantEdges(t, s, store.Query{}, flow.Record{Window: whole, Edge: frontToCartFolded(), ByClient: Count(nodes * windows)})
+}
+
+func closed(t *testing.T, s store.Store) {
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Append(t.Context(), Batch(1, 0)); !errors.Is(err, store.ErrClosed) {
+		t.Errorf("appending: %v, want ErrClosed", err)
+	}
+	if err := s.Close(); err != nil {
+		t.Errorf("closing twice: %v", err)
+	}
+}

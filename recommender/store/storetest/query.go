@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package storetest
+
+import (
+	"net/netip"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/netcinch/netcinch/recommender/flow"
+	"github.com/netcinch/netcinch/recommender/store"
+)
+
+func byTime(t *testing.T, s store.Store) {
+	var batches []store.Batch
+	for i := range uint64(6) {
+		batches = append(batches, Batch(i+1, time.Duration(i)*10*time.Minute, flow.Record{Edge: frontToCart(), ByClient: Count(1 << i)}))
+	}
+	mustAppend(t, s, batches...)
+	for _, c := range []struct {
+		from, to time.Duration
+		want     uint64
+	}{
+		{0, time.Hour, 63},
+		{-time.Hour, 24 * time.Hour, 63},
+		{10 * time.Minute, 20 * time.Minute, 2},
+		{11 * time.Minute, 21 * time.Minute, 2 | 4}, // outward to buckets of 5 minutes: 10 to 25
+		{50 * time.Minute, 51 * time.Minute, 32},
+		{55 * time.Minute, time.Hour, 0},
+		{-24 * time.Hour, 0, 0},
+	} {
+		got, err := s.Edges(t.Context(), store.Query{Cluster: "c", From: Day.Add(c.from), To: Day.Add(c.to)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var sum uint64
+		for _, r := range got {
+			sum += r.ByClient.Connections
+		}
+		if sum != c.want {
+			t.Errorf("from %v to %v: %d connections, want %d", c.from, c.to, sum, c.want)
+		}
+	}
+	entry := store.Catalogued{Edge: frontToCartFolded(), FirstSeen: Day, LastSeen: Window(50 * time.Minute).End}
+	wantCatalogue(t, s, store.Query{From: Day.Add(30 * time.Minute), To: Day.Add(40 * time.Minute)}, entry)
+	wantCatalogue(t, s, store.Query{From: Day.Add(time.Hour)})
+	wantCatalogue(t, s, store.Query{To: Day.Add(-time.Second)})
+}
+
+func byCluster(t *testing.T, s store.Store) {
+	cross := frontToCart()
+	cross.Client = Pod("web", "edge", "a", "10.0.0.7")
+	outside := frontToCart()
+	outside.Client = flow.Endpoint{IP: netip.MustParseAddr("203.0.113.1")}
+	outside.Server = Pod("data", "db", "0", "10.0.0.8")
+	b := Batch(1, 0, flow.Record{Edge: frontToCart(), ByClient: Count(1)}, flow.Record{Edge: cross, ByClient: Count(1)}, flow.Record{Edge: outside, ByServer: Count(1)})
+	second := b
+	second.Cluster = "d"
+	mustAppend(t, s, b, second)
+	for _, c := range []struct {
+		cluster, namespace string
+		edges              int
+		connections        uint64
+	}{{"c", "", 3, 3}, {"d", "", 3, 3}, {"", "", 3, 6}, {"x", "", 0, 0}, {"c", "shop", 2, 2}, {"c", "web", 1, 1}, {"", "data", 1, 2}, {"c", "nobody", 0, 0}} {
+		q := store.Query{Cluster: c.cluster, Namespace: c.namespace}
+		records, err := s.Edges(t.Context(), q)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var connections uint64
+		for _, r := range records {
+			connections += r.Counters().Connections
+		}
+		entries, err := s.Catalogue(t.Context(), q)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(records) != c.edges || connections != c.connections || len(entries) != c.edges {
+			t.Errorf("%+v: %d edges, %d connections, %d in the catalogue; want %+v", q, len(records), connections, len(entries), c)
+		}
+	}
+}
+
+func series(t *testing.T, s store.Store) {
+	noise := frontToCart()
+	noise.Port = 9090
+	var batches []store.Batch
+	for i, offset := range []time.Duration{0, 30 * time.Second, 10 * time.Minute, 25 * time.Hour} {
+		batches = append(batches, Batch(uint64(i+1), offset, flow.Record{Edge: frontToCart(), ByClient: Count(1)}, flow.Record{Edge: noise, ByClient: Count(9)}))
+	}
+	mustAppend(t, s, batches...)
+	got, err := s.Series(t.Context(), store.Query{Cluster: "c", From: Day, To: Day.Add(48 * time.Hour)}, frontToCart())
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []flow.Record{
+		{Window: flow.Window{Start: Day, End: Day.Add(time.Minute)}, Edge: frontToCartFolded(), ByClient: Count(2)},
+		{Window: Window(10 * time.Minute), Edge: frontToCartFolded(), ByClient: Count(1)},
+		{Window: Window(25 * time.Hour), Edge: frontToCartFolded(), ByClient: Count(1)},
+	}
+	if d := cmp.Diff(want, got, equal); d != "" {
+		t.Errorf("series (-want +got):\n%s", d)
+	}
+	never := frontToCart()
+	never.Port = 1
+	if got, err := s.Series(t.Context(), store.Query{}, never); err != nil || len(got) != 0 {
+		t.Errorf("an edge that was never seen: %v, %v", got, err)
+	}
+}
+
+// partsEqualWhole holds the levels against each other: an hour or a day that
+// is read from its sum equals the buckets that it was summed from.
+func partsEqualWhole(t *testing.T, s store.Store) {
+	var batches []store.Batch
+	for i := range uint64(200) {
+		batches = append(batches, Batch(i+1, time.Duration(i)*13*time.Minute, flow.Record{Edge: frontToCart(), ByClient: Count(i), ByServer: Count(1000 + i)}))
+	}
+	mustAppend(t, s, batches...)
+	sum := func(from, to time.Duration) (total flow.Record) {
+		got, err := s.Edges(t.Context(), store.Query{Cluster: "c", From: Day.Add(from), To: Day.Add(to)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, r := range got {
+			total.ByClient, total.ByServer = total.ByClient.Add(r.ByClient), total.ByServer.Add(r.ByServer)
+		}
+		return total
+	}
+	for _, c := range [][2]time.Duration{
+		{0, 24 * time.Hour}, {0, 48 * time.Hour}, {7*time.Hour + 25*time.Minute, 31*time.Hour + 35*time.Minute}, {time.Hour, 2 * time.Hour},
+		{55 * time.Minute, 125 * time.Minute}, {23*time.Hour + 55*time.Minute, 24*time.Hour + 5*time.Minute}, {5 * time.Minute, 10 * time.Minute},
+	} {
+		var want flow.Record
+		for from := c[0]; from < c[1]; from += Resolution {
+			part := sum(from, from+Resolution)
+			want.ByClient, want.ByServer = want.ByClient.Add(part.ByClient), want.ByServer.Add(part.ByServer)
+		}
+		if got := sum(c[0], c[1]); got != want {
+			t.Errorf("from %v to %v: %+v, its parts %+v", c[0], c[1], got, want)
+		}
+	}
+}
