@@ -223,7 +223,7 @@ status: {addresses: [{type: InternalIP, address: 10.1.0.2}, {type: InternalIP, a
 func TestMakeNamesWhatIsWrong(t *testing.T) {
 	for _, c := range []struct{ name, yaml, want string }{
 		{"not YAML", "kind: [", "a.yaml: document 1"},
-		{"unknown field", "kind: Service\nspec: {clusterAddress: x}\n", `unknown field "spec.clusterAddress"`},
+		{"unknown field", "kind: Service\nspec: {clusterAddress: x}\n", `unknown field "clusterAddress"`},
 		{"no node", "kind: Namespace\n", "0 Nodes in the manifests, want 1"},
 		{"bad node address", strings.Replace(goodNode, "10.1.0.2", "10.1", 1), "reading the node's address"},
 		{"bad pod range", strings.Replace(goodNode, "10.0.0.0/24", "10.0.0.0", 1), "podCIDRs"},
