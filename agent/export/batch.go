@@ -28,6 +28,15 @@ func (l Losses) plus(o Losses) Losses {
 	}
 }
 
+// Since gives what came on top of an earlier total.
+func (l Losses) Since(o Losses) Losses {
+	return Losses{
+		MapFull: l.MapFull - o.MapFull, RingFull: l.RingFull - o.RingFull,
+		Unattributed: l.Unattributed - o.Unattributed, Unparsed: l.Unparsed - o.Unparsed,
+		Detached: l.Detached - o.Detached, SpoolOverflow: l.SpoolOverflow - o.SpoolOverflow,
+	}
+}
+
 func lossesOf(l *wire.Losses) Losses {
 	return Losses{
 		MapFull: l.GetMapFull(), RingFull: l.GetRingFull(), Unattributed: l.GetUnattributed(),

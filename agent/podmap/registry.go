@@ -150,6 +150,18 @@ func (r *Registry) Identify(id capture.Slot) (Pod, bool) {
 	return *s.pod, true
 }
 
+// Owner gives the pod that has an address at present.
+func (r *Registry) Owner(address netip.Addr) (Pod, bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, s := range r.slots {
+		if _, ok := s.addresses[address]; ok && s.pod != nil && s.detached.IsZero() {
+			return *s.pod, true
+		}
+	}
+	return Pod{}, false
+}
+
 // Bound says whether a slot's pod is known, so that its addresses need no more
 // attention.
 func (r *Registry) Bound(id capture.Slot) bool {

@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build linux
+
+package command
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/netcinch/netcinch/agent/flowfile"
+	"github.com/netcinch/netcinch/agent/run"
+	"github.com/netcinch/netcinch/recommender/wire"
+)
+
+const recordHelp = `Record the traffic of this node's pods into a flow file, without any recommender.
+
+Pods are named where --pods-dir or an API server says who they are; everything else
+is told by its address. The file can be looked at, kept, and given to
+'netcinch graph|unused|recommend|serve --flows'.`
+
+const recordExample = `  # One minute of this node's traffic, and what it says about the policies.
+  netcinch-agent record -o flows.jsonl --for 60s --kubeconfig ~/.kube/config
+  netcinch unused -f manifests/ --flows flows.jsonl`
+
+// recordFlags say where to write and for how long.
+type recordFlags struct {
+	watchFlags
+	output string
+	length time.Duration
+}
+
+func newRecord(e Environment) *cobra.Command {
+	var f recordFlags
+	c := &cobra.Command{
+		Use:     "record",
+		Short:   "Record this node's traffic into a flow file",
+		Long:    recordHelp,
+		Example: recordExample,
+		Args:    cobra.NoArgs,
+		RunE:    func(c *cobra.Command, _ []string) error { return f.record(c.Context(), e) },
+	}
+	flags := c.Flags()
+	f.register(flags, 10*time.Second)
+	flags.StringVarP(&f.output, "output", "o", "-", "flow file to write; - for standard output")
+	flags.DurationVar(&f.length, "for", 0, "how long to record (default: until interrupted)")
+	return c
+}
+
+func (f *recordFlags) record(ctx context.Context, e Environment) (err error) {
+	logger, err := f.logger(e)
+	if err != nil {
+		return err
+	}
+	node, err := f.nodeName(e)
+	if err != nil {
+		return err
+	}
+	o, err := f.observer(e, node, logger, false)
+	if err != nil {
+		return err
+	}
+	if f.length < 0 {
+		return fmt.Errorf("--for %v: want a positive duration", f.length)
+	}
+	out, finish, err := f.open(e)
+	if err != nil {
+		return err
+	}
+	var observer *run.Observer
+	writer := flowfile.NewWriter(out, func(a netip.Addr) (wire.PodKey, bool) { return observer.Owner(a) })
+	if observer, err = run.NewObserver(o, writer); err != nil {
+		return errors.Join(err, finish(false))
+	}
+	if f.length > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, f.length)
+		defer cancel()
+	}
+	if err := observer.Run(ctx); err != nil {
+		return internalError{errors.Join(err, finish(true))}
+	}
+	if err := errors.Join(writer.Err(), finish(true)); err != nil {
+		return fmt.Errorf("writing the flow file: %w", err)
+	}
+	f.summary(e, writer.Lines(), observer.Status())
+	return nil
+}
+
+func (f *recordFlags) summary(e Environment, lines int, s run.Status) {
+	lost := s.Capture.LostPackets + s.Capture.Unparsed + s.Aggregate.Unattributed
+	_, _ = fmt.Fprintf(e.Stderr, "wrote %d lines from %d flow records on %d interfaces; lost: %d\n", // nowhere else to say it
+		lines, s.Aggregate.Records, s.Pods.Slots, lost)
+}
+
+// open gives the output. The file gets its name only when it is complete: what
+// was there before stays until then.
+func (f *recordFlags) open(e Environment) (out io.Writer, finish func(keep bool) error, err error) {
+	if f.output == "-" {
+		return e.Stdout, func(bool) error { return nil }, nil
+	}
+	temp, err := os.CreateTemp(filepath.Dir(f.output), filepath.Base(f.output)+".*")
+	if err != nil {
+		return nil, nil, fmt.Errorf("opening the flow file (-o): %w", err)
+	}
+	return temp, func(keep bool) error {
+		if !keep {
+			return errors.Join(temp.Close(), os.Remove(temp.Name()))
+		}
+		return errors.Join(temp.Chmod(0o644), temp.Close(), os.Rename(temp.Name(), f.output))
+	}, nil
+}

@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build linux
+
+package command
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/pflag"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
+
+	"github.com/netcinch/netcinch/agent/capture"
+	"github.com/netcinch/netcinch/agent/podmap"
+	"github.com/netcinch/netcinch/agent/run"
+)
+
+// watchFlags say what to watch: the flags that run and record share.
+type watchFlags struct {
+	node       string
+	netns      string
+	netnsDirs  []string
+	ignore     []string
+	podsDir    string
+	kubeconfig string
+	window     time.Duration
+	maxFlows   uint32
+	logLevel   string
+	logFormat  string
+}
+
+func (f *watchFlags) register(flags *pflag.FlagSet, window time.Duration) {
+	flags.StringVar(&f.node, "node", "", "name of this node in the cluster (default: $NODE_NAME, else the host name)")
+	flags.StringVar(&f.netns, "netns", "", "path of the node's network namespace (default: the agent's own)")
+	flags.StringArrayVar(&f.netnsDirs, "netns-dir", []string{"/run/netns"}, "directory where the container runtime keeps the pods' network namespaces; repeatable")
+	flags.StringArrayVar(&f.ignore, "ignore-link", nil, "pattern of host-side veth names that are not pods', such as 'docker*'; repeatable")
+	flags.StringVar(&f.podsDir, "pods-dir", "", "directory of Pod and PodList files (YAML or JSON) to know the pods from; read again when they change")
+	flags.StringVar(&f.kubeconfig, "kubeconfig", "", "kubeconfig of the API server to know the pods from (default: in-cluster)")
+	flags.DurationVar(&f.window, "window", window, "length of the time buckets that traffic is counted in")
+	flags.Uint32Var(&f.maxFlows, "max-flows", capture.DefaultOptions().Probe.MaxFlows, "connections of each address family that the kernel's map holds at once")
+	flags.StringVar(&f.logLevel, "log-level", "info", "debug, info, warn or error")
+	flags.StringVar(&f.logFormat, "log-format", "text", "text or json")
+}
+
+func (f *watchFlags) logger(e Environment) (*slog.Logger, error) {
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(f.logLevel)); err != nil {
+		return nil, fmt.Errorf("--log-level %q: want debug, info, warn or error", f.logLevel)
+	}
+	o := &slog.HandlerOptions{Level: level}
+	switch f.logFormat {
+	case "text":
+		return slog.New(slog.NewTextHandler(e.Stderr, o)), nil
+	case "json":
+		return slog.New(slog.NewJSONHandler(e.Stderr, o)), nil
+	}
+	return nil, fmt.Errorf("--log-format %q: want text or json", f.logFormat)
+}
+
+func (f *watchFlags) nodeName(e Environment) (string, error) {
+	if f.node != "" {
+		return f.node, nil
+	}
+	if n := e.Getenv("NODE_NAME"); n != "" {
+		return n, nil
+	}
+	n, err := e.Hostname()
+	if err != nil {
+		return "", fmt.Errorf("finding this node's name (give --node): %w", err)
+	}
+	return strings.ToLower(n), nil
+}
+
+// observer gives the options; pods says whether a source of pods must be
+// there.
+func (f *watchFlags) observer(e Environment, node string, logger *slog.Logger, pods bool) (run.ObserverOptions, error) {
+	o := run.ObserverOptions{
+		Window: f.window, Netns: f.netns, NetnsDirs: f.netnsDirs, Ignore: f.ignore,
+		Capture: capture.DefaultOptions(), Clock: e.Clock, Logger: logger,
+	}
+	o.Capture.Probe.MaxFlows = f.maxFlows
+	source, err := f.source(node, logger)
+	if errors.Is(err, rest.ErrNotInCluster) {
+		if pods {
+			return o, errors.New("nothing says which pods run here: give --pods-dir, or --kubeconfig outside of a cluster")
+		}
+		return o, nil
+	}
+	o.Pods = source
+	return o, err
+}
+
+func (f *watchFlags) source(node string, logger *slog.Logger) (podmap.Source, error) {
+	if f.podsDir != "" && f.kubeconfig != "" {
+		return nil, errors.New("--pods-dir and --kubeconfig both say where the pods are known from: give one")
+	}
+	if f.podsDir != "" {
+		info, err := os.Stat(f.podsDir)
+		if err != nil {
+			return nil, fmt.Errorf("reading the pods (--pods-dir): %w", err)
+		}
+		if !info.IsDir() {
+			return nil, fmt.Errorf("reading the pods (--pods-dir): %s is not a directory", f.podsDir)
+		}
+		return podmap.NewDirectory(f.podsDir, node, podmap.DefaultPoll, logger), nil
+	}
+	config, err := f.restConfig()
+	if err != nil {
+		return nil, err
+	}
+	client, err := kubernetes.NewForConfig(config)
+	if err != nil {
+		return nil, fmt.Errorf("preparing the API server's client: %w", err)
+	}
+	return podmap.NewAPIServer(client, node, logger), nil
+}
+
+func (f *watchFlags) restConfig() (*rest.Config, error) {
+	if f.kubeconfig == "" {
+		return rest.InClusterConfig()
+	}
+	config, err := clientcmd.BuildConfigFromFlags("", f.kubeconfig)
+	if err != nil {
+		return nil, fmt.Errorf("reading --kubeconfig: %w", err)
+	}
+	return config, nil
+}

@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build linux
+
+package run
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"github.com/netcinch/netcinch/agent/aggregate"
+	"github.com/netcinch/netcinch/agent/capture"
+	"github.com/netcinch/netcinch/agent/export"
+	"github.com/netcinch/netcinch/recommender/wire"
+)
+
+// lastDrain bounds the work after the context has ended.
+const lastDrain = 10 * time.Second
+
+// Features that the batch names as missing.
+const (
+	featureAddressEvents = "address-events"
+	featureHostNetwork   = "host-network" // pods without an interface of their own are not watched
+	attachMode           = "tcx-pod"
+)
+
+// loop reads the kernel's counts in time and closes windows at their ends,
+// which are the same moments on all nodes.
+func (o *Observer) loop(ctx context.Context) {
+	o.begin(o.Clock())
+	timer := time.NewTimer(o.untilNext())
+	defer timer.Stop()
+	answers := o.collector.DNS()
+	for {
+		select {
+		case <-ctx.Done():
+			o.finish(context.WithoutCancel(ctx))
+			return
+		case a, ok := <-answers:
+			if !ok {
+				answers = nil
+				continue
+			}
+			o.aggregator.Learn(a)
+		case <-timer.C:
+			o.learnAll(answers)
+			o.drain(ctx)
+			if now := o.Clock(); !now.Before(o.end) || now.Before(o.start) {
+				o.close(now)
+			}
+			timer.Reset(o.untilNext())
+		}
+	}
+}
+
+// learnAll takes the names that are waiting, so that the flows of the next
+// drain find them.
+func (o *Observer) learnAll(answers <-chan capture.DNSAnswer) {
+	for {
+		select {
+		case a, ok := <-answers:
+			if !ok {
+				return
+			}
+			o.aggregator.Learn(a)
+		default:
+			return
+		}
+	}
+}
+
+func (o *Observer) begin(now time.Time) {
+	o.start, o.end = now, now.Truncate(o.Window).Add(o.Window)
+	o.aggregator.Begin(aggregate.Window{Start: o.start, End: o.end})
+}
+
+// close ends the open window at its planned end, or at the last boundary
+// before now where the node slept over several.
+func (o *Observer) close(now time.Time) {
+	end := o.end
+	if b := now.Truncate(o.Window); b.After(end) {
+		end = b
+	}
+	next := end
+	if now.Before(o.start) { // the clock was set back
+		next = now
+	}
+	o.aggregator.Close(end)
+	for _, slot := range o.registry.Sweep() {
+		o.aggregator.Forget(slot)
+	}
+	o.begin(next)
+	o.publish()
+}
+
+func (o *Observer) untilNext() time.Duration {
+	return max(min(o.end.Sub(o.Clock()), o.drainInterval()), time.Millisecond)
+}
+
+func (o *Observer) drain(ctx context.Context) {
+	o.drained.Store(o.Clock().UnixNano())
+	o.drainWith(ctx, o.collector.Drain)
+	o.publish()
+}
+
+func (o *Observer) drainWith(ctx context.Context, drain func(context.Context, func(capture.Record)) error) {
+	err := drain(ctx, func(r capture.Record) { o.aggregator.Add(&r) })
+	if err == nil {
+		o.drainProblem = ""
+		return
+	}
+	if ctx.Err() != nil {
+		return // what was not read comes with the last drain
+	}
+	o.mu.Lock()
+	o.status.DrainFailures++
+	o.mu.Unlock()
+	if o.drainProblem != err.Error() {
+		o.drainProblem = err.Error()
+		o.Logger.Error("reading the kernel's counts; they are read again with the next drain", slog.Any("error", err))
+	}
+}
+
+// finish reads the counts a last time and closes the window early.
+func (o *Observer) finish(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, lastDrain)
+	defer cancel()
+	o.learnAll(o.collector.DNS())
+	o.drainWith(ctx, o.collector.Flush)
+	o.aggregator.Finish(o.Clock())
+	o.publish()
+}
+
+func (o *Observer) publish() {
+	counts := o.aggregator.Counts()
+	losses, err := o.collector.Losses()
+	if err != nil {
+		o.Logger.Error("reading the loss counters", slog.Any("error", err))
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.status.Aggregate = counts
+	if err == nil {
+		o.status.Capture = losses
+	}
+}
+
+// emit hands a part to the sink, with what was lost since the last one.
+func (o *Observer) emit(p aggregate.Part) {
+	o.publish()
+	s := o.Status()
+	total := export.Losses{
+		MapFull: s.Capture.LostPackets, RingFull: s.Capture.DNSLost + s.Capture.DNSUnparsed,
+		Unattributed: s.Aggregate.Unattributed, Unparsed: s.Capture.Unparsed, Detached: s.AttachFailures,
+	}
+	w := export.Window{
+		Start: p.Window.Start, End: p.Window.End, Edges: p.Edges,
+		Losses: total.Since(o.reported), Coverage: o.coverage(s),
+	}
+	o.reported = total
+	if d := w.End.Sub(w.Start); d > wire.MaxWindow {
+		w.Start = w.End.Add(-wire.MaxWindow) // the node slept
+	}
+	o.sink.Put(w)
+}
+
+func (o *Observer) coverage(s Status) export.Coverage {
+	c := export.Coverage{PodsKnown: s.Pods.PodsKnown, PodsWatched: s.Pods.PodsWatched, AttachMode: attachMode}
+	for _, m := range o.collector.Missing() {
+		c.Missing = append(c.Missing, m.Feature)
+	}
+	if s.Pods.HostNetwork > 0 {
+		c.Missing = append(c.Missing, featureHostNetwork)
+	}
+	return c
+}

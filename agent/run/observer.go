@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build linux
+
+package run
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/netcinch/netcinch/agent/aggregate"
+	"github.com/netcinch/netcinch/agent/capture"
+	"github.com/netcinch/netcinch/agent/export"
+	"github.com/netcinch/netcinch/agent/podmap"
+	"github.com/netcinch/netcinch/agent/probe"
+	"github.com/netcinch/netcinch/recommender/wire"
+)
+
+// Sink takes windows, in order. It keeps nothing of the edges.
+type Sink interface {
+	Put(export.Window)
+}
+
+// collector is what an observer needs of [capture.Collector].
+type collector interface {
+	podmap.Attacher
+	Drain(ctx context.Context, emit func(capture.Record)) error
+	Flush(ctx context.Context, emit func(capture.Record)) error
+	DNS() <-chan capture.DNSAnswer
+	Losses() (capture.Losses, error)
+	Missing() []probe.Missing
+	Close() error
+}
+
+// Observer watches the node's pods and hands windows to a sink.
+type Observer struct {
+	ObserverOptions
+
+	sink       Sink
+	collector  collector
+	registry   *podmap.Registry
+	watcher    *podmap.Watcher
+	aggregator *aggregate.Aggregator
+	start, end time.Time // of the open window, the end as planned
+	reported   export.Losses
+
+	drainProblem string // logged once while it lasts
+	drained      atomic.Int64
+	mu           sync.Mutex
+	status       Status
+}
+
+// Status is what an observer has seen, for metrics.
+type Status struct {
+	Aggregate      aggregate.Counts
+	Capture        capture.Losses
+	DrainFailures  uint64
+	AttachFailures uint64
+	Overruns       uint64 // netlink notifications lost, interfaces listed again
+	Pods           podmap.State
+}
+
+// NewObserver loads the program and opens the node's namespace. Its error says
+// in one line what is missing. Nothing is attached before Run.
+func NewObserver(o ObserverOptions, sink Sink) (*Observer, error) {
+	if err := o.validate(); err != nil {
+		return nil, err
+	}
+	o.Capture.Now = o.Clock
+	c, err := capture.New(o.Capture)
+	if err != nil {
+		return nil, err
+	}
+	ob, err := newObserver(o, sink, c)
+	if err != nil {
+		return nil, errors.Join(err, c.Close())
+	}
+	registry := podmap.NewRegistry(o.Clock)
+	ob.registry = registry
+	ob.watcher, err = podmap.NewWatcher(podmap.WatcherOptions{
+		NodeNetns: o.Netns, NetnsDirs: o.NetnsDirs, Ignore: o.Ignore,
+		Attacher: c, Registry: registry, Clock: o.Clock, Logger: o.Logger,
+	})
+	if err != nil {
+		return nil, errors.Join(err, c.Close())
+	}
+	for _, m := range c.Missing() {
+		o.Logger.Warn("done without a feature of the kernel", slog.String("feature", m.Feature), slog.String("lost", m.Lost), slog.Any("error", m.Err))
+	}
+	if ob.watcher.PollsAddresses() {
+		o.Logger.Warn("done without a feature of the kernel", slog.String("feature", featureAddressEvents),
+			slog.String("lost", "pods are recognised a little later"), slog.String("error", "CAP_NET_BROADCAST is missing"))
+	}
+	return ob, nil
+}
+
+func newObserver(o ObserverOptions, sink Sink, c collector) (*Observer, error) {
+	ob := &Observer{ObserverOptions: o, sink: sink, collector: c}
+	options := aggregate.DefaultOptions()
+	options.Clock, options.Identify, options.Emit = o.Clock, ob.identify, ob.emit
+	var err error
+	ob.aggregator, err = aggregate.New(options)
+	return ob, err
+}
+
+// identify gives a slot's pod. Where nobody knows the pods, every slot is
+// known at once, by its address alone.
+func (o *Observer) identify(slot capture.Slot) (wire.PodKey, bool) {
+	if o.Pods == nil {
+		return wire.PodKey{}, true
+	}
+	p, ok := o.registry.Identify(slot)
+	return wire.PodKey{Namespace: p.Namespace, Name: p.Name, UID: p.UID}, ok
+}
+
+// Owner names the node's pod that has an address at present.
+func (o *Observer) Owner(address netip.Addr) (wire.PodKey, bool) {
+	p, ok := o.registry.Owner(address)
+	return wire.PodKey{Namespace: p.Namespace, Name: p.Name, UID: p.UID}, ok
+}
+
+// Run watches until the context ends, then hands over what was counted last,
+// and closes everything.
+func (o *Observer) Run(ctx context.Context) error {
+	defer func() { _ = o.watcher.Close() }() // only sockets
+	if err := o.watcher.Start(); err != nil {
+		return errors.Join(err, o.collector.Close())
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	var tasks sync.WaitGroup
+	tasks.Go(func() { cancel(o.watcher.Run(ctx)) })
+	if o.Pods != nil {
+		tasks.Go(func() {
+			if err := o.Pods.Watch(ctx, o.registry.SetPods); err != nil {
+				cancel(err)
+			}
+		})
+	}
+	o.loop(ctx)
+	cancel(nil)
+	tasks.Wait()
+	if cause := context.Cause(ctx); cause != nil && !errors.Is(cause, context.Canceled) {
+		return errors.Join(fmt.Errorf("watching the node: %w", cause), o.collector.Close())
+	}
+	return o.collector.Close()
+}
+
+// Status gives a copy of the counters.
+func (o *Observer) Status() Status {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	s := o.status
+	s.Pods = o.registry.State()
+	s.AttachFailures, s.Overruns = o.watcher.Failures(), o.watcher.Overruns()
+	return s
+}
+
+// LastDrain says when the kernel's counts were last read; zero for never.
+func (o *Observer) LastDrain() time.Time {
+	if n := o.drained.Load(); n != 0 {
+		return time.Unix(0, n)
+	}
+	return time.Time{}
+}
