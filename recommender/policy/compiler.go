@@ -60,6 +60,7 @@ type compiler struct {
 	policies []*compiled
 	problems []cluster.Problem
 	left     []left
+	calico   *calicoWorld
 }
 
 // problem records a fault with its place in the file.

@@ -82,7 +82,6 @@ type topology struct {
 	nsLabels   *selector.Index // over numbers of namespaces
 	interned   map[string]*peer
 	selected   map[string]bits.Set // results of selectors, by their text
-	calico     *calicoWorld        // made when the first Calico policy is compiled
 }
 
 type podName struct{ namespace, name string }
