@@ -50,7 +50,7 @@ func (r *Registry) judge(key string, c *claim, s *slot) (doubt, ok bool) {
 		}
 		return true, c.gone.IsZero() && c.ended.IsZero()
 	}
-	return !s.early && c.claimed.Before(s.attached), true
+	return !s.early && c.claimed.Before(s.attached.Add(-lag)), true
 }
 
 func (s *slot) shares(p Pod) bool {

@@ -78,7 +78,9 @@ func parse(n notification) []event {
 	for _, m := range messages {
 		switch m.Header.Type {
 		case unix.RTM_NEWLINK, unix.RTM_DELLINK:
-			if len(m.Data) < unix.SizeofIfInfomsg {
+			// A bridge tells of its ports in messages of its own family, also that
+			// one left it: that is not a link that is gone.
+			if len(m.Data) < unix.SizeofIfInfomsg || m.Data[0] != unix.AF_UNSPEC {
 				continue
 			}
 			l, err := netlink.LinkDeserialize(nil, m.Data)

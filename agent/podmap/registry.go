@@ -20,6 +20,9 @@ const (
 	// DefaultDoubt is how long a slot waits for a better claim, where the only
 	// pod with its address had that address before the slot was there.
 	DefaultDoubt = 5 * time.Second
+	// lag is how much later than the pod's address an interface may become
+	// known without raising doubt: events are handled one after another.
+	lag = 2 * time.Second
 	// timeStep is the resolution of times in the Kubernetes API.
 	timeStep = time.Second
 )
@@ -150,16 +153,23 @@ func (r *Registry) Identify(id capture.Slot) (Pod, bool) {
 	return *s.pod, true
 }
 
-// Owner gives the pod that has an address at present.
+// Owner gives the pod that has an address, or had it last.
 func (r *Registry) Owner(address netip.Addr) (Pod, bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	var owner *slot
 	for _, s := range r.slots {
-		if _, ok := s.addresses[address]; ok && s.pod != nil && s.detached.IsZero() {
-			return *s.pod, true
+		if _, ok := s.addresses[address]; !ok || s.pod == nil {
+			continue
+		}
+		if owner == nil || s.detached.IsZero() || (!owner.detached.IsZero() && s.detached.After(owner.detached)) {
+			owner = s
 		}
 	}
-	return Pod{}, false
+	if owner == nil {
+		return Pod{}, false
+	}
+	return *owner.pod, true
 }
 
 // Bound says whether a slot's pod is known, so that its addresses need no more

@@ -33,7 +33,7 @@ func (s *Set) Attach(netns, ifname string, slot uint32) (*Hook, error) {
 			return fmt.Errorf("finding interface %s: %w", ifname, err)
 		}
 		attrs := device.Attrs()
-		if attrs.EncapType != "ether" {
+		if attrs.EncapType != "ether" && attrs.EncapType != "loopback" { // both have Ethernet headers
 			return fmt.Errorf("interface %s: link type %s is not Ethernet", ifname, attrs.EncapType)
 		}
 		hook, err = s.attach(attrs.Index, variables{slot: slot, conntrackNetNS: int32(attrs.NetNsID)})
@@ -71,7 +71,7 @@ func attachTCX(index int, program *ebpf.Program, where ebpf.AttachType) (link.Li
 		Interface: index, Program: program, Attach: where, Anchor: link.Head(),
 	})
 	if err != nil {
-		return nil, explain("attaching by TCX", err)
+		return nil, explainTCX(err)
 	}
 	return l, nil
 }

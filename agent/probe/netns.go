@@ -56,7 +56,7 @@ func enter(path string) (back func() error, err error) {
 	defer func() { _ = target.Close() }()
 	if err := netns.Set(target); err != nil {
 		_ = own.Close()
-		return nil, explain("entering the network namespace", err)
+		return nil, explainEnter(err)
 	}
 	return func() error {
 		defer func() { _ = own.Close() }()

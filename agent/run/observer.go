@@ -132,6 +132,7 @@ func (o *Observer) Run(ctx context.Context) error {
 	if err := o.watcher.Start(); err != nil {
 		return errors.Join(err, o.collector.Close())
 	}
+	stopped := ctx
 	ctx, cancel := context.WithCancelCause(ctx)
 	var tasks sync.WaitGroup
 	tasks.Go(func() { cancel(o.watcher.Run(ctx)) })
@@ -145,7 +146,7 @@ func (o *Observer) Run(ctx context.Context) error {
 	o.loop(ctx)
 	cancel(nil)
 	tasks.Wait()
-	if cause := context.Cause(ctx); cause != nil && !errors.Is(cause, context.Canceled) {
+	if cause := context.Cause(ctx); stopped.Err() == nil && cause != nil {
 		return errors.Join(fmt.Errorf("watching the node: %w", cause), o.collector.Close())
 	}
 	return o.collector.Close()
