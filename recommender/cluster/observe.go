@@ -166,14 +166,16 @@ func (h *History) prune(now time.Time) {
 		return
 	}
 	h.pruned = now
-	h.forget(now.Add(-h.options.Keep))
+	limit := now.Add(-h.options.Keep)
+	h.forget(limit)
 	if h.count > h.options.MaxSpans {
+		limit = now.Add(1) // of pods too, all that are gone
 		before := h.count
 		h.forget(h.oldest(h.count - h.options.MaxSpans*9/10))
 		h.forgotten += uint64(before - h.count) //nolint:gosec // forgetting lowers the count
 	}
 	for key, t := range h.tenants {
-		if t.spans == 0 && !t.gone.IsZero() && t.gone.Before(now.Add(-h.options.Keep)) || t.spans == 0 && h.count > h.options.MaxSpans {
+		if t.spans == 0 && !t.gone.IsZero() && t.gone.Before(limit) {
 			delete(h.tenants, key)
 			if h.byName[t.name] == t {
 				delete(h.byName, t.name)

@@ -27,7 +27,7 @@ type kind struct {
 	needed     bool   // nothing works without it
 	informer   cache.SharedIndexInformer
 
-	clock    func() time.Time
+	clock func() time.Time
 
 	mu      sync.Mutex
 	failure error // of the last list or watch

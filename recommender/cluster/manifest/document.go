@@ -90,11 +90,13 @@ func syntaxError(err error) (line int, message string) {
 	if m == nil {
 		return 1, text
 	}
+	message = text[len(m[0]):]
 	line = 1
-	if m[1] != "" {
-		if n, err := strconv.Atoi(m[1]); err == nil {
-			line = n
+	if n, err := strconv.Atoi(m[1]); err == nil {
+		line = n
+		if strings.HasPrefix(message, "did not find expected") {
+			line++ // the parser's own errors, unlike the scanner's, count lines from 0
 		}
 	}
-	return line, text[len(m[0]):]
+	return line, message
 }
