@@ -29,7 +29,7 @@ const (
 	ReasonFuture          Reason = "future"          // 422: the node's clock is ahead
 	ReasonImplausible     Reason = "implausible"     // 422: counts that cannot be
 	ReasonUnknownCluster  Reason = "unknown_cluster" // 422
-	ReasonConflict        Reason = "conflict"        // 422: same name, other window
+	ReasonForeignPod      Reason = "foreign_pod"     // 422: a pod of another node
 	ReasonBusy            Reason = "busy"            // 503: too many at once
 	ReasonUnavailable     Reason = "unavailable"     // 503: the store cannot be reached
 	ReasonFull            Reason = "store_full"      // 507
