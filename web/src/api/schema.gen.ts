@@ -491,6 +491,8 @@ export interface components {
             usage?: string;
             /** @description With state unused what the allowance says. */
             text?: string;
+            /** @description Executables at the client, for the search. */
+            processes?: string[];
         };
         /**
          * @description unused is an allowance without traffic; unseen an edge that began after the learning period and that nobody accepted.

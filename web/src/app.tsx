@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+import { lazy, Suspense, useEffect } from 'react';
+import type { Status } from './api/types';
+import { type Resource, useResource } from './api/useResource';
+import { Shell } from './components/Shell';
+import { SignIn } from './components/SignIn';
+import { Empty, Loading } from './components/State';
+import { Link } from './components/bits';
+import { navigate, useLocation } from './lib/router';
+import { MapPage } from './pages/map/MapPage';
+
+const Findings = lazy(() => import('./pages/Findings').then((m) => ({ default: m.Findings })));
+const Policies = lazy(() => import('./pages/Policies').then((m) => ({ default: m.Policies })));
+const Recommendations = lazy(() => import('./pages/Recommendations').then((m) => ({ default: m.Recommendations })));
+const CoveragePage = lazy(() => import('./pages/CoveragePage').then((m) => ({ default: m.CoveragePage })));
+
+function Page({ path, status }: { path: string; status: Status | undefined }) {
+  switch (path) {
+    case '/map':
+      return <MapPage status={status} />;
+    case '/findings':
+      return <Findings />;
+    case '/policies':
+      return <Policies />;
+    case '/recommendations':
+      return <Recommendations />;
+    case '/coverage':
+      return <CoveragePage status={status} />;
+    default:
+      return (
+        <Empty title="There is no such page" icon="?">
+          <Link to="/map" className="button primary">
+            To the map
+          </Link>
+        </Empty>
+      );
+  }
+}
+
+export function App() {
+  const { path } = useLocation();
+  const status: Resource<Status> = useResource('status');
+  useEffect(() => {
+    if (path === '/') navigate(`/map${window.location.search}`);
+  }, [path]);
+  if (status.error?.status === 401) return <SignIn done={status.reload} />;
+  return (
+    <Shell status={status}>
+      <Suspense fallback={<Loading what="the page" />}>
+        <Page path={path === '/' ? '/map' : path} status={status.data} />
+      </Suspense>
+    </Shell>
+  );
+}

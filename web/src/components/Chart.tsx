@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+import { useEffect, useRef } from 'react';
+import uPlot from 'uplot';
+import 'uplot/dist/uPlot.min.css';
+import type { EdgeEvidence } from '../api/types';
+import { plural } from '../lib/format';
+import { useTheme } from '../lib/theme';
+
+type Series = EdgeEvidence['series'];
+
+/** Windows to columns; a gap between windows becomes zeroes at its ends, not a bridge. */
+export function columns(series: Series): [number[], number[], number[]] {
+  const at: number[] = [];
+  const all: number[] = [];
+  const bad: number[] = [];
+  let end = 0;
+  for (const w of series) {
+    const start = Date.parse(w.start) / 1000;
+    const size = Date.parse(w.end) / 1000 - start;
+    if (end > 0 && start - end > size) {
+      at.push(end, start - size);
+      all.push(0, 0);
+      bad.push(0, 0);
+    }
+    at.push(start);
+    all.push(w.counters.connections);
+    bad.push(w.denied);
+    end = start + size;
+  }
+  return [at, all, bad];
+}
+
+const colour = (name: string) => getComputedStyle(document.documentElement).getPropertyValue(name).trim() || '#888';
+
+function options(width: number): uPlot.Options {
+  const axis = { stroke: colour('--text-3'), grid: { stroke: colour('--line'), width: 1 }, ticks: { show: false }, font: '11px Inter Variable, sans-serif' };
+  const step = uPlot.paths.stepped?.({ align: 1 });
+  const paths = step ? { paths: step } : {};
+  return {
+    width,
+    height: 132,
+    padding: [8, 8, 0, 0],
+    cursor: { y: false, points: { size: 6 } },
+    legend: { show: false },
+    scales: { y: { range: (_u, _min, max) => [0, Math.max(1, max * 1.1)] } },
+    axes: [
+      { ...axis, space: 70 },
+      { ...axis, size: 44, space: 28, incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1e3, 2e3, 5e3, 1e4, 1e5, 1e6] },
+    ],
+    series: [
+      {},
+      { label: 'connections', stroke: colour('--accent'), fill: colour('--accent-soft'), width: 1.5, points: { show: false }, ...paths },
+      { label: 'not answered', stroke: colour('--state-denied'), width: 1.5, points: { show: false }, ...paths },
+    ],
+  };
+}
+
+/** Connections over time; the same numbers stand in its label for those who cannot see it. */
+export function Chart({ series }: { series: Series }) {
+  const box = useRef<HTMLDivElement>(null);
+  const { dark } = useTheme();
+  // biome-ignore lint/correctness/useExhaustiveDependencies: dark changes the colours that are read
+  useEffect(() => {
+    const element = box.current;
+    if (!element || series.length === 0) return;
+    const plot = new uPlot(options(element.clientWidth), columns(series), element);
+    const observer = new ResizeObserver(() => plot.setSize({ width: element.clientWidth, height: 132 }));
+    observer.observe(element);
+    return () => {
+      observer.disconnect();
+      plot.destroy();
+    };
+  }, [series, dark]);
+  const total = series.reduce((sum, w) => sum + w.counters.connections, 0);
+  if (series.length === 0) return <p className="quiet">No window of this edge is kept any more.</p>;
+  return <div ref={box} className="chart" role="img" data-testid="chart" aria-label={`${plural(total, 'connection')} in ${plural(series.length, 'window')}`} />;
+}

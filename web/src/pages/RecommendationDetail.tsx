@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: Apache-2.0
+import { lazy, Suspense } from 'react';
+import type { Recommendation } from '../api/types';
+import { address } from '../api/client';
+import { Copy, Link, ReadyChip } from '../components/bits';
+import { duration, percent, plural, refText } from '../lib/format';
+import { useScope } from '../lib/router';
+
+const Diff = lazy(() => import('../components/Diff').then((m) => ({ default: m.Diff })));
+
+/** A shell command that applies the manifest with the caller's own rights. */
+export const kubectl = (yaml: string) => `kubectl apply -f - <<'EOF'\n${yaml.replace(/\n*$/, '\n')}EOF`;
+
+function Proof({ proof }: { proof: Recommendation['proof'] }) {
+  return (
+    <section className="proof" data-holds={proof.holds} data-testid="proof">
+      <h3>{proof.holds ? 'Proved, exactly' : 'The proof fails'}</h3>
+      <ul>
+        {proof.statements.map((s) => (
+          <li key={s.name} data-holds={s.holds}>
+            <b aria-hidden="true">{s.holds ? '✓' : '✕'}</b>
+            <span>
+              <span className="hidden">{s.holds ? 'holds: ' : 'fails: '}</span>
+              {s.text}
+            </span>
+          </li>
+        ))}
+      </ul>
+      {proof.closed.length > 0 && (
+        <details>
+          <summary>
+            What is no longer allowed <span className="quiet">{plural(proof.closedTotal, 'set')} of connections, none of them ever used</span>
+          </summary>
+          <table className="plain-table">
+            <thead>
+              <tr>
+                <th>From</th>
+                <th>To</th>
+                <th>Ports</th>
+              </tr>
+            </thead>
+            <tbody>
+              {proof.closed.map((c) => (
+                <tr key={`${c.from} ${c.to} ${c.protocol} ${c.ports}`}>
+                  <td>{c.from}</td>
+                  <td>{c.to}</td>
+                  <td>
+                    <code>
+                      {c.protocol} {c.ports}
+                    </code>
+                  </td>
+                </tr>
+              ))}
+            </tbody>
+          </table>
+          {proof.closedTotal > proof.closed.length && <p className="quiet">and {proof.closedTotal - proof.closed.length} more</p>}
+        </details>
+      )}
+    </section>
+  );
+}
+
+function Ready({ item }: { item: Recommendation }) {
+  return (
+    <section className="ready">
+      <h3>How far to trust it</h3>
+      <ul className="plain">
+        {item.readiness.map((w) => (
+          <li key={w.workload}>
+            <p className="ready-line">
+              <ReadyChip state={w.state} /> <b>{w.workload}</b>
+              <span className="quiet">
+                watched for {duration(w.observedSeconds)}
+                {w.coverage > 0 && `, ${percent(w.coverage)} likely known`}
+              </span>
+            </p>
+            {w.reasons.map((text) => (
+              <p key={text} className="note">
+                {text}
+              </p>
+            ))}
+          </li>
+        ))}
+      </ul>
+      {item.evidence.length > 0 && (
+        <ul className="evidence">
+          {item.evidence.map((text) => (
+            <li key={text}>{text}</li>
+          ))}
+        </ul>
+      )}
+    </section>
+  );
+}
+
+function Actions({ item }: { item: Recommendation }) {
+  const scope = useScope();
+  return (
+    <div className="actions">
+      <a
+        className="button primary"
+        data-testid="download"
+        download
+        href={address('recommendations/download', { id: item.id, from: scope['from'], to: scope['to'] })}
+      >
+        ↓ Download YAML
+      </a>
+      <Copy text={kubectl(item.after)}>Copy as kubectl command</Copy>
+      <Copy text={item.after}>Copy YAML</Copy>
+    </div>
+  );
+}
+
+function Changes({ item }: { item: Recommendation }) {
+  if (item.changes.length === 0) return null;
+  const signs = { remove: '−', narrow: '◂', split: '⑂', add: '+' };
+  return (
+    <ul className="changes">
+      {item.changes.map((c) => (
+        <li key={c.text} data-change={c.kind}>
+          <b aria-hidden="true">{signs[c.kind]}</b> {c.text}
+          {c.line ? <span className="quiet"> line {c.line}</span> : null}
+        </li>
+      ))}
+    </ul>
+  );
+}
+
+export function Detail({ item }: { item: Recommendation }) {
+  return (
+    <article className="detail" data-testid="recommendation">
+      <header className="detail-head">
+        <div>
+          <h2>{item.title}</h2>
+          <p className="quiet">
+            {refText(item.policy)}
+            {item.file && (
+              <>
+                {' '}
+                in <code>{item.file}</code>
+              </>
+            )}
+          </p>
+        </div>
+        {!item.withheld && <Actions item={item} />}
+      </header>
+      {item.withheld && (
+        <p className="callout" data-state="unused" data-testid="withheld">
+          <b>Not offered:</b> {item.withheld}.
+        </p>
+      )}
+      <Changes item={item} />
+      {item.after !== '' && (
+        <Suspense fallback={<div className="diff-wait" aria-busy="true" />}>
+          <Diff before={item.before} after={item.after} />
+        </Suspense>
+      )}
+      <div className="two">
+        {item.proof.statements.length > 0 && <Proof proof={item.proof} />}
+        <Ready item={item} />
+      </div>
+      {item.kind === 'tighten' && (
+        <p className="quiet">
+          <Link to="/policies" change={{ policy: refText(item.policy) }}>
+            Usage of the policy in force, line by line
+          </Link>
+        </p>
+      )}
+    </article>
+  );
+}

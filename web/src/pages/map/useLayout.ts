@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+import { useEffect, useMemo, useRef, useState } from 'react';
+import type { GraphNode } from '../../api/types';
+import { type Bundle, groupOf, type View } from '../../lib/graph';
+import type { LayoutAnswer, LayoutQuestion } from '../../lib/layout';
+import type { Pair, PlaceNode } from '../../lib/place';
+import type { RouteEdge } from '../../lib/route';
+import { detail } from './elements';
+
+const nodeHeight = 46;
+const chrome = 48; // icon, gaps and padding of a box
+/** Wide enough for name and detail, as measured in the page's own font. */
+const nodeWidth = (n: GraphNode, badges: number) => {
+  const needed = Math.max(n.label.length * 7.9, detail(n).length * 6.3 + badges);
+  return Math.round(Math.min(260, Math.max(132, chrome + needed)));
+};
+const badgeWidth = (kinds: Iterable<string>) => [...kinds].reduce((sum, k) => sum + 12 + 6.4 * k.length, 0);
+const labelWidth = (b: Bundle) => Math.round(22 + b.label.length * 6.8);
+const ranks = { unseen: 3, denied: 2, unused: 1, allowed: 0 } as const;
+
+/** Port labels of what is simply allowed are left out where they would be many. */
+const manyLabels = 60;
+
+function questionOf({ nodes, bundles, badges }: View, room: { width: number; height: number }): LayoutQuestion {
+  const placeNodes: PlaceNode[] = nodes.map((n) => ({
+    id: n.id,
+    group: groupOf(n),
+    width: nodeWidth(n, badgeWidth(badges.get(n.id)?.keys() ?? [])),
+    height: nodeHeight,
+  }));
+  // What was never there before must not move what one has learnt to find.
+  const pairs = new Map<string, Pair>();
+  for (const b of bundles) {
+    if (b.state !== 'unseen') pairs.set(`${b.source}|${b.target}`, [b.source, b.target]);
+  }
+  const edges: RouteEdge[] = bundles.map((b) => ({
+    id: b.id,
+    source: b.source,
+    target: b.target,
+    rank: ranks[b.state],
+    label: b.state === 'allowed' && bundles.length > manyLabels ? 0 : labelWidth(b),
+  }));
+  return { nodes: placeNodes, pairs: [...pairs.values()].sort(), edges, room, keep: undefined };
+}
+
+const shapeOf = (q: LayoutQuestion) =>
+  JSON.stringify([q.nodes.map((n) => [n.id, n.width, n.group]).sort(), q.pairs]);
+
+/**
+ * Lays the map out in a worker. While nodes and the pairs that talk stay the
+ * same every box stays where it is; lines are drawn anew each time.
+ */
+export function useLayout(view: View, room: { width: number; height: number }): LayoutAnswer | undefined {
+  const worker = useRef<Worker>(undefined);
+  const turn = useRef(0);
+  const last = useRef<{ shape: string; wide: boolean; answer: LayoutAnswer }>(undefined);
+  const [answer, setAnswer] = useState<LayoutAnswer>();
+  const question = useMemo(() => questionOf(view, room), [view, room]);
+
+  useEffect(() => {
+    worker.current = new Worker(new URL('../../lib/layout.worker.ts', import.meta.url), { type: 'module' });
+    return () => worker.current?.terminate();
+  }, []);
+
+  useEffect(() => {
+    if (!worker.current || room.width === 0) return;
+    const shape = shapeOf(question);
+    const wide = room.width > 1.9 * room.height;
+    const same = last.current?.shape === shape && last.current.wide === wide;
+    const mine = ++turn.current;
+    worker.current.onmessage = (event: MessageEvent<{ turn: number; answer: LayoutAnswer }>) => {
+      if (event.data.turn !== turn.current) return;
+      last.current = { shape, wide, answer: event.data.answer };
+      setAnswer(event.data.answer);
+    };
+    const keep = same ? last.current?.answer.placement : undefined;
+    worker.current.postMessage({ turn: mine, question: { ...question, keep } });
+  }, [question, room]);
+
+  return answer;
+}

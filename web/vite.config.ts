@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: Apache-2.0
+import react from '@vitejs/plugin-react';
+import { defineConfig } from 'vitest/config';
+import { fixtures } from './dev/fixtures';
+
+// The page is served by the recommender. `npm run dev` serves it with the
+// fixtures of src/fixture instead, or with a recommender named by NETCINCH_URL.
+const upstream = process.env['NETCINCH_URL'];
+
+export default defineConfig({
+  plugins: [react(), ...(upstream ? [] : [fixtures()])],
+  build: {
+    target: 'es2023',
+    cssTarget: 'chrome123',
+    assetsInlineLimit: 0,
+    manifest: true,
+    chunkSizeWarningLimit: 900,
+  },
+  worker: { format: 'es' },
+  server: upstream ? { proxy: { '/api': { target: upstream, changeOrigin: true } } } : {},
+  test: {
+    environment: 'jsdom',
+    include: ['src/**/*.test.{ts,tsx}'],
+    setupFiles: ['src/test/setup.ts'],
+    restoreMocks: true,
+  },
+});
