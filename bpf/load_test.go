@@ -28,8 +28,13 @@ type loaded struct {
 	FlowMaps
 }
 
-// load loads it with a slot and map sizes; asks conntrack where told to.
+// load loads it with a slot and map size; asks conntrack where told to.
 func load(t testing.TB, slot, maxFlows uint32, conntrack uint8) *loaded {
+	t.Helper()
+	return loadSized(t, slot, maxFlows, 1<<20, conntrack)
+}
+
+func loadSized(t testing.TB, slot, maxFlows, ringBytes uint32, conntrack uint8) *loaded {
 	t.Helper()
 	needBPF(t)
 	spec, err := LoadFlow()
@@ -38,6 +43,7 @@ func load(t testing.TB, slot, maxFlows uint32, conntrack uint8) *loaded {
 	}
 	spec.Maps[FlowMapFlows4].MaxEntries = maxFlows
 	spec.Maps[FlowMapFlows6].MaxEntries = maxFlows
+	spec.Maps[FlowMapEvents].MaxEntries = ringBytes
 	for variable, value := range map[*ebpf.VariableSpec]any{
 		spec.Variables[FlowVarSlot]: slot, spec.Variables[FlowVarConntrack]: conntrack,
 	} {
