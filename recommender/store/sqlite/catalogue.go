@@ -100,24 +100,21 @@ func (c *catalogue) merge(k key, e entry) {
 }
 
 // refold takes over a whole day.
-func (c *catalogue) refold(w *writer, generation int64) error {
-	query := "SELECT edge.key, count.first, count.last, " + edgeNames + " FROM count JOIN edge ON edge.id = count.edge WHERE level = 2"
+func (c *catalogue) refold(d day, conn *sqlite.Conn, generation int64) error {
 	c.mu.Lock()
-	err := sqlitex.Execute(w.conn, query, &sqlitex.ExecOptions{ResultFunc: func(row *sqlite.Stmt) error {
+	defer c.mu.Unlock()
+	query := "SELECT edge.key, count.first, count.last, " + edgeNames + " FROM count JOIN edge ON edge.id = count.edge WHERE level = 2"
+	err := sqlitex.Execute(conn, query, &sqlitex.ExecOptions{ResultFunc: func(row *sqlite.Stmt) error {
 		var k key
 		row.ColumnBytes(0, k[:])
 		cluster, e := scanEdge(row, 3)
-		c.merge(k, entry{cluster, e, w.day.at(row.ColumnInt64(1)).UnixMilli(), w.day.at(row.ColumnInt64(2)).UnixMilli()})
+		c.merge(k, entry{cluster, e, d.at(row.ColumnInt64(1)).UnixMilli(), d.at(row.ColumnInt64(2)).UnixMilli()})
 		return nil
 	}})
 	if err == nil {
-		c.upTo[w.day], c.dirty[w.day] = generation, true
+		c.upTo[d], c.dirty[d] = generation, true
 	}
-	c.mu.Unlock()
-	if err != nil {
-		return err
-	}
-	return c.flush()
+	return err
 }
 
 // due says whether it is time to flush.

@@ -34,3 +34,16 @@ func describe(doing, file string, err error) error {
 		return fmt.Errorf("%s %s: %w", doing, file, err)
 	}
 }
+
+// noRoom says whether a file could not be opened because the files beside it,
+// which readers share, found no room.
+func noRoom(err error) bool {
+	if err == nil {
+		return false
+	}
+	if errors.Is(err, store.ErrFull) {
+		return true
+	}
+	code := sqlite.ErrCode(err).ToPrimary()
+	return code == sqlite.ResultIOErr || code == sqlite.ResultCantOpen
+}

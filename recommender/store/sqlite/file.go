@@ -5,6 +5,8 @@ package sqlite
 import (
 	"errors"
 	"fmt"
+	"net/url"
+	"os"
 	"path/filepath"
 	"time"
 
@@ -35,6 +37,24 @@ func open(path, schema string, create bool) (*sqlite.Conn, error) {
 	return conn, nil
 }
 
+// openStill opens a file that nobody writes, without the files beside it: on a
+// full disk they cannot be made. It gives the first error where there is a
+// log beside the file, without which the file is not whole.
+func openStill(path string, first error) (*sqlite.Conn, error) {
+	if info, err := os.Stat(path + "-wal"); err == nil && info.Size() > 0 {
+		return nil, first
+	}
+	uri := url.URL{Scheme: "file", Path: path, RawQuery: "immutable=1"}
+	conn, err := sqlite.OpenConn(uri.String(), sqlite.OpenReadOnly|sqlite.OpenURI)
+	if err != nil {
+		return nil, errors.Join(first, err)
+	}
+	if err := checkVersion(conn); err != nil {
+		return nil, errors.Join(describe("opening", filepath.Base(path), err), conn.Close())
+	}
+	return conn, nil
+}
+
 func prepare(conn *sqlite.Conn, schema string, create bool) error {
 	conn.SetBusyTimeout(busyTimeout)
 	// The WAL keeps readers and the writer out of each other's way; FULL makes a
@@ -47,34 +67,46 @@ func prepare(conn *sqlite.Conn, schema string, create bool) error {
 			return err
 		}
 	}
+	fresh, err := isFresh(conn)
+	if err != nil {
+		return err
+	}
+	if fresh && create {
+		return initialise(conn, schema)
+	}
+	return checkVersion(conn)
+}
+
+// isFresh says whether nothing was ever written to the file.
+func isFresh(conn *sqlite.Conn) (bool, error) {
+	tables, err := number(conn, "SELECT count(*) FROM sqlite_schema")
+	if err != nil {
+		return false, err
+	}
+	application, err := number(conn, "PRAGMA application_id")
+	return tables == 0 && application == 0, err
+}
+
+func checkVersion(conn *sqlite.Conn) error {
 	application, err := number(conn, "PRAGMA application_id")
 	if err != nil {
 		return err
 	}
 	version, err := number(conn, "PRAGMA user_version")
-	if err != nil {
-		return err
-	}
 	switch {
-	case application == 0 && version == 0 && create:
-		return initialise(conn, schema)
+	case err != nil:
+		return err
 	case application != applicationID:
 		return fmt.Errorf("%w: it is another program's database", store.ErrDamaged)
 	case version > schemaVersion:
 		return fmt.Errorf("%w: it is of version %d, this program knows up to %d; start the newer program again, or give it another folder",
 			store.ErrNewer, version, schemaVersion)
+	default:
+		return nil
 	}
-	return nil
 }
 
 func initialise(conn *sqlite.Conn, schema string) (err error) {
-	tables, err := number(conn, "SELECT count(*) FROM sqlite_schema")
-	if err != nil {
-		return err
-	}
-	if tables != 0 {
-		return fmt.Errorf("%w: it is another program's database", store.ErrDamaged)
-	}
 	end, err := sqlitex.ImmediateTransaction(conn)
 	if err != nil {
 		return err

@@ -66,6 +66,9 @@ func openReader(dir string, d day) (*reader, error) {
 		return nil, fmt.Errorf("opening %s: %w", d.file(), err)
 	}
 	conn, err := open(path, daySchema, false)
+	if noRoom(err) {
+		conn, err = openStill(path, err)
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+	"zombiezen.com/go/sqlite"
 
 	"github.com/netcinch/netcinch/recommender/store"
 )
@@ -105,12 +106,16 @@ func (s *Store) load() error {
 	}
 	s.days = newDays(s.options.Dir, s.options.Logger, found)
 	for _, d := range found {
-		if err := s.catchUp(d); err != nil {
-			if !errors.Is(err, store.ErrDamaged) {
-				return errors.Join(err, s.cat.close())
-			}
+		err := s.catchUp(d)
+		switch {
+		case errors.Is(err, store.ErrDamaged):
 			s.days.damage(d, err)
+		case err != nil:
+			return errors.Join(err, s.cat.close())
 		}
+	}
+	if err := s.cat.flush(); err != nil { // what it lacks stays in memory
+		s.options.Logger.Warn("writing the catalogue", "error", err)
 	}
 	s.prune()
 	return nil
@@ -119,16 +124,32 @@ func (s *Store) load() error {
 // catchUp finishes what a crash left out: the beginning of a day's file, the
 // end of what the catalogue has of it.
 func (s *Store) catchUp(d day) error {
-	w, err := openWriter(s.options.Dir, d, s.options.Resolution)
+	conn, err := s.openDay(d)
 	if err != nil {
 		return err
 	}
-	generation, err := number(w.conn, "SELECT value FROM meta WHERE name = 'generation'")
+	generation, err := number(conn, "SELECT value FROM meta WHERE name = 'generation'")
 	if err == nil && generation != s.cat.folded(d) {
 		s.options.Logger.Info("bringing the catalogue up to date", "day", d.String())
-		err = s.cat.refold(w, generation)
+		err = s.cat.refold(d, conn, generation)
 	}
-	return errors.Join(describe("reading", d.file(), err), w.conn.Close())
+	return errors.Join(describe("reading", d.file(), err), conn.Close())
+}
+
+// openDay opens a day to look at it; on a full disk, to do no more than that.
+func (s *Store) openDay(d day) (*sqlite.Conn, error) {
+	w, err := openWriter(s.options.Dir, d, s.options.Resolution)
+	if err == nil {
+		return w.conn, nil
+	}
+	if !noRoom(err) {
+		return nil, err
+	}
+	r, err := openReader(s.options.Dir, d)
+	if err != nil {
+		return nil, err
+	}
+	return r.conn, nil
 }
 
 // Append implements store.Store.
