@@ -30,6 +30,7 @@ type demo struct {
 	recommender, agent *parts.Part
 	page               string // its address
 	ingest             string // the address that the agent sends to
+	metrics            string // the address of the agent's metrics
 	token              string
 }
 
@@ -94,6 +95,12 @@ func (d *demo) build(ctx context.Context) error {
 		return err
 	}
 	if err := d.startAgent(ctx); err != nil {
+		return err
+	}
+	if err := d.world.Sandboxes(); err != nil {
+		return err
+	}
+	if err := d.awaitWatched(ctx); err != nil {
 		return err
 	}
 	return d.world.Start(ctx)

@@ -47,7 +47,9 @@ func standIn(name string, args []string) int {
 	for i, arg := range args[:len(args)-1] {
 		if arg == "--listen" || arg == "--metrics-listen" {
 			go func() {
-				failed <- http.ListenAndServe(args[i+1], http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+				failed <- http.ListenAndServe(args[i+1], http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+					_, _ = io.WriteString(w, watched+" 99\n")
+				}))
 			}()
 		}
 	}

@@ -79,8 +79,8 @@ func (d *demo) startRecommender(ctx context.Context) error {
 }
 
 func (d *demo) startAgent(ctx context.Context) error {
-	metrics, err := free("127.0.0.1:0")
-	if err != nil {
+	var err error
+	if d.metrics, err = free("127.0.0.1:0"); err != nil {
 		return err
 	}
 	d.agent, err = parts.Start("agent", d.binary(agentName), d.claim.State,
@@ -90,11 +90,26 @@ func (d *demo) startAgent(ctx context.Context) error {
 		"--pods-dir", d.state(world.PodsFolder),
 		"--server", "https://"+d.ingest, "--ca-file", d.state("data", "ca.pem"), "--token-file", d.state("agent.token"),
 		"--spool-dir", d.state("spool"), "--window", d.options.window.String(),
-		"--metrics-listen", metrics)
+		"--metrics-listen", d.metrics)
 	if err != nil {
 		return err
 	}
-	return d.agent.AwaitReady(ctx, "http://"+metrics+"/readyz")
+	return d.agent.AwaitReady(ctx, "http://"+d.metrics+"/readyz")
+}
+
+// watched is the agent's count of pods whose interface it watches.
+const watched = `netcinch_agent_pods{state="watched"}`
+
+// awaitWatched waits until the agent watches every pod, as it would have in
+// the time that a container takes to start.
+func (d *demo) awaitWatched(ctx context.Context) error {
+	want := 0
+	for _, pod := range d.plan.Pods {
+		if pod.Netns != "" {
+			want++
+		}
+	}
+	return d.agent.AwaitMetric(ctx, "http://"+d.metrics+"/metrics", watched, want)
 }
 
 // saveLogs copies the parts' logs to the folder that --logs names.

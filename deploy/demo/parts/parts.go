@@ -10,11 +10,14 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"io"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"strconv"
+	"strings"
 	"syscall"
 	"time"
 )
@@ -99,12 +102,42 @@ const (
 // AwaitReady asks the address until it answers 200, the program ends, or a
 // minute is over.
 func (p *Part) AwaitReady(ctx context.Context, url string) error {
+	return p.await(ctx, "be ready", func(ctx context.Context) error {
+		_, err := get(ctx, url)
+		return err
+	})
+}
+
+// AwaitMetric asks the address until the metric of that name, labels
+// included, is at least the value.
+func (p *Part) AwaitMetric(ctx context.Context, url, name string, least int) error {
+	return p.await(ctx, "reach "+name, func(ctx context.Context) error {
+		body, err := get(ctx, url)
+		if err != nil {
+			return err
+		}
+		for line := range strings.Lines(string(body)) {
+			text, ok := strings.CutPrefix(line, name+" ")
+			if !ok {
+				continue
+			}
+			value, err := strconv.ParseFloat(strings.TrimSpace(text), 64)
+			if err == nil && value >= float64(least) {
+				return nil
+			}
+			return fmt.Errorf("%s is %s, want %d", name, strings.TrimSpace(text), least)
+		}
+		return fmt.Errorf("no metric %s", name)
+	})
+}
+
+func (p *Part) await(ctx context.Context, what string, ask func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(ctx, readyTimeout)
 	defer cancel()
 	tick := time.NewTicker(readyPoll)
 	defer tick.Stop()
 	for {
-		err := probe(ctx, url)
+		err := ask(ctx)
 		if err == nil {
 			return nil
 		}
@@ -112,26 +145,29 @@ func (p *Part) AwaitReady(ctx context.Context, url string) error {
 		case <-p.done:
 			return p.Ended()
 		case <-ctx.Done():
-			return fmt.Errorf("waiting for the %s to be ready (%w); its last lines:\n%s", p.Name, err, p.lastLines())
+			return fmt.Errorf("waiting for the %s to %s (%w); its last lines:\n%s", p.Name, what, err, p.lastLines())
 		case <-tick.C:
 		}
 	}
 }
 
-func probe(ctx context.Context, url string) error {
+// maxAnswer bounds what is read of one answer, in bytes.
+const maxAnswer = 4 << 20
+
+func get(ctx context.Context, url string) ([]byte, error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, http.NoBody)
 	if err != nil {
-		return fmt.Errorf("building request: %w", err)
+		return nil, fmt.Errorf("building request: %w", err)
 	}
 	response, err := http.DefaultClient.Do(request)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer response.Body.Close()
 	if response.StatusCode != http.StatusOK {
-		return fmt.Errorf("asking %s: status %s", url, response.Status)
+		return nil, fmt.Errorf("asking %s: status %s", url, response.Status)
 	}
-	return nil
+	return io.ReadAll(io.LimitReader(response.Body, maxAnswer))
 }
 
 // Stop asks the program to end, and ends it by force when it does not.

@@ -91,16 +91,22 @@ func (p *place) address(link string, prefix netip.Prefix) error {
 	return nil
 }
 
-// route adds one route: on the link, or by a gateway that is on the link
-// whether or not an address says so.
-func (p *place) route(link string, to netip.Prefix, by netip.Addr) error {
+// via says how a route goes: by a gateway, which is on the link whether or not
+// an address says so, and from which own address. Both may be left out.
+type via struct{ gateway, source netip.Addr }
+
+// route adds one route.
+func (p *place) route(link string, to netip.Prefix, by via) error {
 	l, err := p.handle.LinkByName(link)
 	if err != nil {
 		return fmt.Errorf("finding %s in %s: %w", link, p.name, err)
 	}
 	r := &netlink.Route{LinkIndex: l.Attrs().Index, Dst: ipNet(to), Scope: netlink.SCOPE_LINK}
-	if by.IsValid() {
-		r.Gw, r.Scope, r.Flags = by.AsSlice(), netlink.SCOPE_UNIVERSE, unix.RTNH_F_ONLINK
+	if by.source.IsValid() {
+		r.Src = by.source.AsSlice()
+	}
+	if by.gateway.IsValid() {
+		r.Gw, r.Scope, r.Flags = by.gateway.AsSlice(), netlink.SCOPE_UNIVERSE, unix.RTNH_F_ONLINK
 	}
 	if err := p.handle.RouteAdd(r); err != nil {
 		return fmt.Errorf("adding route to %s in %s: %w", to, p.name, err)

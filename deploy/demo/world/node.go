@@ -48,7 +48,7 @@ func (w *World) buildNode() error {
 		if err := w.internet.address(uplinkName, router); err != nil {
 			return err
 		}
-		if err := w.node.route(uplinkName, anywhere[i], router.Addr()); err != nil {
+		if err := w.node.route(uplinkName, anywhere[i], via{gateway: router.Addr()}); err != nil {
 			return err
 		}
 	}
@@ -56,6 +56,11 @@ func (w *World) buildNode() error {
 		if err := w.internet.address("lo", single(o.Address)); err != nil {
 			return err
 		}
+	}
+	// Visitors come with their own address, not the router's.
+	door := single(w.plan.Node.Addresses[0])
+	if err := w.internet.route(uplinkName, door, via{source: plan.VisitorAddress}); err != nil {
+		return err
 	}
 	return installFilter(int(w.node.ns), w.plan)
 }
@@ -85,10 +90,10 @@ func (w *World) buildPod(pod *plan.Pod) (*place, error) {
 		if err := p.address(uplinkName, single(a)); err != nil {
 			return nil, err
 		}
-		if err := w.node.route(pod.Link, single(a), netip.Addr{}); err != nil {
+		if err := w.node.route(pod.Link, single(a), via{}); err != nil {
 			return nil, err
 		}
-		if err := p.route(uplinkName, anywhere[i], []netip.Addr{gateway4, gateway6}[i]); err != nil {
+		if err := p.route(uplinkName, anywhere[i], via{gateway: []netip.Addr{gateway4, gateway6}[i]}); err != nil {
 			return nil, err
 		}
 	}

@@ -31,7 +31,7 @@ type Options struct {
 	Log        *slog.Logger
 }
 
-// World is one running world. New, Start, Close, in this order.
+// World is one running world. New, Sandboxes, Start, Close, in this order.
 type World struct {
 	plan           *plan.Plan
 	options        Options
@@ -39,6 +39,7 @@ type World struct {
 	node, internet *place
 	building       sync.Mutex // guards places
 	places         []*place
+	homes          map[*plan.Pod]*place
 	processes      []*process
 	jobs           sync.WaitGroup
 	stopJobs       context.CancelFunc
@@ -65,7 +66,7 @@ type CallState struct {
 func New(p *plan.Plan, o Options) (*World, error) {
 	w := &World{
 		plan: p, options: o, thread: newThread(), failed: make(chan error, 1),
-		calls: map[callKey]CallState{}, stopJobs: func() {},
+		calls: map[callKey]CallState{}, homes: map[*plan.Pod]*place{}, stopJobs: func() {},
 	}
 	for _, folder := range []string{PodsFolder, "bin"} {
 		if err := os.Mkdir(filepath.Join(o.State, folder), 0o755); err != nil {
@@ -87,10 +88,9 @@ func (w *World) zonePath() string { return filepath.Join(w.options.State, "zone.
 // NodeNetns is the path of the node's network namespace.
 func (w *World) NodeNetns() string { return filepath.Join(netnsFolder, nodeName) }
 
-// Start makes every pod, then its process, and lets them call each other once
-// all of them listen. Jobs begin last.
-func (w *World) Start(ctx context.Context) error {
-	homes := map[*plan.Pod]*place{}
+// Sandboxes makes every pod's namespace, link and object, but no process yet:
+// the moment for an agent to get ready.
+func (w *World) Sandboxes() error {
 	for _, pod := range w.plan.Pods {
 		home := w.node
 		if pod.Netns != "" {
@@ -99,13 +99,19 @@ func (w *World) Start(ctx context.Context) error {
 				return err
 			}
 		}
-		homes[pod] = home
+		w.homes[pod] = home
 		if err := w.publish(pod, corev1.PodRunning); err != nil {
 			return err
 		}
 	}
+	return nil
+}
+
+// Start runs every pod's process, and lets them call each other once all of
+// them listen. Jobs begin last.
+func (w *World) Start(ctx context.Context) error {
 	for _, pod := range w.plan.Pods {
-		if err := w.launch(homes[pod], pod.Key(), pod.Container, pod.Args); err != nil {
+		if err := w.launch(w.homes[pod], pod.Key(), pod.Container, pod.Args); err != nil {
 			return err
 		}
 	}

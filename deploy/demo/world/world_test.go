@@ -122,7 +122,7 @@ func wanted(p *plan.Plan) (fine, denied, told int) {
 func TestShopLives(t *testing.T) {
 	p := shop(t)
 	w := build(t, p)
-	if err := w.Start(t.Context()); err != nil {
+	if err := errors.Join(w.Sandboxes(), w.Start(t.Context())); err != nil {
 		t.Fatal(err)
 	}
 	fine, denied, told := wanted(p)
@@ -157,7 +157,7 @@ func TestShopLives(t *testing.T) {
 func TestPodObjects(t *testing.T) {
 	p := shop(t)
 	w := build(t, p)
-	if err := w.Start(t.Context()); err != nil {
+	if err := errors.Join(w.Sandboxes(), w.Start(t.Context())); err != nil {
 		t.Fatal(err)
 	}
 	eventually(t, w, "a job's pod has come and gone", func() bool { return w.JobRuns() > 0 })
@@ -228,7 +228,7 @@ func TestPodLinks(t *testing.T) {
 func TestNothingIsLeft(t *testing.T) {
 	worldtest.Alone(t)
 	w, close := open(t, shop(t))
-	if err := w.Start(t.Context()); err != nil {
+	if err := errors.Join(w.Sandboxes(), w.Start(t.Context())); err != nil {
 		t.Fatal(err)
 	}
 	if n := len(worldtest.Processes(t, statePrefix)); n < 10 {
@@ -248,7 +248,7 @@ const victim = "NETCINCH_DEMO_VICTIM"
 func TestAfterKill(t *testing.T) {
 	if os.Getenv(victim) != "" {
 		w, _ := open(t, shop(t))
-		if err := w.Start(t.Context()); err != nil {
+		if err := errors.Join(w.Sandboxes(), w.Start(t.Context())); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := os.Stdout.WriteString("ready\n"); err != nil {
