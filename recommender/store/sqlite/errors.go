@@ -12,27 +12,30 @@ import (
 	"github.com/netcinch/netcinch/recommender/store"
 )
 
-// describe turns an engine's error into one of the store's, naming the file.
+// fileError names the file that an error is about.
+type fileError struct {
+	doing, file string
+	err         error
+}
+
+func (e *fileError) Error() string { return fmt.Sprintf("%s %s: %v", e.doing, e.file, e.err) }
+func (e *fileError) Unwrap() error { return e.err }
+
+// describe turns an engine's error into one of the store's, naming the file;
+// the innermost name stays.
 func describe(doing, file string, err error) error {
-	if err == nil {
-		return nil
+	if _, ok := errors.AsType[*fileError](err); ok || err == nil {
+		return err
 	}
-	for _, known := range []error{store.ErrFull, store.ErrDamaged, store.ErrNewer, store.ErrTooOld} {
-		if errors.Is(err, known) {
-			return err
-		}
+	code := sqlite.ErrCode(err).ToPrimary()
+	switch {
+	case errors.Is(err, store.ErrFull), errors.Is(err, store.ErrDamaged), errors.Is(err, store.ErrNewer):
+	case code == sqlite.ResultFull, errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
+		err = fmt.Errorf("%w: no space left on the device (%w)", store.ErrFull, err)
+	case code == sqlite.ResultCorrupt, code == sqlite.ResultNotADB:
+		err = fmt.Errorf("%w (%w)", store.ErrDamaged, err)
 	}
-	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
-		return fmt.Errorf("%s %s: %w: no space left on the device (%w)", doing, file, store.ErrFull, err)
-	}
-	switch sqlite.ErrCode(err).ToPrimary() {
-	case sqlite.ResultFull:
-		return fmt.Errorf("%s %s: %w: no space left on the device (%w)", doing, file, store.ErrFull, err)
-	case sqlite.ResultCorrupt, sqlite.ResultNotADB:
-		return fmt.Errorf("%s %s: %w (%w)", doing, file, store.ErrDamaged, err)
-	default:
-		return fmt.Errorf("%s %s: %w", doing, file, err)
-	}
+	return &fileError{doing, file, err}
 }
 
 // noRoom says whether a file could not be opened because the files beside it,

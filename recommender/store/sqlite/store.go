@@ -102,6 +102,9 @@ func (s *Store) load() error {
 		return err
 	}
 	if s.cat, err = openCatalogue(s.options.Dir, s.options.Clock()); err != nil {
+		if errors.Is(err, store.ErrDamaged) {
+			err = fmt.Errorf("%w; restore it from a backup, or move it away to have it made again from the days that are kept", err)
+		}
 		return err
 	}
 	s.days = newDays(s.options.Dir, s.options.Logger, found)
