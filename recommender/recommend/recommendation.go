@@ -7,12 +7,15 @@ import (
 
 	"github.com/netcinch/netcinch/recommender/analyze"
 	"github.com/netcinch/netcinch/recommender/cluster"
+	"github.com/netcinch/netcinch/recommender/policy"
 )
 
 // Input is what recommendations are made of.
 type Input struct {
 	Snapshot *cluster.Snapshot
 	Report   *analyze.Report // of the same snapshot
+	// Policy says how the policies are read; as for the report.
+	Policy policy.Options
 }
 
 // Kind says what a recommendation does.

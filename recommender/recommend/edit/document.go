@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package edit
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// Document is one YAML document under edit.
+type Document struct {
+	text  string
+	lines []string // without line ends
+	crlf  bool
+	json  bool
+	root  *yaml.Node
+	was   map[*yaml.Node][]*yaml.Node // content of each list and mapping before any change
+}
+
+// Parse reads a text that holds exactly one YAML document.
+func Parse(text []byte) (*Document, error) {
+	var doc, more yaml.Node
+	decoder := yaml.NewDecoder(bytes.NewReader(text))
+	if err := decoder.Decode(&doc); err != nil {
+		return nil, fmt.Errorf("parsing YAML: %w", err)
+	}
+	if err := decoder.Decode(&more); !errors.Is(err, io.EOF) {
+		return nil, errors.New("parsing YAML: want one document, got several")
+	}
+	if len(doc.Content) != 1 {
+		return nil, errors.New("parsing YAML: the document is empty")
+	}
+	d := &Document{text: string(text), root: doc.Content[0], was: map[*yaml.Node][]*yaml.Node{}}
+	d.crlf = strings.Contains(d.text, "\r\n")
+	d.lines = strings.Split(d.text, "\n")
+	if d.crlf {
+		for i := range d.lines {
+			d.lines[i] = strings.TrimSuffix(d.lines[i], "\r")
+		}
+	}
+	d.json = d.root.Style&yaml.FlowStyle != 0 && json.Valid(text)
+	d.remember(d.root)
+	return d, nil
+}
+
+func (d *Document) remember(n *yaml.Node) {
+	if n.Kind != yaml.MappingNode && n.Kind != yaml.SequenceNode {
+		return
+	}
+	d.was[n] = append([]*yaml.Node{}, n.Content...)
+	for _, c := range n.Content {
+		d.remember(c)
+	}
+}
+
+// Root is the document's top value.
+func (d *Document) Root() *yaml.Node { return d.root }
+
+// Field gives the value of a field; nil where there is none. An alias is not
+// followed: what it names is written elsewhere too.
+func Field(mapping *yaml.Node, name string) *yaml.Node {
+	if mapping == nil || mapping.Kind != yaml.MappingNode {
+		return nil
+	}
+	for i := 0; i+1 < len(mapping.Content); i += 2 {
+		if mapping.Content[i].Value == name {
+			return mapping.Content[i+1]
+		}
+	}
+	return nil
+}
+
+// SetField sets a field to a new value, or adds it at the end.
+func SetField(mapping *yaml.Node, name string, value *yaml.Node) {
+	for i := 0; i+1 < len(mapping.Content); i += 2 {
+		if mapping.Content[i].Value == name {
+			mapping.Content[i+1] = value
+			return
+		}
+	}
+	mapping.Content = append(mapping.Content, Text(name), value)
+}
+
+// RemoveField removes a field where it is there.
+func RemoveField(mapping *yaml.Node, name string) {
+	for i := 0; i+1 < len(mapping.Content); i += 2 {
+		if mapping.Content[i].Value == name {
+			mapping.Content = append(append([]*yaml.Node{}, mapping.Content[:i]...), mapping.Content[i+2:]...)
+			return
+		}
+	}
+}
+
+// Clone copies a node with its style and comments, to be written elsewhere.
+func Clone(n *yaml.Node) *yaml.Node {
+	c := *n
+	c.Line, c.Column = 0, 0
+	c.Content = make([]*yaml.Node, 0, len(n.Content))
+	for _, child := range n.Content {
+		c.Content = append(c.Content, Clone(child))
+	}
+	return &c
+}
+
+// Text makes a scalar that reads as a string, quoted where YAML would take it
+// for something else.
+func Text(s string) *yaml.Node {
+	var n yaml.Node
+	n.SetString(s)
+	if strings.Contains(s, "\n") {
+		n.Style = yaml.DoubleQuotedStyle
+	}
+	return &n
+}
+
+// Number makes a whole number.
+func Number(i int64) *yaml.Node {
+	return &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!int", Value: fmt.Sprint(i)}
+}
+
+// Map makes a mapping of names and values in turn.
+func Map(content ...*yaml.Node) *yaml.Node {
+	return &yaml.Node{Kind: yaml.MappingNode, Tag: "!!map", Content: content}
+}
+
+// List makes a list.
+func List(items ...*yaml.Node) *yaml.Node {
+	return &yaml.Node{Kind: yaml.SequenceNode, Tag: "!!seq", Content: items}
+}
+
+// Flow gives a list or mapping flow style: on one line, in brackets.
+func Flow(n *yaml.Node) *yaml.Node {
+	n.Style |= yaml.FlowStyle
+	return n
+}

@@ -1,0 +1,331 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package recommend
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+
+	"github.com/netcinch/netcinch/recommender/analyze"
+	"github.com/netcinch/netcinch/recommender/cluster"
+	"github.com/netcinch/netcinch/recommender/flow"
+	"github.com/netcinch/netcinch/recommender/policy"
+	"github.com/netcinch/netcinch/recommender/recommend/edit"
+)
+
+const networkPolicyVersion = "networking.k8s.io/v1"
+
+// fresh is a new policy while it is made.
+type fresh struct {
+	*world
+	subject    flow.Workload
+	all        []flow.Workload // the subject, and who else its labels select
+	selected   selection
+	directions []policy.Direction
+	books      map[policy.Direction]*book
+	edges      []*analyze.Edge
+	evidence   []string
+	trouble    string // why it can't be offered
+}
+
+// freshPolicies makes a policy for each workload that none isolates, in the
+// directions in which it is open.
+func (w *world) freshPolicies() []Recommendation {
+	var out []Recommendation
+	done := map[flow.Workload]bool{}
+	for _, wl := range w.index.Workloads() {
+		if done[wl] {
+			continue
+		}
+		f := &fresh{world: w, subject: wl, books: map[policy.Direction]*book{}}
+		for _, d := range []policy.Direction{policy.Ingress, policy.Egress} {
+			if w.open(wl, d) {
+				f.directions = append(f.directions, d)
+			}
+		}
+		if len(f.directions) == 0 {
+			continue
+		}
+		r := f.recommend()
+		for _, other := range f.all {
+			done[other] = true
+		}
+		out = append(out, r)
+	}
+	return out
+}
+
+// open says whether no policy isolates any pod of the workload.
+func (w *world) open(wl flow.Workload, d policy.Direction) bool {
+	pods := w.index.Pods(wl)
+	if len(pods) == 0 {
+		return false
+	}
+	return !slices.ContainsFunc(pods, func(p *cluster.Pod) bool { return w.engine.Isolated(p, d) })
+}
+
+func (f *fresh) recommend() Recommendation {
+	r := Recommendation{
+		Kind: KindNew, Namespace: f.subject.Namespace, Changes: []Change{}, Evidence: []string{}, Proof: emptyProof(),
+		Policy: analyze.Ref{APIVersion: networkPolicyVersion, Kind: "NetworkPolicy", Namespace: f.subject.Namespace, Name: f.name()},
+	}
+	f.all = []flow.Workload{f.subject}
+	f.gather()
+	for _, wl := range f.all {
+		r.Workloads = append(r.Workloads, wl.String())
+	}
+	r.ID = identity("new", r.Policy.Kind, r.Policy.Namespace, r.Policy.Name, f.subject.Kind)
+	r.Title = fmt.Sprintf("New policy for %s: %s", f.subject, f.words())
+	r.Readiness, r.Ready = f.states(r.Workloads)
+	if f.trouble != "" {
+		r.Kind, r.Withheld = KindNone, f.trouble
+		return r
+	}
+	r.Evidence = append(r.Evidence, f.summary()...)
+	r.After = edit.Render(f.manifest(), edit.Layout{ListIndent: 2})
+	r.Changes = f.changes()
+	return r
+}
+
+func (f *fresh) words() string {
+	var names []string
+	for _, d := range f.directions {
+		names = append(names, strings.ToLower(d.String()))
+	}
+	return strings.Join(names, " and ")
+}
+
+// name is the workload's, unless a policy has it already.
+func (f *fresh) name() string {
+	name := f.subject.Name
+	if len(f.directions) == 1 {
+		name += "-" + strings.ToLower(f.directions[0].String())
+	}
+	taken := func(name string) bool {
+		return slices.ContainsFunc(f.snapshot.Policies, func(o cluster.Object) bool {
+			return o.Ref.Kind == "NetworkPolicy" && o.Ref.Namespace == f.subject.Namespace && o.Ref.Name == name
+		})
+	}
+	for try := name; ; try += "-netcinch" {
+		if !taken(try) {
+			return try
+		}
+	}
+}
+
+// gather collects what the policy has to let through; trouble says why there
+// is nothing to offer.
+func (f *fresh) gather() {
+	if f.index.OnHost(analyze.PartyOf(f.subject)) {
+		f.trouble = "its pods share their node's network; Kubernetes policies do not apply to them"
+		return
+	}
+	f.selected = f.selection(f.subject)
+	if f.selected.labels == nil {
+		f.trouble = "its pods have no stable label in common that a selector could use; give its pod template a label such as app"
+		return
+	}
+	f.all = append(f.all, f.selected.caught...)
+	if i := slices.IndexFunc(f.selected.caught, func(wl flow.Workload) bool {
+		return slices.ContainsFunc(f.directions, func(d policy.Direction) bool { return !f.open(wl, d) })
+	}); i >= 0 {
+		f.trouble = fmt.Sprintf("its labels select %s too, which a policy isolates already; give their pod templates labels that differ", f.selected.caught[i])
+		return
+	}
+	f.collect()
+	if len(f.edges) == 0 {
+		f.trouble = "no traffic of it was seen; a policy made of nothing would cut everything"
+	}
+}
+
+// collect walks the edges that teach.
+func (f *fresh) collect() {
+	for _, d := range f.directions {
+		f.books[d] = newBook()
+	}
+	mine := map[analyze.Party]bool{}
+	for _, wl := range f.all {
+		mine[analyze.PartyOf(wl)] = true
+	}
+	for i := range f.report.Edges {
+		e := &f.report.Edges[i]
+		if !e.Teaches || !mine[e.Client] && !mine[e.Server] {
+			continue
+		}
+		f.edges = append(f.edges, e)
+		if f.always(e) {
+			continue
+		}
+		if b := f.books[policy.Ingress]; b != nil && mine[e.Server] {
+			f.note(b, e.Client, e)
+		}
+		if b := f.books[policy.Egress]; b != nil && mine[e.Client] {
+			f.note(b, e.Server, e)
+		}
+	}
+	if b := f.books[policy.Egress]; b != nil {
+		f.resolve(b)
+	}
+	for _, b := range f.books {
+		b.settle()
+	}
+}
+
+// always says whether an edge is allowed whatever the policies: a probe of the
+// pod's own node, or a pod's traffic to itself.
+func (w *world) always(e *analyze.Edge) bool {
+	pairs, always := 0, true
+	analyze.Pairs(w.index.Ends(e.Client, everyPod), w.index.Ends(e.Server, everyPod), func(from, to policy.Peer) {
+		pairs++
+		if !always {
+			return
+		}
+		v := w.engine.Check(policy.Connection{From: from, To: to, Protocol: e.Number, Port: e.Port, ICMPType: -1, ICMPCode: -1})
+		always = len(v.Egress.Why) > 0 && v.Egress.Why[0].Kind == policy.StepAlways && len(v.Ingress.Why) > 0 && v.Ingress.Why[0].Kind == policy.StepAlways
+	})
+	return pairs > 0 && always && e.Client.Kind != analyze.PartyOutside && e.Server.Kind != analyze.PartyOutside
+}
+
+func (f *fresh) note(b *book, other analyze.Party, e *analyze.Edge) {
+	peers := f.peersOf(other)
+	if len(peers) == 0 {
+		f.trouble = fmt.Sprintf("its traffic with %s can't be written into a policy: no stable label or address of it is known", other)
+		return
+	}
+	port := writable(portKey{e.Number, e.Port})
+	if port.any {
+		f.say(fmt.Sprintf("%s with %s can't be named in a Kubernetes policy, so the rule for it leaves the port open.", e.Protocol, other))
+	}
+	for _, t := range peers {
+		if len(t.selected.caught) > 0 {
+			f.say(fmt.Sprintf("The labels of %s select also %s: no stable label tells them apart.", t.workload, analyze.List(namesOf(t.selected.caught), 5)))
+		}
+		b.add(t, port, e, false)
+	}
+}
+
+func (f *fresh) say(text string) {
+	if !slices.Contains(f.evidence, text) {
+		f.evidence = append(f.evidence, text)
+	}
+}
+
+// resolve adds the cluster's DNS, by the real labels of the pods that answer.
+func (f *fresh) resolve(b *book) {
+	for _, s := range f.dns {
+		if slices.Contains(f.all, s.party.Workload()) && s.party.Kind == analyze.PartyWorkload {
+			continue
+		}
+		for _, t := range f.peersOf(s.party) {
+			b.add(t, writable(portKey{s.protocol, s.port}), nil, true)
+		}
+	}
+	if len(f.dns) == 0 {
+		f.say("No Service of the cluster's DNS was found; only name resolution that was seen is kept.")
+	}
+}
+
+func namesOf(list []flow.Workload) []string {
+	var names []string
+	for _, wl := range list {
+		names = append(names, wl.String())
+	}
+	return names
+}
+
+// manifest writes the policy.
+func (f *fresh) manifest() *yaml.Node {
+	types := edit.Flow(edit.List())
+	spec := edit.Map(edit.Text("podSelector"), labelSelector(f.selected.labels), edit.Text("policyTypes"), types)
+	for _, d := range f.directions {
+		types.Content = append(types.Content, edit.Text(d.String()))
+		rules := edit.List()
+		b := f.books[d]
+		for _, g := range b.needs.cover() {
+			rules.Content = append(rules.Content, b.kubernetesRule(d, f.subject.Namespace, g))
+		}
+		key := edit.Text(strings.ToLower(d.String()))
+		if len(rules.Content) == 0 {
+			edit.Flow(rules)
+			key.HeadComment = fmt.Sprintf("no %s was seen: all of it is denied", strings.ToLower(d.String()))
+		}
+		spec.Content = append(spec.Content, key, rules)
+	}
+	root := edit.Map(
+		edit.Text("apiVersion"), edit.Text(networkPolicyVersion),
+		edit.Text("kind"), edit.Text("NetworkPolicy"),
+		edit.Text("metadata"), edit.Map(edit.Text("name"), edit.Text(f.name()), edit.Text("namespace"), edit.Text(f.subject.Namespace)),
+		edit.Text("spec"), spec,
+	)
+	root.Content[0].HeadComment = strings.Join(f.header(), "\n")
+	return root
+}
+
+// header is the comment at the top: what it was made from.
+func (f *fresh) header() []string {
+	w := f.report.Window
+	var connections uint64
+	for _, e := range f.edges {
+		connections += e.Counters.Connections
+	}
+	lines := []string{
+		fmt.Sprintf("# What %s was seen to need from %s to %s:", f.subject, analyze.Moment(w.From), analyze.Moment(w.To)),
+		fmt.Sprintf("# %s on %s.", analyze.Plural(connections, "connection"), analyze.Plural(len(f.edges), "edge")),
+	}
+	states, _ := f.states(namesOf(f.all))
+	for _, s := range states {
+		lines = append(lines, "# "+s.text()+".")
+	}
+	return lines
+}
+
+func (s WorkloadState) text() string {
+	return fmt.Sprintf("Readiness of %s: %s, observed for %s, coverage %.0f %%", s.Workload, s.State, analyze.Span(secondsOf(s.Observed)), 100*s.Coverage)
+}
+
+func (f *fresh) summary() []string {
+	lines := f.evidence
+	for _, d := range f.directions {
+		if len(f.books[d].needs) == 0 {
+			lines = append(lines, fmt.Sprintf("No %s was seen, so the policy denies all of it.", strings.ToLower(d.String())))
+		}
+	}
+	if len(f.selected.caught) > 0 {
+		lines = append(lines, fmt.Sprintf("Its labels select also %s, so the policy is for all of them.", analyze.List(namesOf(f.selected.caught), 5)))
+	}
+	return lines
+}
+
+func (f *fresh) changes() []Change {
+	out := []Change{}
+	for _, d := range f.directions {
+		b := f.books[d]
+		for i, g := range b.needs.cover() {
+			out = append(out, Change{Kind: ChangeAdd, Direction: d.String(), Rule: i, Text: b.ruleText(d, g)})
+		}
+	}
+	return out
+}
+
+// ruleText says in words what a rule lets through.
+func (b *book) ruleText(d policy.Direction, g group) string {
+	var peers, ports []string
+	for _, k := range g.peers {
+		peers = append(peers, b.targets[k].text())
+	}
+	for _, k := range g.ports {
+		if b.ports[k].any {
+			ports = append(ports, "any port")
+		} else {
+			ports = append(ports, b.ports[k].String())
+		}
+	}
+	side := "from"
+	if d == policy.Egress {
+		side = "to"
+	}
+	return fmt.Sprintf("allow %s %s %s on %s", strings.ToLower(d.String()), side, analyze.List(peers, 6), analyze.List(ports, 8))
+}

@@ -1,0 +1,264 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package recommend
+
+import (
+	"cmp"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/netcinch/netcinch/recommender/analyze"
+	"github.com/netcinch/netcinch/recommender/flow"
+)
+
+// portKey is a port on a pod. Port is 0 for protocols without ports.
+type portKey struct {
+	protocol flow.Protocol
+	port     uint16
+}
+
+func (p portKey) String() string { return analyze.PortText(p.protocol, p.port) }
+
+// target is the other end of a rule, as it will be written.
+type target struct {
+	workload flow.Workload
+	selected selection
+	prefix   netip.Prefix
+	name     string // DNS name of an address, for the comment
+	original int    // item of the author's rule that stays as it is; -1
+	anyone   bool
+}
+
+// text names the target for people.
+func (t target) text() string {
+	switch {
+	case t.anyone:
+		return "anyone"
+	case !t.workload.IsZero():
+		return t.workload.String()
+	case t.prefix.IsValid() && t.name != "":
+		return t.name + " (" + t.prefix.String() + ")"
+	case t.prefix.IsValid():
+		return t.prefix.String()
+	}
+	return fmt.Sprintf("peer %d", t.original+1)
+}
+
+// portSpec is a port of a rule, as it will be written.
+type portSpec struct {
+	portKey
+	original int  // item of the author's rule that stays as it is; -1
+	any      bool // every protocol and port
+}
+
+// seen is what was counted on a pair of target and port.
+type seen struct {
+	connections uint64
+	first, last time.Time
+	edges       int
+	dns         bool // kept for name resolution, whether seen or not
+}
+
+func (s *seen) add(e *analyze.Edge) {
+	s.edges++
+	s.connections += e.Counters.Connections
+	if s.first.IsZero() || e.First.Before(s.first) {
+		s.first = e.First
+	}
+	if e.Last.After(s.last) {
+		s.last = e.Last
+	}
+}
+
+func (s *seen) merge(o seen) {
+	s.edges += o.edges
+	s.connections += o.connections
+	s.dns = s.dns || o.dns
+	if !o.first.IsZero() && (s.first.IsZero() || o.first.Before(s.first)) {
+		s.first = o.first
+	}
+	if o.last.After(s.last) {
+		s.last = o.last
+	}
+}
+
+// text is the evidence as a comment.
+func (s seen) text() string {
+	switch {
+	case s.edges > 0:
+		text := fmt.Sprintf("%s since %s, last seen %s", analyze.Plural(s.connections, "connection"), analyze.Moment(s.first), analyze.Moment(s.last))
+		if s.dns {
+			text += "; name resolution"
+		}
+		return text
+	case s.dns:
+		return "name resolution, kept whether it was seen or not"
+	}
+	return "kept though not seen"
+}
+
+// book collects what the rules of one direction have to let through.
+type book struct {
+	needs   needs
+	targets map[string]target
+	ports   map[string]portSpec
+	seen    map[[2]string]*seen
+}
+
+func newBook() *book {
+	return &book{needs: needs{}, targets: map[string]target{}, ports: map[string]portSpec{}, seen: map[[2]string]*seen{}}
+}
+
+// add notes a pair; e is nil where it is kept without having been seen.
+func (b *book) add(t target, p portSpec, e *analyze.Edge, dns bool) {
+	tk, pk := t.key(), p.key()
+	if old, ok := b.targets[tk]; !ok || old.name == "" {
+		b.targets[tk] = t
+	}
+	b.ports[pk] = p
+	b.needs.add(tk, pk)
+	at := [2]string{tk, pk}
+	if b.seen[at] == nil {
+		b.seen[at] = &seen{}
+	}
+	b.seen[at].dns = b.seen[at].dns || dns
+	if e != nil {
+		b.seen[at].add(e)
+	}
+}
+
+// settle lets "any port" stand for all ports of the same target.
+func (b *book) settle() {
+	for peer, ports := range b.needs {
+		for key := range ports {
+			if !b.ports[key].any {
+				continue
+			}
+			for other := range ports {
+				if other != key {
+					b.seen[[2]string{peer, key}].merge(*b.seen[[2]string{peer, other}])
+					delete(ports, other)
+				}
+			}
+			break
+		}
+	}
+}
+
+// of sums up what was seen on a group.
+func (b *book) of(g group) seen {
+	var sum seen
+	for _, peer := range g.peers {
+		for _, port := range g.ports {
+			if s := b.seen[[2]string{peer, port}]; s != nil {
+				sum.merge(*s)
+			}
+		}
+	}
+	return sum
+}
+
+// The keys sort originals first, then workloads, then addresses, IPv4 first.
+func (t target) key() string {
+	switch {
+	case t.anyone:
+		return "0"
+	case t.original >= 0:
+		return fmt.Sprintf("1 %06d", t.original)
+	case !t.workload.IsZero():
+		return strings.Join([]string{"2", t.workload.Namespace, t.workload.Name, t.workload.Kind}, "\x00")
+	}
+	return fmt.Sprintf("3 %d %x %03d", t.prefix.Addr().BitLen(), t.prefix.Addr().As16(), t.prefix.Bits())
+}
+
+func (p portSpec) key() string {
+	switch {
+	case p.any:
+		return "0"
+	case p.original >= 0:
+		return fmt.Sprintf("1 %06d", p.original)
+	}
+	return fmt.Sprintf("2 %03d %05d", p.protocol, p.port)
+}
+
+func workloadTarget(wl flow.Workload, s selection) target {
+	return target{workload: wl, selected: s, original: -1}
+}
+
+func addressTarget(a netip.Addr, name string) target {
+	return target{prefix: netip.PrefixFrom(a, a.BitLen()), name: name, original: -1}
+}
+
+// writable is a port as a rule of Kubernetes can name it: TCP, UDP and SCTP
+// only. What else was seen needs a rule without ports.
+func writable(p portKey) portSpec {
+	if p.protocol == flow.TCP || p.protocol == flow.UDP || p.protocol == flow.SCTP {
+		return portSpec{portKey: p, original: -1}
+	}
+	return portSpec{any: true, original: -1}
+}
+
+// peersOf gives how a party is written as a peer: a workload by its labels, a
+// hostNetwork workload and a node by node addresses, an outside address as
+// itself. Nil where nothing is known to write.
+func (w *world) peersOf(p analyze.Party) []target {
+	switch p.Kind {
+	case analyze.PartyWorkload:
+		wl := p.Workload()
+		if w.index.OnHost(p) {
+			return w.nodesOf(wl)
+		}
+		s := w.selection(wl)
+		if s.labels == nil {
+			return nil
+		}
+		return []target{workloadTarget(wl, s)}
+	case analyze.PartyNode:
+		if p.IP.IsValid() {
+			return []target{addressTarget(p.IP, "node "+p.Name)}
+		}
+		return w.node(p.Name)
+	case analyze.PartyOutside:
+		if p.IP.IsValid() {
+			return []target{addressTarget(p.IP, p.DNS)}
+		}
+	}
+	return nil
+}
+
+func (w *world) node(name string) []target {
+	var out []target
+	if n := w.index.Node(name); n != nil {
+		for _, a := range n.Addresses {
+			out = append(out, addressTarget(a, "node "+name))
+		}
+	}
+	return out
+}
+
+// nodesOf gives the nodes that a hostNetwork workload runs on.
+func (w *world) nodesOf(wl flow.Workload) []target {
+	var out []target
+	names := map[string]bool{}
+	for _, p := range w.index.Pods(wl) {
+		if p.Node != "" && !names[p.Node] {
+			names[p.Node] = true
+			out = append(out, w.node(p.Node)...)
+		}
+		for _, a := range p.IPs {
+			if t := addressTarget(a, "node "+p.Node); !slices.ContainsFunc(out, func(o target) bool { return o.prefix == t.prefix }) {
+				out = append(out, t)
+			}
+		}
+	}
+	return out
+}
+
+func comparePorts(a, b portKey) int {
+	return cmp.Or(cmp.Compare(a.protocol, b.protocol), cmp.Compare(a.port, b.port))
+}
+
+func secondsOf(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }

@@ -1,0 +1,303 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package recommend
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+	networkingv1 "k8s.io/api/networking/v1"
+
+	"github.com/netcinch/netcinch/recommender/analyze"
+	"github.com/netcinch/netcinch/recommender/cluster"
+	"github.com/netcinch/netcinch/recommender/policy"
+	"github.com/netcinch/netcinch/recommender/recommend/edit"
+)
+
+// dialect is what differs between the kinds of policy that can be edited.
+type dialect interface {
+	// shapes gives the rules of a direction that allow something, in order; nil
+	// in place of a rule that does something else.
+	shapes(policy.Direction) []*ruleShape
+	// rewrite changes a rule's node to what the plan wants and gives the rules
+	// that stand in its place.
+	rewrite(rule *yaml.Node, p plan) ([]*yaml.Node, error)
+	// types gives the name of the field that lists the directions and what it
+	// says, or is taken to say.
+	types() (field string, directions []string)
+}
+
+// tightening is the edit of one policy while it is made.
+type tightening struct {
+	*owners
+	object  *cluster.Object
+	dialect dialect
+	doc     *edit.Document
+	changes []Change
+}
+
+// tightenings narrows each policy in force to what its allowances own.
+func (w *world) tightenings() []Recommendation {
+	o := w.owners()
+	selected := map[cluster.Ref]map[string]bool{}
+	for id, a := range o.atoms {
+		for _, s := range a.Subjects {
+			if selected[id.Policy] == nil {
+				selected[id.Policy] = map[string]bool{}
+			}
+			if p := &w.snapshot.Pods[s]; !p.Finished {
+				selected[id.Policy][w.owner(p).String()] = true
+			}
+		}
+	}
+	var out []Recommendation
+	for i := range w.snapshot.Policies {
+		object := &w.snapshot.Policies[i]
+		if d := o.dialect(object); d != nil && len(selected[object.Ref]) > 0 {
+			t := &tightening{owners: o, object: object, dialect: d}
+			if r, changed := t.recommend(sortedKeys(selected[object.Ref])); changed {
+				out = append(out, r)
+			}
+		}
+	}
+	return out
+}
+
+func (t *tightening) recommend(workloads []string) (Recommendation, bool) {
+	ref := t.object.Ref
+	r := Recommendation{
+		ID: identity("tighten", ref.Kind, ref.Namespace, ref.Name), Kind: KindTighten, Title: fmt.Sprintf("Tighten %s", ref),
+		Namespace: ref.Namespace, Workloads: workloads, Policy: analyze.RefOf(ref), File: t.object.Source.File, Line: t.object.Source.Line,
+		Before: string(t.object.Source.YAML), Evidence: []string{}, Changes: []Change{}, Proof: emptyProof(),
+	}
+	r.Readiness, r.Ready = t.states(workloads)
+	after, err := t.rewrite()
+	if len(t.changes) == 0 && err == nil {
+		return r, false
+	}
+	r.Changes = append(r.Changes, t.changes...)
+	switch {
+	case err != nil:
+		r.Withheld = fmt.Sprintf("%v; edit it by hand", err)
+	case t.silent(workloads):
+		r.Withheld = "no traffic of the workloads that it selects was seen; what they need is not known"
+	default:
+		r.After = string(after)
+		r.Diff = Unified(diffName(t.object.Source.File, ref), r.Before, r.After, t.object.Source.Line)
+	}
+	for _, c := range t.changes {
+		r.Evidence = append(r.Evidence, c.Text+".")
+	}
+	return r, true
+}
+
+// silent says whether nothing was seen of any of the workloads.
+func (t *tightening) silent(workloads []string) bool {
+	return !slices.ContainsFunc(t.report.Edges, func(e analyze.Edge) bool {
+		return e.Teaches && (slices.Contains(workloads, e.Client.String()) || slices.Contains(workloads, e.Server.String()))
+	})
+}
+
+// rewrite edits the author's text rule by rule.
+func (t *tightening) rewrite() ([]byte, error) {
+	doc, err := edit.Parse(t.object.Source.YAML)
+	if err != nil {
+		return nil, fmt.Errorf("reading %s: %w", t.object.Ref, err)
+	}
+	t.doc = doc
+	spec := edit.Field(doc.Root(), "spec")
+	for _, d := range []policy.Direction{policy.Ingress, policy.Egress} {
+		if err := t.direction(spec, d); err != nil {
+			return nil, err
+		}
+	}
+	if len(t.changes) == 0 {
+		return nil, nil
+	}
+	return doc.Bytes()
+}
+
+func (t *tightening) direction(spec *yaml.Node, d policy.Direction) error {
+	shapes := t.dialect.shapes(d)
+	if len(shapes) == 0 {
+		return nil
+	}
+	list := edit.Field(spec, lower(d))
+	if list == nil || list.Kind != yaml.SequenceNode || len(list.Content) != len(shapes) {
+		return fmt.Errorf("the %s rules of %s are not written as a plain list", lower(d), t.object.Ref)
+	}
+	var rules []*yaml.Node
+	for i, shape := range shapes {
+		node := list.Content[i]
+		if shape == nil {
+			rules = append(rules, node)
+			continue
+		}
+		stay, err := t.rule(node, *shape)
+		if err != nil {
+			return err
+		}
+		rules = append(rules, stay...)
+	}
+	list.Content = rules
+	if len(rules) == 0 {
+		t.keepTypes(spec)
+	}
+	return nil
+}
+
+// keepTypes writes down the directions where only the rules said them: without
+// rules the API server would take the policy not to isolate any more.
+func (t *tightening) keepTypes(spec *yaml.Node) {
+	field, directions := t.dialect.types()
+	if n := edit.Field(spec, field); n != nil && len(n.Content) > 0 {
+		return
+	}
+	list := edit.Flow(edit.List())
+	for _, d := range directions {
+		list.Content = append(list.Content, edit.Text(d))
+	}
+	edit.SetField(spec, field, list)
+}
+
+// rule narrows one rule and says how.
+func (t *tightening) rule(node *yaml.Node, shape ruleShape) ([]*yaml.Node, error) {
+	p := t.plan(shape)
+	switch {
+	case len(t.atomsOf(shape.id)) == 0:
+		return []*yaml.Node{node}, nil
+	case len(p.groups) == 0:
+		t.change(ChangeRemove, shape, node, fmt.Sprintf("%s goes: nothing that is known used it", t.ruleName(shape)))
+		return nil, nil
+	case p.unchanged():
+		return []*yaml.Node{node}, nil
+	}
+	t.explain(p, node)
+	return t.dialect.rewrite(node, p)
+}
+
+func (t *tightening) change(kind ChangeKind, shape ruleShape, node *yaml.Node, text string) {
+	t.changes = append(t.changes, Change{Kind: kind, Text: text, Direction: shape.id.direction.String(), Rule: shape.id.rule, Line: node.Line})
+}
+
+func (t *tightening) ruleName(shape ruleShape) string {
+	text := fmt.Sprintf("%s rule %d", upper(lower(shape.id.direction)), shape.id.rule+1)
+	if atoms := t.atomsOf(shape.id); len(atoms) > 0 {
+		var peers, ports []string
+		for _, id := range atoms {
+			peers = appendNew(peers, t.atoms[id].Peer)
+			ports = appendNew(ports, t.atoms[id].Port)
+		}
+		text += fmt.Sprintf(" (%s; %s)", analyze.List(peers, 3), analyze.List(ports, 4))
+	}
+	return text
+}
+
+// explain says in words what becomes of a rule.
+func (t *tightening) explain(p plan, node *yaml.Node) {
+	keptPeers, keptPorts := map[int]bool{}, map[int]bool{}
+	for _, g := range p.groups {
+		for _, k := range g.peers {
+			keptPeers[p.book.targets[k].original] = keptPeers[p.book.targets[k].original] || p.book.targets[k].original >= 0
+		}
+		for _, k := range g.ports {
+			keptPorts[p.book.ports[k].original] = p.book.ports[k].original >= 0
+		}
+	}
+	rule := fmt.Sprintf("%s rule %d", lower(p.shape.id.direction), p.shape.id.rule+1)
+	for j := range p.shape.ports {
+		if !keptPorts[j] && p.shape.ports[j].single() {
+			t.change(ChangeRemove, p.shape, node, fmt.Sprintf("Port %s goes from %s: nobody used it", t.portText(p.shape.id, j), rule))
+		}
+	}
+	for i := range p.shape.peers {
+		if !keptPeers[i] && !t.narrowed(p, i) {
+			t.change(ChangeRemove, p.shape, node, fmt.Sprintf("The peer %q goes from %s: it used nothing", t.peerText(p.shape.id, i), rule))
+		}
+	}
+	kind := ChangeNarrow
+	if len(p.groups) > 1 {
+		kind = ChangeSplit
+	}
+	if t.wroteNew(p) || len(p.groups) > 1 {
+		var parts []string
+		for _, g := range p.groups {
+			parts = append(parts, fmt.Sprintf("%s on %s (%s)", analyze.List(t.targetTexts(p, g), 6), analyze.List(t.portTexts(p, g), 8), p.book.of(g).text()))
+		}
+		t.change(kind, p.shape, node, fmt.Sprintf("%s becomes: %s", upper(rule), strings.Join(parts, "; ")))
+	}
+}
+
+func (t *tightening) narrowed(p plan, i int) bool {
+	for key, from := range p.source {
+		if from == i && len(p.book.needs[key]) > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+func (t *tightening) wroteNew(p plan) bool {
+	for _, g := range p.groups {
+		if slices.ContainsFunc(g.peers, func(k string) bool { return p.book.targets[k].original < 0 && !p.book.targets[k].anyone }) ||
+			slices.ContainsFunc(g.ports, func(k string) bool { return p.book.ports[k].original < 0 && !p.book.ports[k].any }) {
+			return true
+		}
+	}
+	return false
+}
+
+func (t *tightening) targetTexts(p plan, g group) []string {
+	var out []string
+	for _, k := range g.peers {
+		if at := p.book.targets[k]; at.original >= 0 {
+			out = append(out, t.peerText(p.shape.id, at.original))
+		} else {
+			out = append(out, at.text())
+		}
+	}
+	return out
+}
+
+func (t *tightening) portTexts(p plan, g group) []string {
+	var out []string
+	for _, k := range g.ports {
+		switch s := p.book.ports[k]; {
+		case s.any:
+			out = append(out, "any port")
+		case s.original >= 0:
+			out = append(out, t.portText(p.shape.id, s.original))
+		default:
+			out = append(out, s.String())
+		}
+	}
+	return out
+}
+
+func (t *tightening) peerText(r ruleID, i int) string {
+	for _, id := range t.atomsOf(r) {
+		if id.Peer == i {
+			return t.atoms[id].Peer
+		}
+	}
+	return fmt.Sprintf("peer %d", i+1)
+}
+
+func (t *tightening) portText(r ruleID, j int) string {
+	for _, id := range t.atomsOf(r) {
+		if id.Port == j {
+			return t.atoms[id].Port
+		}
+	}
+	return fmt.Sprintf("port %d", j+1)
+}
+
+// dialect finds who can edit a policy; nil for kinds that nobody can.
+func (o *owners) dialect(object *cluster.Object) dialect {
+	if typed, ok := object.Typed.(*networkingv1.NetworkPolicy); ok {
+		return kubernetes{object.Ref, typed}
+	}
+	return nil
+}
