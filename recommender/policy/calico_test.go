@@ -264,4 +264,3 @@ func TestMaybe(t *testing.T) {
 		t.Errorf("a known type: %s", whyText(v))
 	}
 }
-

@@ -88,6 +88,7 @@ func (c *compiler) place(name string, p *compiled) {
 		c.tiers[name] = t
 	}
 	p.tier = t
+	p.settle()
 	t.policies = append(t.policies, p)
 }
 

@@ -66,6 +66,10 @@ type clause struct {
 	text  string // the peer as a person reads it
 	ports []port
 	not   []port
+	// points is ports without not, as a set; only where named is false, which
+	// says that no port is by name.
+	points l4.Set
+	named  bool
 }
 
 // port is one item of a rule's ports. With a name, it means the port of that

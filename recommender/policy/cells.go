@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package policy
+
+import (
+	"slices"
+	"strings"
+
+	"go4.org/netipx"
+
+	"github.com/netcinch/netcinch/recommender/policy/bits"
+	"github.com/netcinch/netcinch/recommender/policy/l4"
+)
+
+// cell is a set of connections: every source with every destination on every
+// point. Pairs of different families are not connections, so a cell may hold
+// the IPv4 and the IPv6 side of the same pods.
+type cell struct {
+	from, to span
+	points   l4.Set
+}
+
+// span is one side of a cell.
+type span struct {
+	ends    bits.Set
+	outside []outsideSpan
+}
+
+// outsideSpan is outside addresses, of one DNS name where name is not empty.
+type outsideSpan struct {
+	set  *netipx.IPSet
+	name string
+}
+
+func cellOf(from, to *class, points l4.Set) cell {
+	return cell{spanOf(from), spanOf(to), points}
+}
+
+func spanOf(c *class) span {
+	if c.outside != nil {
+		return span{outside: []outsideSpan{{c.outside, c.name}}}
+	}
+	return span{ends: c.ends}
+}
+
+func (s *span) key() string {
+	var b strings.Builder
+	b.WriteString(s.ends.Key())
+	for _, o := range s.outside {
+		b.WriteByte('|')
+		b.WriteString(o.name)
+		for _, r := range o.set.Ranges() {
+			b.WriteString(r.String())
+			b.WriteByte(' ')
+		}
+	}
+	return b.String()
+}
+
+func (s *span) union(o span) span {
+	out := span{ends: s.ends.Union(o.ends), outside: slices.Clone(s.outside)}
+	for _, x := range o.outside {
+		i := slices.IndexFunc(out.outside, func(y outsideSpan) bool { return y.name == x.name })
+		if i < 0 {
+			out.outside = append(out.outside, x)
+			continue
+		}
+		var b netipx.IPSetBuilder
+		b.AddSet(out.outside[i].set)
+		b.AddSet(x.set)
+		if set, err := b.IPSet(); err == nil {
+			out.outside[i].set = set
+		}
+	}
+	slices.SortFunc(out.outside, func(a, b outsideSpan) int { return strings.Compare(a.name, b.name) })
+	return out
+}
+
+func pointsKey(s l4.Set) string {
+	key := make([]byte, 0, 8*len(s))
+	for _, i := range s {
+		key = append(key, byte(i.First), byte(i.First>>8), byte(i.First>>16), byte(i.Last), byte(i.Last>>8), byte(i.Last>>16))
+	}
+	return string(key)
+}
+
+// joined merges cells that differ on one side only, so that people read few:
+// first sources, then destinations, then the two families.
+func (t *topology) joined(cells []cell) []cell {
+	cells = merge(cells, func(c *cell) string { return pointsKey(c.points) + c.to.key() }, func(a *cell, b cell) { a.from = a.from.union(b.from) })
+	cells = merge(cells, func(c *cell) string { return pointsKey(c.points) + c.from.key() }, func(a *cell, b cell) { a.to = a.to.union(b.to) })
+	return t.acrossFamilies(cells)
+}
+
+// acrossFamilies joins an IPv4 cell and an IPv6 cell of the same pods. That adds
+// no connection: what is new is pairs of two families, and a pod without
+// address is then in both cells.
+func (t *topology) acrossFamilies(cells []cell) []cell {
+	index := map[string]int{}
+	var out []cell
+	for _, c := range cells {
+		f, pure := t.cellFamily(&c)
+		if !pure {
+			out = append(out, c)
+			continue
+		}
+		key := pointsKey(c.points) + "\x00" + bits.Of(t.members(c.from.ends)...).Key() + "\x00" + bits.Of(t.members(c.to.ends)...).Key()
+		other := family4 + family6 - f
+		if i, ok := index[key+string(rune('0'+other))]; ok {
+			out[i].from, out[i].to = out[i].from.union(c.from), out[i].to.union(c.to)
+			delete(index, key+string(rune('0'+other)))
+			continue
+		}
+		index[key+string(rune('0'+f))] = len(out)
+		out = append(out, c)
+	}
+	return out
+}
+
+// cellFamily gives the one family of a cell's ends; not pure where there are
+// both, or none, or outside addresses.
+func (t *topology) cellFamily(c *cell) (f family, pure bool) {
+	if len(c.from.outside)+len(c.to.outside) > 0 {
+		return familyAny, false
+	}
+	for _, ends := range []bits.Set{c.from.ends, c.to.ends} {
+		for n := range ends.All {
+			switch own := t.ends[n].family; {
+			case own == familyAny:
+			case f == familyAny:
+				f = own
+			case f != own:
+				return familyAny, false
+			}
+		}
+	}
+	return f, f != familyAny
+}
+
+// members numbers the pods and nodes of ends, whatever their addresses.
+func (t *topology) members(ends bits.Set) []int {
+	var out []int
+	for n := range ends.All {
+		e := &t.ends[n]
+		switch {
+		case !e.isNode():
+			out = append(out, int(e.pod))
+		case e.node >= 0:
+			out = append(out, len(t.snapshot.Pods)+int(e.node))
+		default:
+			out = append(out, len(t.snapshot.Pods)+len(t.nodeNames)+n)
+		}
+	}
+	return out
+}
+
+func merge(cells []cell, key func(*cell) string, join func(*cell, cell)) []cell {
+	index := map[string]int{}
+	var out []cell
+	for _, c := range cells {
+		k := key(&c)
+		if i, ok := index[k]; ok {
+			join(&out[i], c)
+			continue
+		}
+		index[k] = len(out)
+		out = append(out, c)
+	}
+	return out
+}
