@@ -6,6 +6,7 @@ package capture
 
 import (
 	"fmt"
+	"net"
 	"net/netip"
 	"runtime"
 	"testing"
@@ -177,4 +178,23 @@ func configure(name string, addresses, gateways []string) error {
 		}
 	}
 	return nil
+}
+
+// blackhole has the node drop what goes to an address, without a word.
+func (w *world) blackhole(a netip.Addr) {
+	w.t.Helper()
+	w.node.do(func() error {
+		return netlink.RouteAdd(&netlink.Route{
+			Type: unix.RTN_BLACKHOLE,
+			Dst:  &net.IPNet{IP: a.AsSlice(), Mask: net.CIDRMask(a.BitLen(), a.BitLen())},
+		})
+	})
+}
+
+func remove(name string) error {
+	device, err := netlink.LinkByName(name)
+	if err != nil {
+		return fmt.Errorf("finding %s: %w", name, err)
+	}
+	return netlink.LinkDel(device)
 }
