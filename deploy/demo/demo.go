@@ -37,7 +37,7 @@ type demo struct {
 // run goes from nothing to nothing: everything that it builds is taken down
 // before it returns, whatever happened in between.
 func (d *demo) run(ctx context.Context) (err error) {
-	if err := d.fit(); err != nil {
+	if err = d.fit(); err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, d.takeDown()) }()
@@ -45,7 +45,7 @@ func (d *demo) run(ctx context.Context) (err error) {
 		d.say("Removed what a killed run had left behind.")
 	}
 	d.say("Building the shop: %d pods on one node, each in a network namespace of its own …", len(d.plan.Pods))
-	if err := d.build(ctx); err != nil {
+	if err = d.build(ctx); err != nil {
 		if ctx.Err() != nil {
 			return nil // Ctrl-C while building
 		}

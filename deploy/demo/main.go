@@ -36,7 +36,7 @@ func run() int {
 	signal.Ignore(syscall.SIGPIPE)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
-	d := &demo{options: o, out: os.Stdout, now: time.Now} //nolint:forbidigo // the program's own clock
+	d := &demo{options: o, out: os.Stdout, now: time.Now}
 	err = d.run(ctx)
 	var unfit unfitError
 	switch {

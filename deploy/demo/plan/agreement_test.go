@@ -31,11 +31,11 @@ func judged(t *testing.T, p *Plan) (*cluster.Snapshot, *policy.Engine) {
 	for _, pod := range append(slices.Clone(p.Pods), job) {
 		object := pod.Object.DeepCopy()
 		object.Status.Phase = corev1.PodRunning
-		data, err := json.Marshal(object)
-		if err != nil {
+		var data []byte
+		if data, err = json.Marshal(object); err != nil {
 			t.Fatal(err)
 		}
-		if err := os.WriteFile(filepath.Join(folder, object.Name+".json"), data, 0o600); err != nil {
+		if err = os.WriteFile(filepath.Join(folder, object.Name+".json"), data, 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}

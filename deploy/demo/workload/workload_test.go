@@ -220,15 +220,15 @@ func TestLiveEnds(t *testing.T) {
 	}
 }
 
-func query(t testing.TB, name string, kind dnsmessage.Type) []byte {
-	t.Helper()
+func query(tb testing.TB, name string, kind dnsmessage.Type) []byte {
+	tb.Helper()
 	m := dnsmessage.Message{
 		Header:    dnsmessage.Header{ID: 7, RecursionDesired: true},
 		Questions: []dnsmessage.Question{{Name: dnsmessage.MustNewName(name), Type: kind, Class: dnsmessage.ClassINET}},
 	}
 	packed, err := m.Pack()
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return packed
 }
@@ -287,7 +287,7 @@ func TestTruncatedGoesOverTCP(t *testing.T) {
 		t.Fatal(err)
 	}
 	path := filepath.Join(t.TempDir(), "zone.json")
-	if err := os.WriteFile(path, data, 0o600); err != nil {
+	if err = os.WriteFile(path, data, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	port := freePort(t)

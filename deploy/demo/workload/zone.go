@@ -63,8 +63,8 @@ func (z *Zone) Answer(query []byte) []byte {
 	name := strings.ToLower(question.Name.String())
 	owner := question.Name
 	if target, ok := z.Aliases[name]; ok {
-		alias, err := dnsmessage.NewName(target)
-		if err != nil {
+		alias, bad := dnsmessage.NewName(target)
+		if bad != nil {
 			return nil
 		}
 		reply.Answers = append(reply.Answers, resource(owner, &dnsmessage.CNAMEResource{CNAME: alias}))

@@ -47,7 +47,7 @@ func (w *World) runOnce(ctx context.Context, job *plan.Job) (*plan.Pod, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := w.publish(pod, corev1.PodRunning); err != nil {
+	if err = w.publish(pod, corev1.PodRunning); err != nil {
 		return nil, err
 	}
 	p, err := w.start(home, pod.Key(), pod.Container, pod.Args)

@@ -59,8 +59,8 @@ func open(t *testing.T, p *plan.Plan) (w *World, close func()) {
 	}
 	w, err = New(p, Options{State: claim.State, Executable: self, Now: time.Now, Log: slog.New(slog.DiscardHandler)})
 	close = sync.OnceFunc(func() {
-		if err := errors.Join(w.Close(), claim.Release()); err != nil {
-			t.Error(err)
+		if failed := errors.Join(w.Close(), claim.Release()); failed != nil {
+			t.Error(failed)
 		}
 	})
 	t.Cleanup(close)
@@ -263,16 +263,16 @@ func TestAfterKill(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := child.Start(); err != nil {
+	if err = child.Start(); err != nil {
 		t.Fatal(err)
 	}
-	if line, err := bufio.NewReader(out).ReadString('\n'); line != "ready\n" {
-		t.Fatalf("the other demo said %q: %v", line, err)
+	if line, eof := bufio.NewReader(out).ReadString('\n'); line != "ready\n" {
+		t.Fatalf("the other demo said %q: %v", line, eof)
 	}
-	if _, err := Take(DefaultLock); !errors.Is(err, ErrBusy) {
+	if _, err = Take(DefaultLock); !errors.Is(err, ErrBusy) {
 		t.Errorf("a second demo beside the first: %v, want %v", err, ErrBusy)
 	}
-	if err := child.Process.Kill(); err != nil {
+	if err = child.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}
 	_ = child.Wait() // it was killed

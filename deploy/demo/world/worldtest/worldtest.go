@@ -19,7 +19,7 @@ import (
 )
 
 // folder is this source file's own, which each checkout has.
-func folder(t testing.TB) string {
+func folder(t *testing.T) string {
 	t.Helper()
 	_, file, _, ok := runtime.Caller(0)
 	if !ok {
@@ -30,7 +30,7 @@ func folder(t testing.TB) string {
 
 // Alone waits until no other test runs a demo, and keeps others waiting until
 // the test ends. It skips where network namespaces cannot be made.
-func Alone(t testing.TB) {
+func Alone(t *testing.T) {
 	t.Helper()
 	needNamespaces(t)
 	lock, err := os.Open(folder(t))
@@ -43,7 +43,7 @@ func Alone(t testing.TB) {
 	t.Cleanup(func() { _ = lock.Close() }) // which unlocks it
 }
 
-func needNamespaces(t testing.TB) {
+func needNamespaces(t *testing.T) {
 	t.Helper()
 	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
 	var data [2]unix.CapUserData
@@ -59,7 +59,7 @@ func needNamespaces(t testing.TB) {
 
 // Listing names everything of a demo's that is on the machine: namespaces and
 // their mounts, links, files, processes. It is empty on a clean one.
-func Listing(t testing.TB) string {
+func Listing(t *testing.T) string {
 	t.Helper()
 	patterns := []string{
 		"/run/netns/ncd*", "/run/netcinch-demo*", "/sys/class/net/ncd*",
@@ -86,7 +86,7 @@ func Listing(t testing.TB) string {
 }
 
 // Processes lists the processes whose executable's path has the text in it.
-func Processes(t testing.TB, text string) []string {
+func Processes(t *testing.T, text string) []string {
 	t.Helper()
 	links, err := filepath.Glob("/proc/[0-9]*/exe")
 	if err != nil {
