@@ -26,6 +26,8 @@ type Resolver interface {
 	ServiceAt(addr netip.Addr, port uint16, protocol flow.Protocol) (cluster.Service, bool)
 }
 
+var _ Resolver = (*cluster.History)(nil)
+
 // Appender is the part of the store that ingest needs.
 type Appender interface {
 	Append(ctx context.Context, b store.Batch) (duplicate bool, err error)

@@ -20,16 +20,14 @@ import (
 
 // The errors that callers branch on, with errors.Is.
 var (
-	ErrFull    = errors.New("store full")                        // nothing of the batch was kept; a retry may succeed
-	ErrTooOld  = errors.New("older than the store keeps")        // it would be dropped at once
-	ErrClosed  = errors.New("store closed")                      //
-	ErrDamaged = errors.New("store file damaged")                // the error names the file
-	ErrNewer   = errors.New("store file of a newer version")     // the error names both versions
-	ErrLocked  = errors.New("store in use by another process")   //
-	ErrInvalid = errors.New("batch or query that cannot be")     // the caller's fault
-	ErrUnknown = errors.New("edge that was never seen")          //
-	ErrBusy    = errors.New("store busy, too many at once")      // a retry may succeed
-	ErrAborted = errors.New("write given up before it was kept") //
+	ErrFull    = errors.New("store full")                    // nothing of the batch was kept; a retry may succeed
+	ErrTooOld  = errors.New("older than the store keeps")    // it would be dropped at once
+	ErrClosed  = errors.New("store closed")                  // for good
+	ErrBusy    = errors.New("store busy")                    // the caller's context ended first; a retry may succeed
+	ErrInvalid = errors.New("batch or query that cannot be") // the caller's fault
+	ErrDamaged = errors.New("store file damaged")            // the error names the file
+	ErrNewer   = errors.New("store file of a newer version") // the error names both versions
+	ErrLocked  = errors.New("store in use by another process")
 )
 
 // Batch is what one node saw in one window, or a part of it. Cluster, Node,

@@ -13,7 +13,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
-	"github.com/klauspost/compress/zstd"
 	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
 )
@@ -275,7 +274,7 @@ func TestDecodeRefuses(t *testing.T) {
 
 func pack(t testing.TB, raw []byte) []byte {
 	t.Helper()
-	z, err := zstd.NewWriter(nil)
+	z, err := encoder()
 	if err != nil {
 		t.Fatal(err)
 	}
