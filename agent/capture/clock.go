@@ -15,8 +15,7 @@ import (
 
 // clock turns the kernel's ticks (the low 32 bits of its jiffies) into wall
 // time. Jiffies follow the monotonic clock tick by tick, so the two are set
-// beside each other once. 32 bits wrap after 49 days at 1,000 ticks a second:
-// a flow without a packet for as long would be dated wrong.
+// beside each other once. Ages are told up to 24 days at 1,000 ticks a second.
 type clock struct {
 	now      func() time.Time
 	mono     func() time.Duration

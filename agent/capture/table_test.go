@@ -1,0 +1,260 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build linux
+
+package capture
+
+import (
+	"encoding/binary"
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/netcinch/netcinch/bpf"
+)
+
+// crafted is an entry of a flow map, as the program would have written it.
+type crafted struct {
+	local, remote string // address:port
+	protocol      uint8
+	slot          Slot // 0 stands for 1
+	tx, rx        Count
+	first, last   time.Duration // ago
+	state, opened uint32
+}
+
+func (e crafted) bytes(m moment) (key, value []byte) {
+	local, remote := netip.MustParseAddrPort(e.local), netip.MustParseAddrPort(e.remote)
+	key = append(local.Addr().AsSlice(), remote.Addr().AsSlice()...)
+	key = binary.BigEndian.AppendUint16(key, local.Port())
+	key = binary.BigEndian.AppendUint16(key, remote.Port())
+	key = binary.NativeEndian.AppendUint32(key, uint32(max(e.slot, 1))<<8|uint32(e.protocol))
+	for _, c := range []Count{e.tx, e.rx} {
+		value = binary.NativeEndian.AppendUint64(value, c.Packets<<bpf.CountShift+c.Bytes)
+	}
+	for _, ago := range []time.Duration{e.first, e.last} {
+		value = binary.NativeEndian.AppendUint32(value, m.ticks-uint32(ago/m.tick))
+	}
+	value = binary.NativeEndian.AppendUint32(value, e.state)
+	value = binary.NativeEndian.AppendUint32(value, e.opened)
+	return key, append(value, make([]byte, len(key))...) // struct nat4 is as long as key4, nat6 as key6
+}
+
+func (e crafted) reading() reading {
+	key, value := e.bytes(moment{tick: time.Millisecond})
+	return reading{key, value}
+}
+
+// enter puts an entry into the kernel's map.
+func (e crafted) enter(t testing.TB, c *Collector) {
+	t.Helper()
+	key, value := e.bytes(c.clock.read())
+	var err error
+	if len(key) == len(key4{}) {
+		err = c.set.Flows4.Put(key4(key), flow4(value))
+	} else {
+		err = c.set.Flows6.Put(key6(key), flow6(value))
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+const (
+	lateFlags = flagFIN<<8 | flagFIN
+	begunTCP  = startedLocal | sent | received | flagSYN | flagSYN<<8
+)
+
+func TestEntriesLeaveWhenOver(t *testing.T) {
+	ends := [][2]string{{"10.0.0.2:40000", "10.0.0.3:80"}, {"[fd00::2]:40000", "[fd00::3]:80"}}
+	for _, test := range []struct {
+		name      string
+		protocol  uint8
+		state     uint32
+		idle      time.Duration
+		crowd     int // other entries of a map with room for 8
+		wantsGone bool
+	}{
+		{"TCP closed just now", 6, begunTCP | lateFlags, 2 * time.Second, 0, false},
+		{"TCP closed", 6, begunTCP | lateFlags, 10 * time.Second, 0, true},
+		{"TCP reset", 6, begunTCP | flagRST<<8, 10 * time.Second, 0, true},
+		{"TCP open", 6, begunTCP, 10 * time.Minute, 0, false},
+		{"TCP open for very long", 6, begunTCP, 2 * time.Hour, 0, true},
+		{"TCP half closed", 6, begunTCP | flagFIN, 10 * time.Second, 0, false},
+		{"TCP without an answer", 6, startedLocal | sent | flagSYN, 2 * time.Minute, 0, true},
+		{"UDP", 17, firstLocal | sent, 30 * time.Second, 0, false},
+		{"UDP idle", 17, firstLocal | sent, 2 * time.Minute, 0, true},
+		{"UDP in a crowd", 17, firstLocal | sent, 30 * time.Second, 7, true},
+		{"TCP open in a crowd", 6, begunTCP, 30 * time.Second, 7, true},
+		{"TCP busy in a crowd", 6, begunTCP, time.Second, 7, false},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			for _, end := range ends {
+				c := watch(t, func(o *Options) { o.Probe.MaxFlows = 8 })
+				others := crafted{local: end[0], remote: end[1], protocol: 132, state: begunTCP}
+				for i := range test.crowd {
+					others.slot = Slot(10 + i)
+					others.enter(t, c)
+				}
+				flush(t, c) // the first pass learns how full the map is
+				e := crafted{
+					local: end[0], remote: end[1], protocol: test.protocol, state: test.state,
+					tx: Count{3, 300}, first: test.idle, last: test.idle, opened: 1,
+				}
+				e.enter(t, c)
+				f := flush(t, c)
+				if got := f.one(t, 1, test.protocol, netip.MustParseAddrPort(end[1]).Addr()); got.Tx != e.tx || got.Connections != 1 {
+					t.Errorf("%+v: want %+v sent on 1 connection", got, e.tx)
+				}
+				again := flush(t, c)
+				if len(again) != 0 {
+					t.Errorf("reported twice: %+v", again)
+				}
+				left := int(c.table4.live + c.table6.live)
+				if gone := left == test.crowd; gone != test.wantsGone {
+					t.Errorf("%s: %d entries left beside %d others: want it gone: %v", end[0], left, test.crowd, test.wantsGone)
+				}
+				if remembered := len(c.table4.seen) + len(c.table6.seen); remembered != left {
+					t.Errorf("%d remembered of %d entries", remembered, left)
+				}
+			}
+		})
+	}
+}
+
+// TestRemoveReportsTheLast has packets counted between the look-up and the
+// deletion: they are in the last record.
+func TestRemoveReportsTheLast(t *testing.T) {
+	c := watch(t, nil)
+	e := crafted{
+		local: "10.0.0.2:40000", remote: "10.0.0.3:80", protocol: 17, state: firstLocal | sent,
+		tx: Count{1, 100}, opened: 1,
+	}
+	e.enter(t, c)
+	flush(t, c)
+	e.tx = Count{4, 450}
+	e.enter(t, c)
+	var got []Record
+	key, _ := e.bytes(c.clock.read())
+	k := key4(key)
+	p := &pass{options: &c.options, moment: c.clock.read(), emit: func(r Record) { got = append(got, r) }}
+	if err := c.table4.remove(p, &k); err != nil {
+		t.Fatal(err)
+	}
+	if len(got) != 1 || got[0].Tx != (Count{3, 350}) || got[0].Connections != 0 {
+		t.Errorf("got %+v: want the 3 packets and 350 bytes since the report", got)
+	}
+	if f := flush(t, c); len(f) != 0 || len(c.table4.seen) != 0 {
+		t.Errorf("left behind: %+v, %d remembered", f, len(c.table4.seen))
+	}
+}
+
+// TestCountsAcrossWraps has the shared word of packets and bytes overflow.
+func TestCountsAcrossWraps(t *testing.T) {
+	word := func(packets, bytes uint64) uint64 { return packets<<bpf.CountShift + bytes }
+	for _, test := range []struct {
+		name          string
+		before, after uint64
+		want          Count
+	}{
+		{"plain", word(3, 300), word(5, 700), Count{2, 400}},
+		{"bytes carry into packets", word(3, 1<<38-100), word(3, 1<<38-100) + word(2, 300), Count{2, 300}},
+		{"packets wrap", word(1<<26-1, 5), word(1<<26-1, 5) + word(3, 90), Count{3, 90}},
+		{"the most in one go", 7, 7 + word(1<<26-1, 1<<38-1), Count{1<<26 - 1, 1<<38 - 1}},
+	} {
+		if got := difference(test.after, test.before); got != test.want {
+			t.Errorf("%s: got %+v: want %+v", test.name, got, test.want)
+		}
+	}
+}
+
+// TestPatience holds back what may yet be answered, and loses nothing by it.
+func TestPatience(t *testing.T) {
+	c := watch(t, nil)
+	asked := crafted{
+		local: "10.0.0.2:40000", remote: "10.0.0.3:80", protocol: 6, state: startedLocal | sent | flagSYN,
+		tx: Count{1, 60}, opened: 1,
+	}
+	drain := func() flows {
+		t.Helper()
+		f := make(flows)
+		if err := c.Drain(t.Context(), f.add); err != nil {
+			t.Fatal(err)
+		}
+		return f
+	}
+	asked.enter(t, c)
+	if f := drain(); len(f) != 0 {
+		t.Errorf("reported before the answer: %+v", f)
+	}
+	answered := asked
+	answered.state, answered.rx = begunTCP, Count{1, 60}
+	answered.enter(t, c)
+	if got := drain().one(t, 1, 6, netip.MustParseAddr("10.0.0.3")); got.Outcome != Established || got.Tx.Packets != 1 || got.Connections != 1 {
+		t.Errorf("answered: %+v", got)
+	}
+	asked.local, asked.first, asked.last = "10.0.0.2:40001", 4*time.Second, 4*time.Second
+	asked.enter(t, c)
+	if got := drain().one(t, 1, 6, netip.MustParseAddr("10.0.0.3")); got.Outcome != Unanswered || got.Connections != 1 {
+		t.Errorf("waited for: %+v", got)
+	}
+}
+
+// TestDrainAllocatesNothingAFlow compares draining few and many flows that have
+// all counted something.
+func TestDrainAllocatesNothingAFlow(t *testing.T) {
+	c := watch(t, nil)
+	allocations := func(n int) float64 {
+		keys, values := make([]key4, n), make([]flow4, n)
+		for i := range n {
+			e := crafted{
+				local: "10.0.0.2:40000", remote: "10.0.0.3:80", protocol: 6, slot: Slot(i + 1),
+				state: begunTCP, opened: 1,
+			}
+			key, value := e.bytes(c.clock.read())
+			keys[i], values[i] = key4(key), flow4(value)
+		}
+		reported := 0
+		return testing.AllocsPerRun(5, func() {
+			for i := range values {
+				binary.NativeEndian.PutUint64(values[i][:], binary.NativeEndian.Uint64(values[i][:])+1)
+			}
+			if _, err := c.set.Flows4.BatchUpdate(keys, values, nil); err != nil {
+				t.Fatal(err)
+			}
+			reported = 0
+			if err := c.Drain(t.Context(), func(Record) { reported++ }); err != nil {
+				t.Fatal(err)
+			}
+			if reported != n {
+				t.Fatalf("%d records of %d flows", reported, n)
+			}
+		})
+	}
+	few, many := allocations(10), allocations(3000)
+	if many-few > 10 {
+		t.Errorf("%v allocations for 10 flows, %v for 3000", few, many)
+	}
+}
+
+func TestOptions(t *testing.T) {
+	for _, test := range []struct {
+		want   string
+		change func(*Options)
+	}{
+		{"Now is nil", func(o *Options) { o.Now = nil }},
+		{"ClosedIdle is 0s", func(o *Options) { o.ClosedIdle = 0 }},
+		{"StreamIdle is 1ms", func(o *Options) { o.StreamIdle = time.Millisecond }},
+		{"Patience is -1s", func(o *Options) { o.Patience = -time.Second }},
+		{"MaxOverflow", func(o *Options) { o.MaxOverflow = 0 }},
+		{"flow map's size", func(o *Options) { o.Probe.MaxFlows = 0 }},
+	} {
+		o := DefaultOptions()
+		o.Now = time.Now
+		test.change(&o)
+		if _, err := New(o); err == nil || !strings.Contains(err.Error(), test.want) {
+			t.Errorf("got %v: want %q", err, test.want)
+		}
+	}
+}
