@@ -70,3 +70,75 @@ func BenchmarkEstablished(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkCreate has each packet begin a flow: median of single runs.
+func BenchmarkCreate(b *testing.B) {
+	const flows = 4000
+	for _, e := range []struct {
+		name string
+		ends ends
+	}{{"IPv4", family4}, {"IPv6", family6}} {
+		b.Run(e.name, func(b *testing.B) {
+			var gross, empty []float64
+			for b.Loop() {
+				gross, empty = gross[:0], empty[:0]
+				l := load(b, testSlot, 1<<17, 1)
+				for i := range flows {
+					frame := e.ends.numbered(tcp, i).ethernet()
+					for _, measure := range []struct {
+						program *ebpf.Program
+						into    *[]float64
+					}{{l.FlowEmpty, &empty}, {l.FlowEgress, &gross}} {
+						_, d, err := measure.program.Benchmark(frame, 1, nil)
+						if err != nil {
+							b.Fatal(err)
+						}
+						*measure.into = append(*measure.into, float64(d))
+					}
+				}
+			}
+			b.ReportMetric(0, "ns/op")
+			b.ReportMetric(median(gross)-median(empty), "ns/flow-net")
+		})
+	}
+}
+
+// numbered is a packet of the n-th of many tuples, known by its ports.
+func (e ends) numbered(protocol uint8, n int) packet {
+	p := e.to(protocol, syn, 10)
+	p.from = netip.AddrPortFrom(p.from.Addr(), uint16(1024+n%50_000))
+	p.to = netip.AddrPortFrom(p.to.Addr(), uint16(80+n/50_000))
+	return p
+}
+
+// BenchmarkTuples sends 40,000 known tuples, half TCP, half UDP, twice each,
+// and counts how many the map has afterwards with the very bytes sent.
+func BenchmarkTuples(b *testing.B) {
+	const tuples = 40_000
+	for _, e := range []struct {
+		name string
+		ends ends
+	}{{"IPv4", family4}, {"IPv6", family6}} {
+		b.Run(e.name, func(b *testing.B) {
+			exact := 0
+			for b.Loop() {
+				l := load(b, testSlot, 1<<16, 0)
+				for i := range tuples {
+					protocol := []uint8{tcp, udp}[i%2]
+					frame := e.ends.numbered(protocol, i).ethernet()
+					l.run(b, l.FlowEgress, frame)
+					l.run(b, l.FlowEgress, frame)
+				}
+				exact = 0
+				for _, got := range l.entries(b) {
+					transport := map[uint8]uint64{tcp: 20, udp: 8}[got.protocol]
+					if got.tx == (count{2, 2 * (e.ends.header + transport + 10)}) {
+						exact++
+					}
+				}
+			}
+			b.ReportMetric(0, "ns/op")
+			b.ReportMetric(float64(exact), "tuples-exact-of-40000")
+		})
+	}
+}

@@ -75,7 +75,7 @@ func makeEntry(local, remote netip.Addr, localPort, remotePort uint16, slotProto
 }
 
 // entries reads both maps, sorted.
-func (l *loaded) entries(t *testing.T) []entry {
+func (l *loaded) entries(t testing.TB) []entry {
 	t.Helper()
 	var list []entry
 	var k4 FlowKey4
