@@ -14,7 +14,7 @@ func Analyze(in Input) (*Report, error) {
 	if err := in.validate(); err != nil {
 		return nil, err
 	}
-	x := newIndex(in.Snapshot)
+	x := NewIndex(in.Snapshot)
 	folded := x.fold(in.Records)
 	h := x.newHistory(in, folded)
 	u := x.uses(in.Engine)
@@ -56,7 +56,7 @@ func period(in Input) Window {
 }
 
 // note says what the analysis could not know.
-func (r *Report) note(x *index, in Input) {
+func (r *Report) note(x *Index, in Input) {
 	if len(in.Records) == 0 {
 		r.Notes = append(r.Notes, "No flow was recorded in this window: nothing can be said about use.")
 	}

@@ -11,7 +11,7 @@ import (
 )
 
 // edges turns folded records into edges of the report, sorted.
-func (x *index) edges(in Input, folded map[key]*folded, h *history) []Edge {
+func (x *Index) edges(in Input, folded map[key]*folded, h *history) []Edge {
 	keys := slices.SortedFunc(maps.Keys(folded), key.compare)
 	out := make([]Edge, 0, len(keys))
 	for _, k := range keys {
@@ -20,7 +20,7 @@ func (x *index) edges(in Input, folded map[key]*folded, h *history) []Edge {
 	return out
 }
 
-func (x *index) edge(engine Judge, f *folded, h *history) Edge {
+func (x *Index) edge(engine Judge, f *folded, h *history) Edge {
 	c := f.sum()
 	j := x.judge(engine, f.key)
 	e := Edge{

@@ -12,7 +12,7 @@ import (
 
 // finder collects findings.
 type finder struct {
-	*index
+	*Index
 	uses     *uses
 	edges    []Edge
 	ready    map[string]*Readiness // by namespace/name
@@ -22,8 +22,8 @@ type finder struct {
 }
 
 // findings states everything that the report says, most severe first.
-func (x *index) findings(engine Judge, u *uses, edges []Edge, ready []Readiness, w Window) []Finding {
-	f := &finder{index: x, engine: engine, uses: u, edges: edges, ready: map[string]*Readiness{}, window: w, findings: []Finding{}}
+func (x *Index) findings(engine Judge, u *uses, edges []Edge, ready []Readiness, w Window) []Finding {
+	f := &finder{Index: x, engine: engine, uses: u, edges: edges, ready: map[string]*Readiness{}, window: w, findings: []Finding{}}
 	for i := range ready {
 		f.ready[ready[i].Workload.String()] = &ready[i]
 	}

@@ -27,6 +27,9 @@ type reached struct {
 func (f *finder) partly(object *cluster.Object, ids []policy.AllowanceID, gaps bool) {
 	for _, group := range groupBy(ids, func(id policy.AllowanceID) any { return id.Peer }) {
 		r := f.reached(group, gaps)
+		if r.anyone && (f.public(group) || f.resolves(group)) {
+			r.anyone, r.may = false, nil // nobody can list who will come
+		}
 		idle := slices.DeleteFunc(slices.Clone(r.may), func(w string) bool { return slices.Contains(r.did, w) })
 		if !r.anyone && len(idle) == 0 && len(r.widePort) == 0 && len(r.gaps) == 0 {
 			continue
@@ -37,6 +40,13 @@ func (f *finder) partly(object *cluster.Object, ids []policy.AllowanceID, gaps b
 		f.mark(group)
 		f.add(n)
 	}
+}
+
+// public says whether outside addresses come in by the atoms.
+func (f *finder) public(ids []policy.AllowanceID) bool {
+	return ids[0].Direction == policy.Ingress && !f.none(ids, func(u *use) bool {
+		return slices.ContainsFunc(u.edges, func(e *Edge) bool { return e.Teaches && e.Client.Kind == PartyOutside })
+	})
 }
 
 func (f *finder) mark(ids []policy.AllowanceID) {

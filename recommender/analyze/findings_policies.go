@@ -127,9 +127,15 @@ func (f *finder) what(scope Scope, id policy.AllowanceID) string {
 
 func (f *finder) unused(object *cluster.Object, scope Scope, ids []policy.AllowanceID) {
 	severity := SeverityMedium
+	if f.resolves(ids) {
+		severity = SeverityInfo
+	}
 	n := f.of(object, FindingUnused, scope, severity, ids)
 	n.Title = fmt.Sprintf("Nobody uses %s", f.what(scope, ids[0]))
 	n.Evidence = append(n.Evidence, fmt.Sprintf("No connection used it %s.", f.period()), "It allows "+f.allows(ids)+".")
+	if severity == SeverityInfo {
+		n.Evidence = append(n.Evidence, "It is for name resolution, which uses TCP for long answers: recommendations keep it.")
+	}
 	var held []string
 	for _, id := range ids {
 		for _, e := range f.uses.all[id].edges {
@@ -146,6 +152,11 @@ func (f *finder) unused(object *cluster.Object, scope Scope, ids []policy.Allowa
 		n.Evidence = append(n.Evidence, "In that time no traffic at all was seen of the workloads that it selects.")
 	}
 	f.add(n)
+}
+
+// resolves says whether atoms are for name resolution alone.
+func (f *finder) resolves(ids []policy.AllowanceID) bool {
+	return f.none(ids, func(u *use) bool { return u.allowance.Port != "UDP 53" && u.allowance.Port != "TCP 53" })
 }
 
 // allows says what atoms permit, in words.

@@ -67,7 +67,7 @@ func (s set) sorted() []string {
 }
 
 // fold sums records to workload edges.
-func (x *index) fold(records []flow.Record) map[key]*folded {
+func (x *Index) fold(records []flow.Record) map[key]*folded {
 	edges := map[key]*folded{}
 	for i := range records {
 		r := &records[i]

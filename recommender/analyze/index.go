@@ -13,8 +13,8 @@ import (
 	"github.com/netcinch/netcinch/recommender/policy"
 )
 
-// index finds things in a snapshot.
-type index struct {
+// Index finds things in a snapshot. It is read only once made.
+type Index struct {
 	snapshot  *cluster.Snapshot
 	pods      map[flow.Workload][]*cluster.Pod // that live, or stand in; in the snapshot's order
 	named     map[[2]string]*cluster.Pod       // by namespace and name
@@ -28,8 +28,9 @@ type index struct {
 	periods   map[string]time.Duration   // of CronJob schedules
 }
 
-func newIndex(s *cluster.Snapshot) *index {
-	x := &index{
+// NewIndex makes the index of a snapshot.
+func NewIndex(s *cluster.Snapshot) *Index {
+	x := &Index{
 		snapshot: s, pods: map[flow.Workload][]*cluster.Pod{}, named: map[[2]string]*cluster.Pod{},
 		workloads: map[flow.Workload]*cluster.Workload{}, nodes: map[string]*cluster.Node{},
 		podAddr: map[netip.Addr]*cluster.Pod{}, nodeAddr: map[netip.Addr]string{}, policies: map[cluster.Ref]*cluster.Object{},
@@ -58,7 +59,7 @@ func newIndex(s *cluster.Snapshot) *index {
 	return x
 }
 
-func (x *index) addPod(p *cluster.Pod) {
+func (x *Index) addPod(p *cluster.Pod) {
 	x.named[[2]string{p.Namespace, p.Name}] = p
 	if p.Finished {
 		return
@@ -84,10 +85,26 @@ func compareWorkloads(a, b flow.Workload) int {
 	return cmp.Or(cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Name, b.Name), cmp.Compare(a.Kind, b.Kind))
 }
 
+// Pods gives the pods of a workload that live, or stand in for its template.
+func (x *Index) Pods(w flow.Workload) []*cluster.Pod { return x.pods[w] }
+
+// Workloads lists the workloads that have pods, by namespace and name.
+func (x *Index) Workloads() []flow.Workload { return x.order }
+
+// Workload gives what is known about a workload; nil where no object describes it.
+func (x *Index) Workload(w flow.Workload) *cluster.Workload { return x.workloads[w] }
+
+// Node gives a node by its name; nil where the snapshot lacks it.
+func (x *Index) Node(name string) *cluster.Node { return x.nodes[name] }
+
+// OnHost says whether a party is a workload whose pods share their node's
+// network, so that policies see the node.
+func (x *Index) OnHost(p Party) bool { return x.onHost(p) }
+
 // party folds an endpoint. Identity was resolved when the flow was seen; what
 // came with an address only (a file made elsewhere) is looked up here, but
 // never given to a pod that started later.
-func (x *index) party(e flow.Endpoint, seen flow.Window) Party {
+func (x *Index) party(e flow.Endpoint, seen flow.Window) Party {
 	switch {
 	case e.Workload.Name != "":
 		return x.known(e.Workload)
@@ -112,7 +129,7 @@ func (x *index) party(e flow.Endpoint, seen flow.Window) Party {
 }
 
 // known completes a workload whose kind the record does not tell.
-func (x *index) known(w flow.Workload) Party {
+func (x *Index) known(w flow.Workload) Party {
 	if w.Kind == "" {
 		for _, kind := range []string{"Deployment", "StatefulSet", "DaemonSet", "CronJob", "ReplicaSet", "Job", "Pod"} {
 			full := flow.Workload{Namespace: w.Namespace, Kind: kind, Name: w.Name}

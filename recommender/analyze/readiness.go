@@ -15,7 +15,7 @@ import (
 const goodCoverage = 0.95
 
 // readiness says for each workload how far its evidence can be trusted.
-func (x *index) readiness(in Input, edges []Edge, folded map[key]*folded, h *history) []Readiness {
+func (x *Index) readiness(in Input, edges []Edge, folded map[key]*folded, h *history) []Readiness {
 	touching := map[Party][]*Edge{}
 	for i := range edges {
 		e := &edges[i]
@@ -78,7 +78,7 @@ func (r *Readiness) sight(edges []*Edge, bins int) {
 	}
 }
 
-func (x *index) lose(r *Readiness, w flow.Workload, lost map[string]NodeCoverage) {
+func (x *Index) lose(r *Readiness, w flow.Workload, lost map[string]NodeCoverage) {
 	seen := map[string]bool{}
 	for _, pod := range x.pods[w] {
 		c, ok := lost[pod.Node]

@@ -34,7 +34,7 @@ const apiServerService = "default/kubernetes"
 
 // risky says why an edge from a pod is risky whatever the baseline; empty when
 // it is not.
-func (x *index) risky(e *Edge, protocol flow.Protocol) string {
+func (x *Index) risky(e *Edge, protocol flow.Protocol) string {
 	if e.Client.Kind != PartyWorkload || x.onHost(e.Client) {
 		return ""
 	}
@@ -51,12 +51,12 @@ func (x *index) risky(e *Edge, protocol flow.Protocol) string {
 }
 
 // onHost says whether a workload's pods share their node's network.
-func (x *index) onHost(p Party) bool {
+func (x *Index) onHost(p Party) bool {
 	pods := x.pods[p.Workload()]
 	return len(pods) > 0 && pods[0].HostNetwork
 }
 
-func (x *index) isAPIServer(e *Edge) bool {
+func (x *Index) isAPIServer(e *Edge) bool {
 	if slices.ContainsFunc(e.Services, func(s string) bool {
 		name, _, _ := strings.Cut(s, ":")
 		return name == apiServerService

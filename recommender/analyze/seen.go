@@ -41,7 +41,7 @@ func habitual(p Party) Party {
 }
 
 // newHistory dates every folded edge by the catalogue.
-func (x *index) newHistory(in Input, edges map[key]*folded) *history {
+func (x *Index) newHistory(in Input, edges map[key]*folded) *history {
 	h := &history{
 		learning: in.Options.learning(), first: map[Party]time.Time{}, spoken: map[habit]time.Time{},
 		accepted: map[string]bool{}, learnt: map[Party]time.Time{},
@@ -95,14 +95,14 @@ func earliest(t *time.Time, u time.Time) {
 // the workload was there and watched: with the first observation at all, or
 // when its first pod started, unless it was seen before that pod (a rollout).
 // A CronJob is learnt for two of its periods at least.
-func (x *index) learn(h *history) {
+func (x *Index) learn(h *history) {
 	for _, w := range x.order {
 		p := PartyOf(w)
 		h.learnt[p] = h.since(p, x).Add(max(h.learning, 2*x.period(w)))
 	}
 }
 
-func (h *history) since(p Party, x *index) time.Time {
+func (h *history) since(p Party, x *Index) time.Time {
 	begun := h.start
 	var started time.Time
 	for _, pod := range x.pods[p.Workload()] {
@@ -122,7 +122,7 @@ func (h *history) since(p Party, x *index) time.Time {
 
 // period is the longest time between two runs of a CronJob; 0 for other kinds
 // and for schedules that are not understood.
-func (x *index) period(w flow.Workload) time.Duration {
+func (x *Index) period(w flow.Workload) time.Duration {
 	wl := x.workloads[w]
 	if wl == nil || wl.Schedule == "" {
 		return 0

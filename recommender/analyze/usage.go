@@ -27,7 +27,7 @@ type uses struct {
 }
 
 // uses lists every allowance in force, and where it stands in its file.
-func (x *index) uses(engine Judge) *uses {
+func (x *Index) uses(engine Judge) *uses {
 	u := &uses{all: map[policy.AllowanceID]*use{}}
 	for _, a := range engine.Allowances() {
 		entry := &use{allowance: a}
@@ -65,7 +65,7 @@ func compareIDs(a, b policy.AllowanceID) int {
 	)
 }
 
-func (x *index) subjects(a policy.Allowance) []string {
+func (x *Index) subjects(a policy.Allowance) []string {
 	names := []string{}
 	for _, i := range a.Subjects {
 		p := &x.snapshot.Pods[i]

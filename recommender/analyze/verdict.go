@@ -28,12 +28,13 @@ type Need struct {
 	Atoms     []policy.AllowanceID
 }
 
-// ends gives the peers that stand for a party, at most maxEnds.
-func (x *index) ends(p Party) []policy.Peer {
+// Ends gives the peers that a party stands for: its pods, its addresses; at
+// most limit pods.
+func (x *Index) Ends(p Party, limit int) []policy.Peer {
 	switch p.Kind {
 	case PartyWorkload:
 		var peers []policy.Peer
-		for _, pod := range distinct(x.pods[p.Workload()]) {
+		for _, pod := range distinct(x.pods[p.Workload()], limit) {
 			peers = append(peers, policy.Peer{Pod: pod})
 		}
 		return peers
@@ -57,8 +58,8 @@ func (x *index) ends(p Party) []policy.Peer {
 }
 
 // distinct orders pods so that those that differ in what selectors see come
-// first, and cuts the list to maxEnds.
-func distinct(pods []*cluster.Pod) []*cluster.Pod {
+// first, and cuts the list to limit.
+func distinct(pods []*cluster.Pod, limit int) []*cluster.Pod {
 	var first, rest []*cluster.Pod
 	seen := map[string]bool{}
 	for _, p := range pods {
@@ -70,7 +71,7 @@ func distinct(pods []*cluster.Pod) []*cluster.Pod {
 		}
 	}
 	all := append(first, rest...)
-	return all[:min(len(all), maxEnds)]
+	return all[:min(len(all), limit)]
 }
 
 func signature(p *cluster.Pod) string {
@@ -82,9 +83,9 @@ func signature(p *cluster.Pod) string {
 	return text
 }
 
-// pairsOf calls visit with each pair of ends that can talk: of the same address
+// Pairs calls visit with each pair of ends that can talk: of the same address
 // family where both have addresses.
-func pairsOf(from, to []policy.Peer, visit func(from, to policy.Peer)) {
+func Pairs(from, to []policy.Peer, visit func(from, to policy.Peer)) {
 	for _, a := range from {
 		for _, b := range to {
 			if speak(a, b) {
@@ -115,14 +116,14 @@ func families(p policy.Peer) (v4, v6 bool) {
 }
 
 // judge asks the engine about every pair of pods that stands for the edge.
-func (x *index) judge(engine Judge, k key) judged {
+func (x *Index) judge(engine Judge, k key) judged {
 	var out judged
 	out.verdict = Verdict{State: StateUnknown, Mixed: []string{}, Uncertain: []string{}, Egress: Side{Why: []Step{}}, Ingress: Side{Why: []Step{}}}
 	var shown *policy.Verdict
 	var denied []string
 	allowed := 0
 	uncertain := set{}
-	pairsOf(x.ends(k.client), x.ends(k.server), func(from, to policy.Peer) {
+	Pairs(x.Ends(k.client, maxEnds), x.Ends(k.server, maxEnds), func(from, to policy.Peer) {
 		v := engine.Check(policy.Connection{From: from, To: to, Protocol: k.protocol, Port: k.port, ICMPType: -1, ICMPCode: -1})
 		for _, u := range v.Uncertain {
 			uncertain.add(u)
@@ -180,7 +181,7 @@ func needsOf(v policy.Verdict) []Need {
 	return needs
 }
 
-func (x *index) side(d policy.DirectionVerdict) Side {
+func (x *Index) side(d policy.DirectionVerdict) Side {
 	s := Side{Allowed: d.Allowed, Isolated: d.Isolated, Why: make([]Step, 0, len(d.Why))}
 	for _, w := range d.Why {
 		s.Why = append(s.Why, x.step(w))
@@ -197,7 +198,7 @@ var actions = map[policy.Action]string{
 	policy.ActionAllow: "allow", policy.ActionDeny: "deny", policy.ActionPass: "pass", policy.ActionLog: "log",
 }
 
-func (x *index) step(w policy.Step) Step {
+func (x *Index) step(w policy.Step) Step {
 	s := Step{Kind: stepKinds[w.Kind], Tier: w.Tier, Text: w.Text}
 	if w.Policy.Name != "" {
 		ref := RefOf(w.Policy)

@@ -136,8 +136,12 @@ func (f *fresh) gather() {
 		return
 	}
 	f.collect()
-	if len(f.edges) == 0 {
+	switch {
+	case f.trouble != "":
+	case len(f.edges) == 0:
 		f.trouble = "no traffic of it was seen; a policy made of nothing would cut everything"
+	case !slices.ContainsFunc(f.directions, func(d policy.Direction) bool { return len(f.books[d].needs) > 0 }):
+		f.trouble = fmt.Sprintf("no %s of it was seen; a policy that only denies is not offered", f.words())
 	}
 }
 
@@ -193,6 +197,9 @@ func (f *fresh) note(b *book, other analyze.Party, e *analyze.Edge) {
 	peers := f.peersOf(other)
 	if len(peers) == 0 {
 		f.trouble = fmt.Sprintf("its traffic with %s can't be written into a policy: no stable label or address of it is known", other)
+		if f.index.OnHost(other) {
+			f.trouble = fmt.Sprintf("%s shares its node's network, and on which node it runs is not known; give the manifests of its pods and nodes too", other)
+		}
 		return
 	}
 	port := writable(portKey{e.Number, e.Port})

@@ -6,6 +6,8 @@ import (
 	"maps"
 	"slices"
 
+	"go.yaml.in/yaml/v3"
+
 	"github.com/netcinch/netcinch/recommender/analyze"
 	"github.com/netcinch/netcinch/recommender/flow"
 	"github.com/netcinch/netcinch/recommender/policy"
@@ -16,12 +18,14 @@ type ruleShape struct {
 	id    ruleID
 	peers []peerShape // empty: the rule leaves the peer open
 	ports []portShape // empty: the rule leaves the port open
+	fixed bool        // it can stay or go, and not be narrowed
 }
 
 // peerShape is what matters of a peer.
 type peerShape struct {
 	addresses bool // by address, not by labels
 	everybody bool // every address of a family
+	fixed     bool // it can stay or go, and not be narrowed
 }
 
 // portShape is a port item: one port, a name, a range, or with all every port
@@ -40,6 +44,7 @@ type plan struct {
 	book   *book
 	groups []group
 	source map[string]int // which peer item a new target comes from
+	root   *yaml.Node     // of the manifest, for its author's style
 }
 
 // maxAddresses is up to how many outside addresses a rule that is open to all
@@ -59,9 +64,30 @@ func (o *owners) plan(shape ruleShape) plan {
 	for _, i := range slices.Sorted(maps.Keys(byPeer)) {
 		o.planPeer(&p, i, byPeer[i], full)
 	}
+	p.absorb()
 	p.book.settle()
 	p.groups = p.book.needs.cover()
 	return p
+}
+
+// absorb drops what an item that stays whole lets through anyway.
+func (p *plan) absorb() {
+	for key, ports := range p.book.needs {
+		for _, wide := range []string{original(-1).key(), original(p.source[key]).key()} {
+			if key == wide || p.book.needs[wide] == nil {
+				continue
+			}
+			for port := range ports {
+				if p.book.needs[wide][port] {
+					p.book.seen[[2]string{wide, port}].merge(*p.book.seen[[2]string{key, port}])
+					delete(ports, port)
+				}
+			}
+		}
+		if len(ports) == 0 {
+			delete(p.book.needs, key)
+		}
+	}
 }
 
 // owned is a demand with the atom that owns it.
@@ -117,11 +143,11 @@ func original(i int) target { return target{original: i, anyone: i < 0} }
 func portFor(shape ruleShape, d owned, full map[int]bool) portSpec {
 	j := d.atom.Port
 	switch {
-	case j < 0 && d.wholePort:
+	case j < 0 && (d.wholePort || shape.fixed):
 		return portSpec{any: true, original: -1}
 	case j < 0:
 		return writable(d.port)
-	case d.wholePort || j >= len(shape.ports) || shape.ports[j].single() || full[j]:
+	case d.wholePort || shape.fixed || j >= len(shape.ports) || shape.ports[j].single() || full[j]:
 		return portSpec{original: j, portKey: portKey{d.port.protocol, d.port.port}}
 	}
 	return writable(d.port)
@@ -134,6 +160,8 @@ func (o *owners) writer(shape ruleShape, i int, list []owned) func(owned) []targ
 	oneByOne := func(d owned) []target { return o.peersOf(d.other) }
 	open := i < 0 || i < len(shape.peers) && shape.peers[i].everybody
 	switch {
+	case shape.fixed || i >= 0 && i < len(shape.peers) && shape.peers[i].fixed:
+		return whole
 	case open:
 		return o.openWriter(shape, i, list)
 	case i < len(shape.peers) && shape.peers[i].addresses && slices.ContainsFunc(list, func(d owned) bool { return d.other.Kind != analyze.PartyWorkload }):
@@ -237,6 +265,9 @@ func (o *owners) separable(list []owned) bool {
 
 // unchanged says whether the rule stays as it is.
 func (p plan) unchanged() bool {
+	if p.shape.fixed {
+		return len(p.groups) > 0
+	}
 	if len(p.groups) != 1 {
 		return false
 	}

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	calicov3 "github.com/projectcalico/api/pkg/apis/projectcalico/v3"
 	"go.yaml.in/yaml/v3"
 	networkingv1 "k8s.io/api/networking/v1"
 
@@ -165,6 +166,7 @@ func (t *tightening) keepTypes(spec *yaml.Node) {
 // rule narrows one rule and says how.
 func (t *tightening) rule(node *yaml.Node, shape ruleShape) ([]*yaml.Node, error) {
 	p := t.plan(shape)
+	p.root = t.doc.Root()
 	switch {
 	case len(t.atomsOf(shape.id)) == 0:
 		return []*yaml.Node{node}, nil
@@ -296,8 +298,13 @@ func (t *tightening) portText(r ruleID, j int) string {
 
 // dialect finds who can edit a policy; nil for kinds that nobody can.
 func (o *owners) dialect(object *cluster.Object) dialect {
-	if typed, ok := object.Typed.(*networkingv1.NetworkPolicy); ok {
-		return kubernetes{object.Ref, typed}
+	switch typed := object.Typed.(type) {
+	case *networkingv1.NetworkPolicy:
+		return kubernetes{object.Ref, typed, o.only}
+	case *calicov3.NetworkPolicy:
+		return calico{object.Ref, typed.Spec.Ingress, typed.Spec.Egress, typed.Spec.Types, o.only}
+	case *calicov3.GlobalNetworkPolicy:
+		return calico{object.Ref, typed.Spec.Ingress, typed.Spec.Egress, typed.Spec.Types, o.only}
 	}
 	return nil
 }

@@ -5,6 +5,7 @@ package recommend
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 
 	"go.yaml.in/yaml/v3"
 	networkingv1 "k8s.io/api/networking/v1"
@@ -20,6 +21,8 @@ import (
 type kubernetes struct {
 	ref   cluster.Ref
 	typed *networkingv1.NetworkPolicy
+	// only says whether labels within a peer select the target and nobody else.
+	only func(r ruleID, t target, peer int) bool
 }
 
 func (k kubernetes) types() (string, []string) {
@@ -133,6 +136,7 @@ func (k kubernetes) narrow(rule *yaml.Node, name string, list *yaml.Node, items 
 func (k kubernetes) peerNodes(p plan, g group, list *yaml.Node, clone bool) []*yaml.Node {
 	var out []*yaml.Node
 	for i := -1; i < len(p.shape.peers); i++ {
+		first := true
 		for _, key := range g.peers {
 			t := p.book.targets[key]
 			switch {
@@ -143,17 +147,56 @@ func (k kubernetes) peerNodes(p plan, g group, list *yaml.Node, clone bool) []*y
 			case t.original == i && i >= 0:
 				out = append(out, list.Content[i])
 			case t.original < 0 && p.source[key] == i:
-				n := kubernetesPeer(t, k.ref.Namespace)
-				if list != nil && i >= 0 && i < len(list.Content) && len(out) == 0 {
-					n.HeadComment = joinComments(headComment(list.Content[i]), p.book.of(group{[]string{key}, g.ports}).text())
-				} else {
+				n := k.narrowed(p, key, list, i)
+				if !clone {
 					n.HeadComment = p.book.of(group{[]string{key}, g.ports}).text()
+					if i >= 0 && first {
+						n.HeadComment = joinComments(headComment(list.Content[i]), n.HeadComment)
+					}
 				}
+				first = false
 				out = append(out, n)
 			}
 		}
 	}
 	return out
+}
+
+// narrowed writes what a peer is narrowed to: where the author's selector of
+// namespaces will do, by a podSelector beside it.
+func (k kubernetes) narrowed(p plan, key string, list *yaml.Node, i int) *yaml.Node {
+	t := p.book.targets[key]
+	fresh := kubernetesPeer(t, k.ref.Namespace)
+	if i < 0 {
+		return fresh
+	}
+	restyle(fresh, list.Content[i])
+	old := edit.Field(list.Content[i], "namespaceSelector")
+	if old == nil || t.workload.IsZero() || !k.only(p.shape.id, t, i) {
+		return fresh
+	}
+	n := edit.Clone(list.Content[i])
+	clearComments(n)
+	edit.SetField(n, "podSelector", edit.Field(fresh, "podSelector"))
+	return n
+}
+
+// restyle writes labels on one line where the author did.
+func restyle(fresh, like *yaml.Node) {
+	flowing := false
+	for _, name := range []string{"namespaceSelector", "podSelector"} {
+		for _, inner := range []*yaml.Node{edit.Field(like, name), edit.Field(edit.Field(like, name), "matchLabels")} {
+			flowing = flowing || inner != nil && len(inner.Content) > 0 && inner.Style&yaml.FlowStyle != 0
+		}
+	}
+	if !flowing {
+		return
+	}
+	for _, name := range []string{"namespaceSelector", "podSelector"} {
+		if labels := edit.Field(edit.Field(fresh, name), "matchLabels"); labels != nil {
+			edit.Flow(labels)
+		}
+	}
 }
 
 func (k kubernetes) portNodes(p plan, g group, list *yaml.Node, clone bool) []*yaml.Node {
@@ -174,7 +217,7 @@ func (k kubernetes) portNodes(p plan, g group, list *yaml.Node, clone bool) []*y
 	}
 	for _, r := range runs(fresh) {
 		n := kubernetesPort(r)
-		if list != nil && len(list.Content) > 0 && list.Content[0].Style&yaml.FlowStyle != 0 {
+		if flowPorts(p.root) {
 			edit.Flow(n)
 		}
 		out = append(out, n)
@@ -186,11 +229,6 @@ func (k kubernetes) portNodes(p plan, g group, list *yaml.Node, clone bool) []*y
 func (k kubernetes) extra(p plan, g group, side string, peers, ports *yaml.Node) *yaml.Node {
 	rule := edit.Map()
 	if nodes := k.peerNodes(p, g, peers, true); nodes != nil {
-		for _, n := range nodes {
-			if n.Line == 0 {
-				n.HeadComment = ""
-			}
-		}
 		rule.Content = append(rule.Content, edit.Text(side), edit.List(nodes...))
 	}
 	if nodes := k.portNodes(p, g, ports, true); nodes != nil {
@@ -198,4 +236,15 @@ func (k kubernetes) extra(p plan, g group, side string, peers, ports *yaml.Node)
 	}
 	rule.HeadComment = p.book.of(g).text()
 	return rule
+}
+
+// flowPorts says whether the author writes ports on one line: {protocol: TCP, port: 80}.
+func flowPorts(n *yaml.Node) bool {
+	if n == nil {
+		return false
+	}
+	if ports := edit.Field(n, "ports"); ports != nil && len(ports.Content) > 0 && ports.Content[0].Kind == yaml.MappingNode {
+		return ports.Content[0].Style&yaml.FlowStyle != 0
+	}
+	return slices.ContainsFunc(n.Content, flowPorts)
 }
