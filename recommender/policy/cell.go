@@ -28,7 +28,8 @@ type Group struct {
 	Pods    []int          `json:"pods,omitempty"`    // indexes in Snapshot.Pods
 	Nodes   []string       `json:"nodes,omitempty"`   // names; with them the hostNetwork pods
 	Outside []netip.Prefix `json:"outside,omitempty"` // addresses that no pod or node owns
-	DNS     string         `json:"dns,omitempty"`     // with Outside: only under this name
+	DNS     string         `json:"dns,omitempty"`     // with Outside: only where asked for by this name; "*." before it means below it
+	NotDNS  []string       `json:"notDNS,omitempty"`  // with Outside: not where asked for by these names
 	Family  string         `json:"family,omitempty"`  // "IPv4" or "IPv6" where only those addresses of the pods and nodes are meant
 	Text    string         `json:"text"`
 }
@@ -73,7 +74,7 @@ func (t *topology) groups(s *span) []Group {
 		}
 	}
 	for _, o := range s.outside {
-		g := Group{Outside: o.set.Prefixes(), DNS: o.name}
+		g := Group{Outside: o.set.Prefixes(), DNS: o.names.pattern, NotDNS: o.names.not}
 		g.Text = outsideText(o)
 		out = append(out, g)
 	}
@@ -157,8 +158,11 @@ func listText(parts []string) string {
 
 func outsideText(o outsideSpan) string {
 	text := "outside " + addressesText(o.set)
-	if o.name != "" {
-		text = o.name + " (" + text + ")"
+	if o.names.pattern != "" {
+		text = o.names.pattern + " (" + text + ")"
+	}
+	if len(o.names.not) > 0 {
+		text += " but not as " + listText(o.names.not)
 	}
 	return text
 }

@@ -26,10 +26,10 @@ type span struct {
 	outside []outsideSpan
 }
 
-// outsideSpan is outside addresses, of one DNS name where name is not empty.
+// outsideSpan is outside addresses, asked for by some names.
 type outsideSpan struct {
-	set  *netipx.IPSet
-	name string
+	set   *netipx.IPSet
+	names nameSet
 }
 
 func cellOf(from, to *class, points l4.Set) cell {
@@ -38,7 +38,7 @@ func cellOf(from, to *class, points l4.Set) cell {
 
 func spanOf(c *class) span {
 	if c.outside != nil {
-		return span{outside: []outsideSpan{{c.outside, c.name}}}
+		return span{outside: []outsideSpan{{c.outside, c.names}}}
 	}
 	return span{ends: c.ends}
 }
@@ -48,7 +48,8 @@ func (s *span) key() string {
 	b.WriteString(s.ends.Key())
 	for _, o := range s.outside {
 		b.WriteByte('|')
-		b.WriteString(o.name)
+		b.WriteString(o.names.key())
+		b.WriteByte('|')
 		for _, r := range o.set.Ranges() {
 			b.WriteString(r.String())
 			b.WriteByte(' ')
@@ -60,7 +61,7 @@ func (s *span) key() string {
 func (s *span) union(o span) span {
 	out := span{ends: s.ends.Union(o.ends), outside: slices.Clone(s.outside)}
 	for _, x := range o.outside {
-		i := slices.IndexFunc(out.outside, func(y outsideSpan) bool { return y.name == x.name })
+		i := slices.IndexFunc(out.outside, func(y outsideSpan) bool { return y.names.key() == x.names.key() })
 		if i < 0 {
 			out.outside = append(out.outside, x)
 			continue
@@ -72,7 +73,7 @@ func (s *span) union(o span) span {
 			out.outside[i].set = set
 		}
 	}
-	slices.SortFunc(out.outside, func(a, b outsideSpan) int { return strings.Compare(a.name, b.name) })
+	slices.SortFunc(out.outside, func(a, b outsideSpan) int { return strings.Compare(a.names.key(), b.names.key()) })
 	return out
 }
 
@@ -89,6 +90,10 @@ func pointsKey(s l4.Set) string {
 func (t *topology) joined(cells []cell) []cell {
 	cells = merge(cells, func(c *cell) string { return pointsKey(c.points) + c.to.key() }, func(a *cell, b cell) { a.from = a.from.union(b.from) })
 	cells = merge(cells, func(c *cell) string { return pointsKey(c.points) + c.from.key() }, func(a *cell, b cell) { a.to = a.to.union(b.to) })
+	for i := range cells {
+		cells[i].from.anyName()
+		cells[i].to.anyName()
+	}
 	return t.acrossFamilies(cells)
 }
 
@@ -167,4 +172,25 @@ func merge(cells []cell, key func(*cell) string, join func(*cell, cell)) []cell 
 		out = append(out, c)
 	}
 	return out
+}
+
+// anyName joins classes of names over the same addresses that together are all
+// names: what a pattern leaves out of the rest comes back with the pattern.
+func (s *span) anyName() {
+	for i := range s.outside {
+		rest := &s.outside[i]
+		if rest.names.pattern != "" {
+			continue
+		}
+		rest.names.not = slices.DeleteFunc(slices.Clone(rest.names.not), func(pattern string) bool {
+			k := slices.IndexFunc(s.outside, func(o outsideSpan) bool {
+				return o.names.pattern == pattern && o.set != nil && o.set.Equal(rest.set)
+			})
+			if k >= 0 {
+				s.outside[k].set = nil
+			}
+			return k >= 0
+		})
+	}
+	s.outside = slices.DeleteFunc(s.outside, func(o outsideSpan) bool { return o.set == nil })
 }

@@ -17,7 +17,7 @@ import (
 type class struct {
 	ends    bits.Set
 	outside *netipx.IPSet // for a class of outside addresses; ends is then empty
-	name    string        // with outside: a DNS name, or pattern, that policies know
+	names   nameSet       // with outside: the DNS names that the class is limited to
 	member  endpoint      // one member
 	family  family
 }
@@ -112,23 +112,43 @@ func (t *topology) outsideClasses(peers []*peer) []class {
 	names := nameClasses(patterns)
 	var out []class
 	for _, set := range t.addressClasses(sets) {
-		for _, name := range names {
+		for _, n := range names {
 			first := set.Ranges()[0].From()
 			out = append(out, class{
-				outside: set, name: name, family: familyOf(first),
-				member: endpoint{end: -1, addr: first, name: strings.Replace(name, "*", "netcinch-any", 1)},
+				outside: set, names: n, family: familyOf(first),
+				member: endpoint{end: -1, addr: first, name: strings.Replace(n.pattern, "*", "netcinch-any", 1)},
 			})
 		}
 	}
 	return out
 }
 
-// nameClasses gives one name for each way to stand to the patterns: none, an
-// exact name, or somewhere below a wildcard. Patterns are nested or apart, so
-// these are all.
-func nameClasses(patterns []string) []string {
+// nameSet is the DNS names under a pattern and under none of others. Without
+// pattern it is all names, and no name, but the others.
+type nameSet struct {
+	pattern string
+	not     []string // sorted
+}
+
+func (n nameSet) key() string { return n.pattern + "!" + strings.Join(n.not, "!") }
+
+// nameClasses cuts all names by the patterns. Patterns are nested or apart, so
+// there is one class for each of them and one for the rest.
+func nameClasses(patterns []string) []nameSet {
 	slices.Sort(patterns)
-	return append([]string{""}, slices.Compact(patterns)...)
+	patterns = slices.Compact(patterns)
+	out := []nameSet{{not: patterns}}
+	for _, p := range patterns {
+		n := nameSet{pattern: p}
+		whole := peer{names: []string{p}}
+		for _, other := range patterns {
+			if other != p && whole.hasName(strings.Replace(other, "*", "netcinch-any", 1)) {
+				n.not = append(n.not, other)
+			}
+		}
+		out = append(out, n)
+	}
+	return out
 }
 
 // addressClasses cuts both families' address space at every bound of the sets

@@ -205,4 +205,3 @@ func (e *Engine) clausePeers(d Direction, universe bits.Set, side func(*clause) 
 	}
 	return out
 }
-

@@ -42,7 +42,8 @@ func inGroup(s *cluster.Snapshot, g *Group, p *Peer) bool {
 	if node != "" {
 		return slices.Contains(g.Nodes, node)
 	}
-	return g.DNS == p.DNS && slices.ContainsFunc(g.Outside, func(x netip.Prefix) bool { return x.Contains(p.Addr) })
+	named := func(pattern string) bool { return (&peer{names: []string{pattern}}).hasName(p.DNS) }
+	return (g.DNS == "" || named(g.DNS)) && !slices.ContainsFunc(g.NotDNS, named) && slices.ContainsFunc(g.Outside, func(x netip.Prefix) bool { return x.Contains(p.Addr) })
 }
 
 // compareByForce holds a delta against both engines, connection by connection.

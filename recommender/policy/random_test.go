@@ -323,6 +323,12 @@ func (d *dice) policies(kubernetes, calico int) []cluster.Object {
 	for i := range d.IntN(calico + 1) {
 		out = append(out, d.calicoPolicy(fmt.Sprint("c", i)))
 	}
+	for i := range d.IntN(3) {
+		out = append(out, d.widePolicy(fmt.Sprint("w", i)))
+	}
+	if d.chance(30) {
+		out = append(out, d.adminPolicy("admin"))
+	}
 	return out
 }
 
@@ -348,7 +354,7 @@ func (d *dice) peers(s *cluster.Snapshot) []Peer {
 	for _, text := range randomOutside {
 		out = append(out, Peer{Addr: netip.MustParseAddr(text)})
 	}
-	return out
+	return append(out, d.named()...)
 }
 
 // connections is every pair of one family with a few protocols and ports.
@@ -371,14 +377,16 @@ func (d *dice) connections(s *cluster.Snapshot, visit func(Connection)) {
 // mutate gives a policy set that differs in one to three policies.
 func (d *dice) mutate(in []cluster.Object) []cluster.Object {
 	out := slices.Clone(in)
-	for range 1 + d.IntN(3) {
+	for round := range 1 + d.IntN(3) {
 		switch i := d.IntN(len(out)); {
 		case d.chance(40) && i >= 4:
 			out = slices.Delete(out, i, i+1)
+		case d.chance(20):
+			out = append(out, d.widePolicy(fmt.Sprint("new", round)))
 		case d.chance(50):
-			out = append(out, d.calicoPolicy(fmt.Sprint("new", d.IntN(1000))))
+			out = append(out, d.calicoPolicy(fmt.Sprint("new", round)))
 		default:
-			out = append(out, d.kubernetesPolicy(fmt.Sprint("new", d.IntN(1000))))
+			out = append(out, d.kubernetesPolicy(fmt.Sprint("new", round)))
 		}
 	}
 	return out
