@@ -31,7 +31,7 @@ func open(path, schema string, create bool) (*sqlite.Conn, error) {
 	if err != nil {
 		return nil, describe("opening", filepath.Base(path), err)
 	}
-	if err := prepare(conn, schema, create); err != nil {
+	if err := set(conn, schema, create); err != nil {
 		return nil, errors.Join(describe("opening", filepath.Base(path), err), conn.Close())
 	}
 	return conn, nil
@@ -55,7 +55,8 @@ func openStill(path string, first error) (*sqlite.Conn, error) {
 	return conn, nil
 }
 
-func prepare(conn *sqlite.Conn, schema string, create bool) error {
+// set brings a connection into the state that all of ours are in.
+func set(conn *sqlite.Conn, schema string, create bool) error {
 	conn.SetBusyTimeout(busyTimeout)
 	// The WAL keeps readers and the writer out of each other's way; FULL makes a
 	// commit durable when it returns.

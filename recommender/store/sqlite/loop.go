@@ -34,11 +34,11 @@ func (s *Store) write() {
 
 // group takes what waits behind the first, within the bounds.
 func (s *Store) group(first *request) []*request {
-	group, records := []*request{first}, len(first.batch.Records)
+	group, records := []*request{first}, len(first.batch.folded)
 	for len(group) < maxGroup && records < maxGroupRecords {
 		select {
 		case r := <-s.wait:
-			group, records = append(group, r), records+len(r.batch.Records)
+			group, records = append(group, r), records+len(r.batch.folded)
 		default:
 			return group
 		}
@@ -73,7 +73,7 @@ func (s *Store) commit(group []*request) {
 	for _, r := range group {
 		d := dayOf(r.batch.Window.Start)
 		if d.before(oldest) {
-			r.reply <- reply{err: tooOld(r.batch, oldest)}
+			r.reply <- reply{err: tooOld(r.batch.Batch, oldest)}
 			continue
 		}
 		byDay[d] = append(byDay[d], r)
@@ -95,11 +95,11 @@ func (s *Store) commitDay(d day, requests []*request) ([]bool, error) {
 	if err != nil {
 		return nil, err
 	}
-	batches := make([]*store.Batch, len(requests))
+	batches := make([]*prepared, len(requests))
 	for i, r := range requests {
 		batches[i] = r.batch
 	}
-	duplicate, sights, generation, err := w.commit(batches, s.options.PodRetention > 0)
+	duplicate, sights, generation, err := w.commit(batches)
 	if err != nil {
 		if errors.Is(err, store.ErrDamaged) {
 			s.setAside(d, err)

@@ -16,15 +16,14 @@ import (
 )
 
 // pods keeps a batch's rows as they came.
-func (w *writer) pods(b *store.Batch) error {
-	blob, err := rows.Encode(b.Records)
-	if err != nil {
-		return err
+func (w *writer) pods(b *prepared) error {
+	if b.rows == nil {
+		return nil
 	}
 	return run(w.conn, "INSERT INTO pods VALUES (?, ?, ?, ?)", func(p *binder) {
 		p.number(w.day.floor(b.Window.Start), w.day.ceil(b.Window.End))
 		p.text(b.Cluster)
-		p.blob(blob)
+		p.blob(b.rows)
 	})
 }
 

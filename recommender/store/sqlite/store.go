@@ -20,7 +20,7 @@ import (
 // Bounds of what waits and of what is kept in one transaction.
 const (
 	maxWaiting      = 256     // batches
-	maxGroup        = 64      // batches
+	maxGroup        = 256     // batches
 	maxGroupRecords = 200_000 // records; one batch may be more
 	maxWriters      = 3       // days that are open for writing: today, yesterday, and a late one
 )
@@ -44,7 +44,7 @@ type Store struct {
 var _ store.Store = (*Store)(nil)
 
 type request struct {
-	batch *store.Batch
+	batch *prepared
 	reply chan reply // room for one, so that the writer never waits
 }
 
@@ -157,10 +157,11 @@ func (s *Store) openDay(d day) (*sqlite.Conn, error) {
 
 // Append implements store.Store.
 func (s *Store) Append(ctx context.Context, b store.Batch) (duplicate bool, err error) {
-	if err := checkBatch(&b); err != nil {
+	p, err := prepare(&b, s.options.PodRetention > 0)
+	if err != nil {
 		return false, err
 	}
-	r := &request{batch: &b, reply: make(chan reply, 1)}
+	r := &request{batch: p, reply: make(chan reply, 1)}
 	select {
 	case <-s.stop:
 		return false, store.ErrClosed
@@ -186,20 +187,6 @@ func (s *Store) Append(ctx context.Context, b store.Batch) (duplicate bool, err 
 	case <-ctx.Done():
 		return false, fmt.Errorf("waiting for the write, which may still be kept: %w: %w", store.ErrBusy, ctx.Err())
 	}
-}
-
-func checkBatch(b *store.Batch) error {
-	switch {
-	case b.Cluster == "" || b.Node == "" || b.Epoch == "" || b.Sequence == 0 || b.Sequence > 1<<62:
-		return fmt.Errorf("%w: batch without a whole name: cluster %q node %q epoch %q sequence %d", store.ErrInvalid, b.Cluster, b.Node, b.Epoch, b.Sequence)
-	case !b.Window.End.After(b.Window.Start):
-		return fmt.Errorf("%w: window from %v to %v", store.ErrInvalid, b.Window.Start, b.Window.End)
-	case b.Window.End.Sub(b.Window.Start) > dayLength:
-		return fmt.Errorf("%w: window of %v", store.ErrInvalid, b.Window.End.Sub(b.Window.Start))
-	case b.Window.Start.Year() < 1970 || b.Window.Start.Year() > 9998:
-		return fmt.Errorf("%w: window in the year %d", store.ErrInvalid, b.Window.Start.Year())
-	}
-	return nil
 }
 
 // Close implements store.Store.

@@ -66,7 +66,7 @@ func resolutionOf(conn *sqlite.Conn) (time.Duration, error) {
 
 // commit keeps the batches in one transaction and says which are duplicates.
 // On an error nothing is kept. The sights are for the catalogue.
-func (w *writer) commit(batches []*store.Batch, pods bool) (duplicate []bool, sights []*sight, generation int64, err error) {
+func (w *writer) commit(batches []*prepared) (duplicate []bool, sights []*sight, generation int64, err error) {
 	defer func() {
 		if err != nil {
 			clear(w.known) // may hold rows that were rolled back
@@ -88,13 +88,8 @@ func (w *writer) commit(batches []*store.Batch, pods bool) (duplicate []bool, si
 			continue
 		}
 		w.fold(seen, b)
-		if err = w.node(b); err != nil {
+		if err = errors.Join(w.node(b.Batch), w.pods(b)); err != nil {
 			return nil, nil, 0, err
-		}
-		if pods && len(b.Records) > 0 {
-			if err = w.pods(b); err != nil {
-				return nil, nil, 0, err
-			}
 		}
 	}
 	if sights, err = w.identify(seen); err != nil {
@@ -108,7 +103,7 @@ func (w *writer) commit(batches []*store.Batch, pods bool) (duplicate []bool, si
 }
 
 // ledger enters a batch's name; it is a duplicate where the name is there.
-func (w *writer) ledger(b *store.Batch) (duplicate bool, err error) {
+func (w *writer) ledger(b *prepared) (duplicate bool, err error) {
 	err = run(w.conn, "INSERT INTO batch VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING", func(p *binder) {
 		p.text(b.Cluster, b.Node, b.Epoch)
 		p.number(int64(b.Sequence), w.day.floor(b.Window.Start), w.day.ceil(b.Window.End))
@@ -116,20 +111,16 @@ func (w *writer) ledger(b *store.Batch) (duplicate bool, err error) {
 	return err == nil && w.conn.Changes() == 0, err
 }
 
-// fold adds a batch's records to what the transaction has seen.
-func (w *writer) fold(seen map[key]*sight, b *store.Batch) {
-	first, last := w.day.floor(b.Window.Start), w.day.ceil(b.Window.End)
-	index := first / w.resolution.Milliseconds()
-	for i := range b.Records {
-		r := &b.Records[i]
-		e := store.Fold(r.Edge)
-		k := keyOf(b.Cluster, e)
-		s := seen[k]
+// fold adds a batch to what the transaction has seen.
+func (w *writer) fold(seen map[key]*sight, b *prepared) {
+	for i := range b.folded {
+		one := &b.folded[i]
+		s := seen[one.key]
 		if s == nil {
-			s = &sight{key: k, cluster: b.Cluster, edge: e, first: first, last: last}
-			seen[k] = s
+			s = one
+			seen[one.key] = s
 		}
-		s.add(e, index, first, last, both{r.ByClient, r.ByServer})
+		s.add(one.edge, one.first/w.resolution.Milliseconds(), one.first, one.last, b.counts[i])
 	}
 }
 
