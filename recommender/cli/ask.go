@@ -1,0 +1,306 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cli
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/netcinch/netcinch/recommender/analyze"
+	"github.com/netcinch/netcinch/recommender/cluster"
+	"github.com/netcinch/netcinch/recommender/flow"
+	"github.com/netcinch/netcinch/recommender/policy"
+)
+
+// question is one line of a query file, and what the flags of check say.
+type question struct {
+	From     string   `json:"from"`
+	To       string   `json:"to"`
+	Port     portName `json:"port,omitempty"`
+	Protocol string   `json:"protocol,omitempty"`
+}
+
+// portName is a port as people give it: a number, or a name of the server's.
+type portName string
+
+// UnmarshalJSON takes a number or a string.
+func (p *portName) UnmarshalJSON(text []byte) error {
+	var n json.Number
+	var s string
+	if err := json.Unmarshal(text, &s); err == nil {
+		*p = portName(s)
+		return nil
+	}
+	if err := json.Unmarshal(text, &n); err != nil {
+		return fmt.Errorf("want a number or a name, got %s", text)
+	}
+	*p = portName(n)
+	return nil
+}
+
+// MarshalJSON writes a number where it is one.
+func (p portName) MarshalJSON() ([]byte, error) {
+	if _, err := strconv.ParseUint(string(p), 10, 16); err == nil {
+		return []byte(p), nil
+	}
+	return json.Marshal(string(p))
+}
+
+// answer is the verdict in the words of the API.
+type answer struct {
+	Allowed   bool         `json:"allowed"`
+	Egress    analyze.Side `json:"egress"`
+	Ingress   analyze.Side `json:"ingress"`
+	Uncertain []string     `json:"uncertain"`
+}
+
+// fieldError says which part of a question is wrong.
+type fieldError struct{ field, message string }
+
+func (e *fieldError) Error() string { return e.field + ": " + e.message }
+
+func wrong(field, format string, args ...any) error {
+	return &fieldError{field: field, message: fmt.Sprintf(format, args...)}
+}
+
+// judge answers questions on one snapshot.
+type judge struct {
+	engine  *policy.Engine
+	pods    map[string][]*cluster.Pod // by namespace/name of the pod
+	members map[string][]*cluster.Pod // by namespace/name of the workload
+	byKind  map[flow.Workload][]*cluster.Pod
+	addrs   map[netip.Addr]*cluster.Pod
+	places  map[cluster.Ref]cluster.Source
+	lines   map[policy.AllowanceID]int
+}
+
+func newJudge(s *cluster.Snapshot, e *policy.Engine) *judge {
+	j := &judge{
+		engine: e, pods: map[string][]*cluster.Pod{}, members: map[string][]*cluster.Pod{}, byKind: map[flow.Workload][]*cluster.Pod{},
+		addrs: map[netip.Addr]*cluster.Pod{}, places: map[cluster.Ref]cluster.Source{}, lines: map[policy.AllowanceID]int{},
+	}
+	for i := range s.Pods {
+		p := &s.Pods[i]
+		if p.Finished {
+			continue
+		}
+		if !p.Template {
+			j.pods[p.Namespace+"/"+p.Name] = append(j.pods[p.Namespace+"/"+p.Name], p)
+		}
+		j.members[p.Workload.String()] = append(j.members[p.Workload.String()], p)
+		j.byKind[p.Workload] = append(j.byKind[p.Workload], p)
+		if !p.HostNetwork {
+			for _, a := range p.IPs {
+				j.addrs[a] = p
+			}
+		}
+	}
+	for _, o := range s.Policies {
+		j.places[o.Ref] = o.Source
+	}
+	for _, a := range e.Allowances() {
+		if a.Line > 0 {
+			j.lines[a.ID] = j.places[a.ID.Policy].Line + a.Line - 1
+		}
+	}
+	return j
+}
+
+// maxMembers bounds how many pods of a workload are asked for; pods of one
+// workload nearly always get one answer.
+const maxMembers = 16
+
+// ends gives the peers that a name stands for: a pod, else the pods of a
+// workload; or an address, which may be a pod's.
+func (j *judge) ends(field, name string) ([]policy.Peer, error) {
+	if name == "" {
+		return nil, wrong(field, "is absent; give namespace/name of a pod or workload, or an address")
+	}
+	if addr, err := netip.ParseAddr(name); err == nil {
+		addr = addr.Unmap()
+		if p := j.addrs[addr]; p != nil {
+			return []policy.Peer{{Pod: p, Addr: addr}}, nil
+		}
+		return []policy.Peer{{Addr: addr}}, nil
+	}
+	pods, err := j.named(field, name)
+	if err != nil {
+		return nil, err
+	}
+	var peers []policy.Peer
+	for _, p := range pods[:min(len(pods), maxMembers)] {
+		peers = append(peers, policy.Peer{Pod: p})
+	}
+	return peers, nil
+}
+
+func (j *judge) named(field, name string) ([]*cluster.Pod, error) {
+	parts := strings.Split(name, "/")
+	switch {
+	case slices.Contains(parts, "") || len(parts) < 2 || len(parts) > 3:
+		return nil, wrong(field, "%q: want namespace/name of a pod or workload, namespace/Kind/name, or an address", name)
+	case len(parts) == 3:
+		if pods := j.byKind[flow.Workload{Namespace: parts[0], Kind: parts[1], Name: parts[2]}]; len(pods) > 0 {
+			return pods, nil
+		}
+	case len(j.pods[name]) > 0:
+		return j.pods[name], nil
+	case len(j.members[name]) > 0:
+		pods := j.members[name]
+		for _, p := range pods {
+			if p.Workload.Kind != pods[0].Workload.Kind {
+				return nil, wrong(field, "%q is the name of a %s and of a %s; write %s/%s/%s", name, pods[0].Workload.Kind, p.Workload.Kind, parts[0], p.Workload.Kind, parts[1])
+			}
+		}
+		return pods, nil
+	}
+	return nil, wrong(field, "no pod or workload %q in the manifests", name)
+}
+
+// port resolves a port of the server's end.
+func (q question) port(protocol flow.Protocol, to policy.Peer) (uint16, error) {
+	if !protocol.HasPorts() {
+		if q.Port != "" && q.Port != "0" {
+			return 0, wrong("port", "%s has no ports; leave it out", protocol)
+		}
+		return 0, nil
+	}
+	if q.Port == "" {
+		return 0, wrong("port", "is absent; give a number from 1 to 65535, or the name of a port of the destination")
+	}
+	if n, err := strconv.ParseInt(string(q.Port), 10, 64); err == nil {
+		if n < 1 || n > 65535 {
+			return 0, wrong("port", "%d: want 1 to 65535", n)
+		}
+		return uint16(n), nil
+	}
+	if to.Pod == nil {
+		return 0, wrong("port", "%q: only pods have named ports, and the destination is an address; give a number", string(q.Port))
+	}
+	var have []string
+	for _, p := range to.Pod.Ports {
+		if p.Name == string(q.Port) && p.Protocol == protocol {
+			return p.Port, nil
+		}
+		if p.Name != "" {
+			have = append(have, p.Name+"/"+p.Protocol.String())
+		}
+	}
+	return 0, wrong("port", "%s/%s has no %s port named %q; it has %s", to.Pod.Namespace, to.Pod.Name, protocol, string(q.Port), orNone(have))
+}
+
+func orNone(list []string) string {
+	if len(list) == 0 {
+		return "no named ports"
+	}
+	return strings.Join(list, ", ")
+}
+
+// ask answers a question. Where it is about workloads, every pair of their
+// pods is asked for; where the answers differ, the one that denies is given,
+// and that they differ is among the uncertainties.
+func (j *judge) ask(q question) (answer, error) {
+	protocol := flow.TCP
+	if q.Protocol != "" {
+		var err error
+		if protocol, err = flow.ParseProtocol(q.Protocol); err != nil {
+			return answer{}, wrong("protocol", "%q: want TCP, UDP, SCTP, ICMP, ICMPv6, UDPLite or a number from 1 to 255", q.Protocol)
+		}
+	}
+	from, err := j.ends("from", q.From)
+	if err != nil {
+		return answer{}, err
+	}
+	to, err := j.ends("to", q.To)
+	if err != nil {
+		return answer{}, err
+	}
+	var verdict *policy.Verdict
+	var allowed, denied string
+	pairs := 0
+	var portErr error
+	analyze.Pairs(from, to, func(from, to policy.Peer) {
+		port, err := q.port(protocol, to)
+		if err != nil {
+			portErr = err
+			return
+		}
+		pairs++
+		v := j.engine.Check(policy.Connection{From: from, To: to, Protocol: protocol, Port: port, ICMPType: -1, ICMPCode: -1})
+		pair := peerText(from) + " → " + peerText(to)
+		if v.Allowed {
+			allowed = pair
+		} else {
+			denied = pair
+		}
+		if verdict == nil || verdict.Allowed && !v.Allowed {
+			verdict = &v
+		}
+	})
+	switch {
+	case portErr != nil:
+		return answer{}, portErr
+	case pairs == 0:
+		return answer{}, wrong("to", "%s and %s have no address family in common", q.From, q.To)
+	}
+	a := j.answer(*verdict)
+	if allowed != "" && denied != "" {
+		a.Uncertain = append(a.Uncertain, fmt.Sprintf("the pods differ: %s is allowed, %s is denied; ask for pods", allowed, denied))
+	}
+	return a, nil
+}
+
+func peerText(p policy.Peer) string {
+	if p.Pod != nil {
+		return p.Pod.Namespace + "/" + p.Pod.Name
+	}
+	return p.Addr.String()
+}
+
+func (j *judge) answer(v policy.Verdict) answer {
+	return answer{
+		Allowed: v.Allowed, Egress: j.side(v.Egress), Ingress: j.side(v.Ingress), Uncertain: append([]string{}, v.Uncertain...),
+	}
+}
+
+func (j *judge) side(d policy.DirectionVerdict) analyze.Side {
+	s := analyze.Side{Allowed: d.Allowed, Isolated: d.Isolated, Why: []analyze.Step{}}
+	for _, w := range d.Why {
+		s.Why = append(s.Why, j.step(w))
+	}
+	return s
+}
+
+var (
+	stepKinds = map[policy.StepKind]analyze.StepKind{
+		policy.StepNotIsolated: analyze.StepNotIsolated, policy.StepRule: analyze.StepRule, policy.StepNoMatch: analyze.StepNoMatch,
+		policy.StepDefault: analyze.StepDefault, policy.StepAlways: analyze.StepAlways,
+	}
+	actions = map[policy.Action]string{
+		policy.ActionAllow: "allow", policy.ActionDeny: "deny", policy.ActionPass: "pass", policy.ActionLog: "log",
+	}
+)
+
+func (j *judge) step(w policy.Step) analyze.Step {
+	s := analyze.Step{Kind: stepKinds[w.Kind], Tier: w.Tier, Text: w.Text}
+	if w.Policy.Name != "" {
+		ref := analyze.RefOf(w.Policy)
+		source := j.places[w.Policy]
+		s.Policy, s.File, s.Line = &ref, source.File, source.Line
+	}
+	if w.Kind == policy.StepRule {
+		s.Action = actions[w.Action]
+		if w.Action == policy.ActionAllow {
+			a := analyze.AllowanceOf(w.Allowance)
+			s.Allowance = &a
+			if line := j.lines[w.Allowance]; line > 0 {
+				s.Line = line
+			}
+		}
+	}
+	return s
+}

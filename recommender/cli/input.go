@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/netcinch/netcinch/recommender/analyze"
+	"github.com/netcinch/netcinch/recommender/cluster"
+	"github.com/netcinch/netcinch/recommender/cluster/manifest"
+	"github.com/netcinch/netcinch/recommender/flow"
+	"github.com/netcinch/netcinch/recommender/flow/jsonl"
+	"github.com/netcinch/netcinch/recommender/policy"
+)
+
+// input is where an offline command reads from.
+type input struct {
+	manifests []string
+	flows     []string
+	fallback  string // namespace of manifests that name none
+	strict    bool
+	learning  time.Duration
+	problems  []cluster.Problem // all that were found, told of or not
+}
+
+func (in *input) manifestFlags(cmd *cobra.Command) {
+	f := cmd.Flags()
+	f.StringArrayVarP(&in.manifests, "filename", "f", nil, "manifests: a file, or a folder with all below it (repeatable)")
+	f.StringVar(&in.fallback, "default-namespace", "", "namespace of objects that name none")
+	f.BoolVar(&in.strict, "strict", false, "whatever is not understood in the manifests is an error (status 2), not a warning")
+}
+
+func (in *input) flowFlags(cmd *cobra.Command) {
+	f := cmd.Flags()
+	f.StringArrayVar(&in.flows, "flows", nil, "flow file (netcinch.flow/v1 JSON lines), - for standard input (repeatable)")
+	f.DurationVar(&in.learning, "learning", analyze.DefaultLearning, "how long a workload is learnt before a new edge of it is unseen")
+}
+
+// offline says whether the command works on files.
+func (in *input) offline() bool { return len(in.manifests) > 0 || len(in.flows) > 0 }
+
+// needBoth refuses one without the other.
+func (in *input) needBoth() error {
+	switch {
+	case len(in.manifests) == 0:
+		return errors.New("--flows needs -f with the manifests of the same cluster")
+	case len(in.flows) == 0:
+		return errors.New("-f needs --flows with the recorded flows of the same cluster (or leave both out to ask a running recommender)")
+	}
+	return nil
+}
+
+// load reads the manifests and compiles their policies, and tells of what was
+// not understood.
+func (in *input) load(env *Env) (*cluster.Snapshot, *policy.Engine, error) {
+	return in.loadFrom(env, in.manifests)
+}
+
+func (in *input) loadFrom(env *Env, paths []string) (*cluster.Snapshot, *policy.Engine, error) {
+	s, err := manifest.LoadWith(paths, manifest.Options{Namespace: in.fallback, Clock: env.Now})
+	if err != nil {
+		return nil, nil, err
+	}
+	engine, problems := policy.Compile(s, policy.Options{})
+	return s, engine, in.tell(env, append(problems, s.Problems...))
+}
+
+// tell prints problems as warnings, or with --strict as errors that end the command.
+func (in *input) tell(env *Env, problems []cluster.Problem) error {
+	in.problems = append(in.problems, problems...)
+	word := "warning"
+	if in.strict {
+		word = "error"
+	}
+	for _, p := range problems {
+		fmt.Fprintf(env.Stderr, "netcinch: %s: %s\n", word, problemText(p))
+	}
+	if in.strict && len(problems) > 0 {
+		return errSaid
+	}
+	return nil
+}
+
+func problemText(p cluster.Problem) string {
+	var b strings.Builder
+	if p.File != "" {
+		b.WriteString(p.File)
+		if p.Line > 0 {
+			fmt.Fprintf(&b, ":%d", p.Line)
+		}
+		b.WriteString(": ")
+	}
+	if p.Field != "" {
+		b.WriteString(p.Field + ": ")
+	}
+	b.WriteString(p.Message)
+	return b.String()
+}
+
+// records reads the flow files, each in its order, one after the other.
+func (in *input) records(env *Env) ([]flow.Record, error) {
+	var all []flow.Record
+	for _, path := range in.flows {
+		records, err := readFlows(env, path)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, records...)
+	}
+	return all, nil
+}
+
+func readFlows(env *Env, path string) ([]flow.Record, error) {
+	r, name, err := open(env, path)
+	if err != nil {
+		return nil, fmt.Errorf("reading flows: %w", err)
+	}
+	defer r.Close() //nolint:errcheck // nothing was written
+	records, unknown, err := jsonl.ReadAll(r, name)
+	if len(unknown) > 0 {
+		var fields []string
+		for _, u := range unknown {
+			fields = append(fields, fmt.Sprintf("%s (%d lines)", u.Name, u.Lines))
+		}
+		fmt.Fprintf(env.Stderr, "netcinch: note: %s: unknown fields were passed over: %s\n", name, strings.Join(fields, ", "))
+	}
+	return records, err
+}
+
+// open opens a file, or standard input for "-".
+func open(env *Env, path string) (io.ReadCloser, string, error) {
+	if path == "-" {
+		return io.NopCloser(env.Stdin), "standard input", nil
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, path, plain(err)
+	}
+	return f, path, nil
+}
+
+func plain(err error) error {
+	var pe *os.PathError
+	if errors.As(err, &pe) {
+		return fmt.Errorf("%s: %w", pe.Path, pe.Err)
+	}
+	return err
+}
+
+// analyse reads everything and analyses what of it lies in the view's time.
+func (in *input) analyse(env *Env, v *view) (analyze.Input, *analyze.Report, error) {
+	var none analyze.Input
+	if err := in.needBoth(); err != nil {
+		return none, nil, err
+	}
+	if in.learning < 0 {
+		return none, nil, fmt.Errorf("--learning %s is negative", in.learning)
+	}
+	from, to, err := v.span(env.Now())
+	if err != nil {
+		return none, nil, err
+	}
+	s, engine, err := in.load(env)
+	if err != nil {
+		return none, nil, err
+	}
+	records, err := in.records(env)
+	if err != nil {
+		return none, nil, err
+	}
+	ai := analyze.Input{Snapshot: s, Engine: engine, Records: within(records, from, to), Options: analyze.Options{Learning: in.learning}}
+	report, err := analyze.Analyze(ai)
+	if err != nil {
+		return none, nil, internal(err)
+	}
+	return ai, report, nil
+}

@@ -1,0 +1,220 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/netcinch/netcinch/recommender/recommend"
+)
+
+type advise struct {
+	input
+	output
+	failOn
+	remote
+	view
+	workload string
+	diff     bool
+	ready    bool
+}
+
+// adviceResult is what recommend prints as JSON.
+type adviceResult struct {
+	Recommendations []recommend.Recommendation `json:"recommendations"`
+}
+
+func newRecommend(env *Env) *cobra.Command {
+	a := &advise{}
+	cmd := &cobra.Command{
+		Use:   "recommend",
+		Short: "The tightened manifests, with proof",
+		Long: `Recommend gives, for policies that are wider than what was used, the narrower
+manifest, and for workloads without a policy a new one. Each is offered only
+with its proof, computed exactly: whatever was observed and allowed stays
+allowed at both ends, nothing is allowed that was not before, and nothing in it
+could go without losing an observed edge. What cannot be proven is withheld,
+with the reason.
+
+-o yaml prints manifests that kubectl apply -f - takes; --diff prints patches to
+the existing files. Nothing is ever applied by this program.`,
+		Example: `  netcinch recommend -f manifests/ --flows flows.jsonl
+
+  # See the change as a patch, then apply the manifests of one namespace.
+  netcinch recommend -f manifests/ --flows flows.jsonl -n shop --diff
+  netcinch recommend -f manifests/ --flows flows.jsonl -n shop -o yaml | kubectl apply -f -`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return a.run(cmd.Context(), env) },
+	}
+	a.manifestFlags(cmd)
+	a.flowFlags(cmd)
+	a.output.flag(cmd)
+	a.failOn.flag(cmd, "any", "ready", "withheld")
+	a.remote.flags(cmd)
+	a.view.flags(cmd)
+	f := cmd.Flags()
+	f.StringVarP(&a.workload, "workload", "w", "", "only what selects this workload, namespace/name")
+	f.BoolVar(&a.diff, "diff", false, "print unified diffs to the existing manifests")
+	f.BoolVar(&a.ready, "ready", false, "only what is ready: every workload concerned was observed for long enough")
+	return cmd
+}
+
+func (a *advise) run(ctx context.Context, env *Env) error {
+	if err := a.output.check(); err != nil {
+		return err
+	}
+	if a.diff && a.format != "table" {
+		return errors.New("give --diff or -o, not both")
+	}
+	list, err := a.result(ctx, env)
+	if err != nil {
+		return err
+	}
+	list = slices.DeleteFunc(list, func(r recommend.Recommendation) bool {
+		return a.namespace != "" && r.Namespace != a.namespace || a.workload != "" && !slices.Contains(r.Workloads, a.workload) || a.ready && !r.Ready
+	})
+	switch {
+	case a.diff:
+		err = writeDiffs(env.Stdout, list)
+	case a.format == "yaml":
+		err = writeManifests(env.Stdout, list)
+	default:
+		err = a.print(env.Stdout, adviceResult{Recommendations: list}, func(w io.Writer) error { return writeAdvice(w, list) })
+	}
+	if err != nil {
+		return err
+	}
+	return a.on(adviceKinds(list)...)
+}
+
+func adviceKinds(list []recommend.Recommendation) []string {
+	var kinds []string
+	for _, r := range list {
+		switch {
+		case r.Withheld != "":
+			kinds = append(kinds, "withheld")
+		case r.Ready:
+			kinds = append(kinds, "any", "ready")
+		default:
+			kinds = append(kinds, "any")
+		}
+	}
+	return kinds
+}
+
+func (a *advise) result(ctx context.Context, env *Env) ([]recommend.Recommendation, error) {
+	if !a.offline() {
+		client, err := a.client(env)
+		if err != nil {
+			return nil, err
+		}
+		var list struct {
+			Items []recommend.Recommendation `json:"items"`
+		}
+		err = client.get(ctx, "/api/v1/recommendations", a.query(), &list)
+		return list.Items, err
+	}
+	ai, report, err := a.analyse(env, &a.view)
+	if err != nil {
+		return nil, err
+	}
+	list, err := recommend.Build(recommend.Input{Snapshot: ai.Snapshot, Report: report})
+	if err != nil {
+		return nil, internal(err)
+	}
+	if list == nil {
+		list = []recommend.Recommendation{}
+	}
+	return list, nil
+}
+
+// writeManifests prints what is offered as documents, and names what is
+// withheld in comments, so that nobody takes the file for all there is.
+func writeManifests(w io.Writer, list []recommend.Recommendation) error {
+	var b strings.Builder
+	offered := 0
+	for _, r := range list {
+		if r.Withheld != "" {
+			fmt.Fprintf(&b, "# withheld: %s: %s\n", r.Title, oneLine(errors.New(r.Withheld)))
+		}
+	}
+	for _, r := range list {
+		if r.Withheld == "" {
+			offered++
+			fmt.Fprintf(&b, "---\n# %s\n", r.Title)
+			if !r.Ready {
+				b.WriteString("# not ready: " + strings.Join(reasons(r), "; ") + "\n")
+			}
+			b.WriteString(strings.TrimSuffix(r.After, "\n") + "\n")
+		}
+	}
+	if offered == 0 {
+		b.WriteString("# nothing to recommend\n")
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+func reasons(r recommend.Recommendation) []string {
+	var list []string
+	for _, s := range r.Readiness {
+		for _, why := range s.Reasons {
+			list = append(list, s.Workload+": "+why)
+		}
+	}
+	return list
+}
+
+func writeDiffs(w io.Writer, list []recommend.Recommendation) error {
+	for _, r := range list {
+		if r.Withheld == "" && r.Diff != "" {
+			if _, err := io.WriteString(w, strings.TrimSuffix(r.Diff, "\n")+"\n"); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func writeAdvice(w io.Writer, list []recommend.Recommendation) error {
+	var rows [][]string
+	var held []recommend.Recommendation
+	for _, r := range list {
+		if r.Withheld != "" {
+			held = append(held, r)
+			continue
+		}
+		proof := "holds"
+		if !r.Proof.Holds {
+			proof = "FAILS"
+		}
+		ready := "yes"
+		if !r.Ready {
+			ready = "no"
+			if why := reasons(r); len(why) > 0 {
+				ready += ": " + why[0]
+			}
+		}
+		rows = append(rows, []string{string(r.Kind), r.Title, fmt.Sprintf("%d edges, %d connections kept", r.Proof.ObservedEdges, r.Proof.Connections), proof, ready})
+	}
+	if err := table(w, "Nothing to recommend.", []string{"KIND", "RECOMMENDATION", "EVIDENCE", "PROOF", "READY"}, rows); err != nil {
+		return err
+	}
+	for _, r := range held {
+		if _, err := fmt.Fprintf(w, "\nWithheld: %s: %s\n", r.Title, r.Withheld); err != nil {
+			return err
+		}
+	}
+	if len(rows) > 0 {
+		_, err := fmt.Fprintln(w, "\nThe manifests: -o yaml. The changes as patches: --diff.")
+		return err
+	}
+	return nil
+}

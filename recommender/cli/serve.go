@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cli
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+
+	"github.com/spf13/cobra"
+
+	"github.com/netcinch/netcinch/recommender/analyze"
+	"github.com/netcinch/netcinch/recommender/app"
+)
+
+type serve struct {
+	options app.Options
+	level   string
+	logJSON bool
+}
+
+func newServe(env *Env) *cobra.Command {
+	s := &serve{}
+	cmd := &cobra.Command{
+		Use:   "serve",
+		Short: "Run the recommender: the page, the API and the agents' port",
+		Long: `Serve runs the recommender. It takes in what agents send, holds it against the
+policies in force, and shows the result as a page and an API.
+
+The cluster's objects come from -f, files and folders that are read again when
+they change, or else from an API server: that of --kubeconfig, of $KUBECONFIG or
+~/.kube/config, or of the cluster that it runs in.
+
+With --flows the traffic comes from flow files instead of agents: the same page,
+on any machine, without cluster, root or agent.
+
+The link that lets people in, with its token, is printed at the start.`,
+		Example: `  # The page from files.
+  netcinch serve -f manifests/ --flows flows.jsonl
+
+  # A recommender for agents, on this machine.
+  netcinch serve -f manifests/ --data-dir /var/lib/netcinch --learning 24h`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return s.run(cmd.Context(), env) },
+	}
+	s.flags(cmd)
+	return cmd
+}
+
+func (s *serve) flags(cmd *cobra.Command) {
+	f, o := cmd.Flags(), &s.options
+	f.StringArrayVarP(&o.Manifests, "filename", "f", nil, "manifests: a file, or a folder with all below it (repeatable); watched for changes")
+	f.StringArrayVar(&o.Flows, "flows", nil, "flow file to show instead of taking in what agents send (repeatable)")
+	f.StringVar(&o.Kubeconfig, "kubeconfig", "", "file to reach the API server with (default: the usual places)")
+	f.StringVar(&o.Context, "context", "", "context of the kubeconfig (default: its current one)")
+	f.StringVar(&o.DataDir, "data-dir", "", "folder to keep flows in; needed unless --flows is given")
+	f.StringVar(&o.Cluster, "cluster", "default", "name of the cluster, as agents send it")
+	f.StringVar(&o.Listen, "listen", app.DefaultListen, "address of the page and the API; port 0 takes a free one")
+	f.StringVar(&o.IngestListen, "ingest-listen", app.DefaultIngestListen, "address that agents send to; port 0 takes a free one")
+	f.StringVar(&o.TokenFile, "token-file", "", "file with the token that lets people in (default: one is made and printed)")
+	f.StringVar(&o.AgentTokenFile, "agent-token-file", "", "file with the token that agents send (default: agent.token in the data folder, made where it is missing)")
+	f.StringVar(&o.TLSCert, "tls-cert", "", "PEM certificate of the agents' port (default: one of a CA made in the data folder, ca.pem)")
+	f.StringVar(&o.TLSKey, "tls-key", "", "PEM key of --tls-cert")
+	f.StringArrayVar(&o.TLSNames, "tls-name", nil, "further name or address for the certificate that is made (repeatable)")
+	f.DurationVar(&o.Learning, "learning", analyze.DefaultLearning, "how long a workload is learnt before a new edge of it is unseen")
+	f.DurationVar(&o.Retention, "retention", app.DefaultRetention, "how long flows are kept")
+	f.StringVar(&s.level, "log-level", "info", "debug, info, warn or error")
+	f.BoolVar(&s.logJSON, "log-json", false, "log as JSON lines")
+}
+
+func (s *serve) logger(env *Env) (*slog.Logger, error) {
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(s.level)); err != nil {
+		return nil, fmt.Errorf("--log-level %q: want debug, info, warn or error", s.level)
+	}
+	options := &slog.HandlerOptions{Level: level}
+	if s.logJSON {
+		return slog.New(slog.NewJSONHandler(env.Stderr, options)), nil
+	}
+	return slog.New(slog.NewTextHandler(env.Stderr, options)), nil
+}
+
+func (s *serve) run(ctx context.Context, env *Env) error {
+	log, err := s.logger(env)
+	if err != nil {
+		return err
+	}
+	o := s.options
+	o.Now, o.Log, o.Release = env.Now, log, env.Version
+	a, err := app.New(o)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(env.Stdout, "Page:   %s\n", a.PageURL())
+	if url := a.IngestURL(); url != "" {
+		fmt.Fprintf(env.Stdout, "Agents: %s\n", url)
+	}
+	if err := a.Run(ctx); err != nil {
+		return internal(err)
+	}
+	return nil
+}
