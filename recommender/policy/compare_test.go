@@ -10,6 +10,7 @@ import (
 
 	"github.com/netcinch/netcinch/recommender/cluster"
 	"github.com/netcinch/netcinch/recommender/policy/l4"
+	"github.com/netcinch/netcinch/recommender/policy/policytest"
 )
 
 // holdsConnection says whether a readable cell has the connection.
@@ -47,10 +48,10 @@ func inGroup(s *cluster.Snapshot, g *Group, p *Peer) bool {
 }
 
 // compareByForce holds a delta against both engines, connection by connection.
-func compareByForce(t *testing.T, d *dice, s *cluster.Snapshot, old, new *Engine) (checked, changed int) {
+func compareByForce(t *testing.T, d *policytest.Dice, s *cluster.Snapshot, old, new *Engine) (checked, changed int) {
 	t.Helper()
 	delta := Compare(old, new)
-	d.connections(s, func(c Connection) {
+	connections(d, s, func(c Connection) {
 		checked++
 		before, after := both(old.Allowed(c)), both(new.Allowed(c))
 		q := old.query(&c)
@@ -93,12 +94,12 @@ func TestCompareAgreesWithForce(t *testing.T) {
 	}
 	checked, changed := 0, 0
 	for seed := range rounds {
-		d := newDice(seed)
-		s := d.cluster()
-		s.Policies = d.policies(4, 4)
+		d := policytest.New(seed)
+		s := d.Cluster()
+		s.Policies = d.Policies(4, 4)
 		after := *s
-		after.Policies = d.mutate(s.Policies)
-		options := Options{IPBlockSkipsPods: d.chance(20), Order: pick(d, CalicoOrder, UpstreamOrder)}
+		after.Policies = d.Mutate(s.Policies)
+		options := Options{IPBlockSkipsPods: d.Chance(20), Order: policytest.Pick(d, CalicoOrder, UpstreamOrder)}
 		n, c := compareByForce(t, d, s, compileClean(t, s, options), compileClean(t, &after, options))
 		checked, changed = checked+n, changed+c
 	}

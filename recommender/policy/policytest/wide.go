@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package policy
+package policytest
 
 import (
 	"net/netip"
@@ -13,15 +13,15 @@ import (
 )
 
 var (
-	randomPatterns = []v1alpha2.DomainName{"example.com", "*.example.com", "*.pay.example.com", "example.org"}
-	randomDNS      = []string{"example.com", "a.example.com", "b.pay.example.com", "example.org", "other.net"}
+	patterns = []v1alpha2.DomainName{"example.com", "*.example.com", "*.pay.example.com", "example.org"}
+	dnsNames = []string{"example.com", "a.example.com", "b.pay.example.com", "example.org", "other.net"}
 )
 
-func (d *dice) widePods() *v1alpha2.NamespacedPod {
+func (d *Dice) widePods() *v1alpha2.NamespacedPod {
 	return &v1alpha2.NamespacedPod{NamespaceSelector: d.labelSelector(), PodSelector: d.labelSelector()}
 }
 
-func (d *dice) wideEgressPeer(allow bool) v1alpha2.ClusterNetworkPolicyEgressPeer {
+func (d *Dice) wideEgressPeer(allow bool) v1alpha2.ClusterNetworkPolicyEgressPeer {
 	s := d.labelSelector()
 	switch d.IntN(5) {
 	case 0:
@@ -29,19 +29,19 @@ func (d *dice) wideEgressPeer(allow bool) v1alpha2.ClusterNetworkPolicyEgressPee
 	case 1:
 		return v1alpha2.ClusterNetworkPolicyEgressPeer{Nodes: &metav1.LabelSelector{}}
 	case 2:
-		return v1alpha2.ClusterNetworkPolicyEgressPeer{Networks: []v1alpha2.CIDR{v1alpha2.CIDR(pick(d, randomBlocks...)), v1alpha2.CIDR(pick(d, randomBlocks...))}}
+		return v1alpha2.ClusterNetworkPolicyEgressPeer{Networks: []v1alpha2.CIDR{v1alpha2.CIDR(Pick(d, blocks...)), v1alpha2.CIDR(Pick(d, blocks...))}}
 	case 3:
 		if allow {
-			return v1alpha2.ClusterNetworkPolicyEgressPeer{DomainNames: []v1alpha2.DomainName{pick(d, randomPatterns...)}}
+			return v1alpha2.ClusterNetworkPolicyEgressPeer{DomainNames: []v1alpha2.DomainName{Pick(d, patterns...)}}
 		}
 	}
 	return v1alpha2.ClusterNetworkPolicyEgressPeer{Pods: d.widePods()}
 }
 
-func (d *dice) wideProtocols() []v1alpha2.ClusterNetworkPolicyProtocol {
+func (d *Dice) wideProtocols() []v1alpha2.ClusterNetworkPolicyProtocol {
 	var out []v1alpha2.ClusterNetworkPolicyProtocol
-	for d.chance(40) {
-		out = append(out, pick(d,
+	for d.Chance(40) {
+		out = append(out, Pick(d,
 			v1alpha2.ClusterNetworkPolicyProtocol{TCP: &v1alpha2.ClusterNetworkPolicyProtocolTCP{DestinationPort: &v1alpha2.Port{Number: 80}}},
 			v1alpha2.ClusterNetworkPolicyProtocol{UDP: &v1alpha2.ClusterNetworkPolicyProtocolUDP{DestinationPort: &v1alpha2.Port{Range: &v1alpha2.PortRange{Start: 50, End: 80}}}},
 			v1alpha2.ClusterNetworkPolicyProtocol{SCTP: &v1alpha2.ClusterNetworkPolicyProtocolSCTP{}},
@@ -50,21 +50,21 @@ func (d *dice) wideProtocols() []v1alpha2.ClusterNetworkPolicyProtocol {
 	return out
 }
 
-// widePolicy makes a ClusterNetworkPolicy, or an AdminNetworkPolicy in v1alpha1.
-func (d *dice) widePolicy(name string) cluster.Object {
+// WidePolicy makes a ClusterNetworkPolicy, or an AdminNetworkPolicy in v1alpha1.
+func (d *Dice) WidePolicy(name string) cluster.Object {
 	p := &v1alpha2.ClusterNetworkPolicy{ObjectMeta: metav1.ObjectMeta{Name: name}}
-	p.Spec.Tier = pick(d, v1alpha2.AdminTier, v1alpha2.BaselineTier)
-	p.Spec.Priority = pick[int32](d, 0, 5, 1000)
+	p.Spec.Tier = Pick(d, v1alpha2.AdminTier, v1alpha2.BaselineTier)
+	p.Spec.Priority = Pick[int32](d, 0, 5, 1000)
 	p.Spec.Subject.Pods = d.widePods()
 	for range d.IntN(3) {
 		p.Spec.Ingress = append(p.Spec.Ingress, v1alpha2.ClusterNetworkPolicyIngressRule{
-			Action: pick(d, v1alpha2.ClusterNetworkPolicyRuleActionAccept, v1alpha2.ClusterNetworkPolicyRuleActionDeny, v1alpha2.ClusterNetworkPolicyRuleActionPass),
+			Action: Pick(d, v1alpha2.ClusterNetworkPolicyRuleActionAccept, v1alpha2.ClusterNetworkPolicyRuleActionDeny, v1alpha2.ClusterNetworkPolicyRuleActionPass),
 			From:   []v1alpha2.ClusterNetworkPolicyIngressPeer{{Pods: d.widePods()}}, Protocols: d.wideProtocols(),
 		})
 	}
 	for range d.IntN(3) {
 		r := v1alpha2.ClusterNetworkPolicyEgressRule{
-			Action:    pick(d, v1alpha2.ClusterNetworkPolicyRuleActionAccept, v1alpha2.ClusterNetworkPolicyRuleActionDeny, v1alpha2.ClusterNetworkPolicyRuleActionPass),
+			Action:    Pick(d, v1alpha2.ClusterNetworkPolicyRuleActionAccept, v1alpha2.ClusterNetworkPolicyRuleActionDeny, v1alpha2.ClusterNetworkPolicyRuleActionPass),
 			Protocols: d.wideProtocols(),
 		}
 		for range 1 + d.IntN(2) {
@@ -75,18 +75,19 @@ func (d *dice) widePolicy(name string) cluster.Object {
 	return cluster.Object{Ref: cluster.Ref{APIVersion: "policy.networking.k8s.io/v1alpha2", Kind: "ClusterNetworkPolicy", Name: name}, Typed: p}
 }
 
-func (d *dice) adminPolicy(name string) cluster.Object {
+// AdminPolicy makes a random policy of the kind, with the name.
+func (d *Dice) AdminPolicy(name string) cluster.Object {
 	p := &v1alpha1.AdminNetworkPolicy{ObjectMeta: metav1.ObjectMeta{Name: name}}
-	p.Spec.Priority = pick[int32](d, 0, 5, 1000)
+	p.Spec.Priority = Pick[int32](d, 0, 5, 1000)
 	s := d.labelSelector()
 	p.Spec.Subject.Namespaces = &s
 	for range d.IntN(3) {
 		n := d.labelSelector()
 		r := v1alpha1.AdminNetworkPolicyIngressRule{
-			Action: pick(d, v1alpha1.AdminNetworkPolicyRuleActionAllow, v1alpha1.AdminNetworkPolicyRuleActionDeny, v1alpha1.AdminNetworkPolicyRuleActionPass),
+			Action: Pick(d, v1alpha1.AdminNetworkPolicyRuleActionAllow, v1alpha1.AdminNetworkPolicyRuleActionDeny, v1alpha1.AdminNetworkPolicyRuleActionPass),
 			From:   []v1alpha1.AdminNetworkPolicyIngressPeer{{Namespaces: &n}},
 		}
-		if d.chance(50) {
+		if d.Chance(50) {
 			name := "http"
 			r.Ports = &[]v1alpha1.AdminNetworkPolicyPort{{PortRange: &v1alpha1.PortRange{Protocol: "TCP", Start: 50, End: 80}}, {NamedPort: &name}}
 		}
@@ -96,10 +97,10 @@ func (d *dice) adminPolicy(name string) cluster.Object {
 }
 
 // named makes outside peers that were asked for by name.
-func (d *dice) named() []Peer {
+func (d *Dice) named() []Peer {
 	var out []Peer
-	for _, name := range randomDNS {
-		out = append(out, Peer{DNS: name, Addr: netip.MustParseAddr(pick(d, randomOutside...))})
+	for _, name := range dnsNames {
+		out = append(out, Peer{DNS: name, Addr: netip.MustParseAddr(Pick(d, outside...))})
 	}
 	return out
 }
