@@ -45,6 +45,9 @@ type Options struct {
 	// takes a free one. Empty: the defaults.
 	Listen       string
 	IngestListen string
+	// PageHosts are further names that the page may be opened by; addresses,
+	// localhost and the machine's own name always may.
+	PageHosts []string
 
 	// Token lets people in. Empty: read from TokenFile; without either one is
 	// generated, and PageURL carries it.

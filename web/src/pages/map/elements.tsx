@@ -25,7 +25,7 @@ export function detail(n: GraphNode): string {
   if (n.kind === 'node') return 'node';
   if (n.kind === 'namespace') return plural(n.members, 'workload');
   const kind = n.party?.workloadKind ?? 'Workload';
-  return n.members === 0 ? kind : `${kind} · ${plural(n.members, 'pod')}`;
+  return n.members === 0 ? kind : plural(n.members, 'pod');
 }
 
 const isolation = (n: GraphNode) => {
@@ -52,7 +52,7 @@ export const Box = memo(function Box({ data }: NodeProps<BoxNode>) {
       <Handle type="source" position={Position.Right} className="handle" isConnectable={false} />
       <KindIcon kind={node.party?.workloadKind ?? node.kind} />
       <div className="box-text">
-        <div className="box-name" title={node.label}>
+        <div className="box-name" title={`${node.label}, ${node.party?.workloadKind ?? node.kind}`}>
           {node.label}
         </div>
         <div className="box-detail">

@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package api
+
+import (
+	"cmp"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/netcinch/netcinch/recommender/analyze"
+	"github.com/netcinch/netcinch/recommender/cluster"
+	"github.com/netcinch/netcinch/recommender/flow"
+	"github.com/netcinch/netcinch/recommender/policy"
+)
+
+// list is the body of every list.
+type list[T any] struct {
+	Meta  meta `json:"meta"`
+	Items []T  `json:"items"`
+}
+
+type edgeBody struct {
+	analyze.Edge
+	Noise string `json:"noise,omitempty"`
+}
+
+func (s *Server) edges(w http.ResponseWriter, r *http.Request) error {
+	v, q, err := s.view(r)
+	if err != nil {
+		return err
+	}
+	noise := noiseOf(v)
+	body := list[edgeBody]{Meta: metaOf(v)}
+	for i := range v.Report.Edges {
+		if e := &v.Report.Edges[i]; touches(e, q.namespace) {
+			body.Items = append(body.Items, edgeBody{Edge: *e, Noise: noise[e.ID]})
+		}
+	}
+	slices.SortStableFunc(body.Items, func(a, b edgeBody) int {
+		return cmp.Compare(b.Counters.Connections, a.Counters.Connections)
+	})
+	return s.answer(w, r, v, body)
+}
+
+type workloadBody struct {
+	ID              string             `json:"id"`
+	Party           analyze.Party      `json:"party"`
+	Pods            int                `json:"pods"`
+	HostNetwork     bool               `json:"hostNetwork"`
+	Labels          map[string]string  `json:"labels,omitempty"`
+	IsolatedIngress bool               `json:"isolatedIngress"`
+	IsolatedEgress  bool               `json:"isolatedEgress"`
+	Policies        []analyze.Ref      `json:"policies"`
+	EdgesIn         int                `json:"edgesIn"`
+	EdgesOut        int                `json:"edgesOut"`
+	Connections     uint64             `json:"connections"`
+	Unseen          int                `json:"unseen"`
+	Denied          int                `json:"denied"`
+	Last            time.Time          `json:"lastSeen,omitzero"`
+	Readiness       *analyze.Readiness `json:"readiness,omitempty"`
+}
+
+func (s *Server) workloads(w http.ResponseWriter, r *http.Request) error {
+	v, q, err := s.view(r)
+	if err != nil {
+		return err
+	}
+	body := list[workloadBody]{Meta: metaOf(v)}
+	at := map[analyze.Party]int{}
+	for _, one := range v.Index.Workloads() {
+		if q.namespace == "" || one.Namespace == q.namespace {
+			at[analyze.PartyOf(one)] = len(body.Items)
+			body.Items = append(body.Items, workloadOf(v, one))
+		}
+	}
+	for i := range v.Report.Readiness {
+		if k, ok := at[v.Report.Readiness[i].Workload]; ok {
+			body.Items[k].Readiness = &v.Report.Readiness[i]
+		}
+	}
+	for i := range v.Report.Edges {
+		e := &v.Report.Edges[i]
+		if k, ok := at[e.Client]; ok {
+			body.Items[k].EdgesOut++
+			body.Items[k].count(e)
+		}
+		if k, ok := at[e.Server]; ok {
+			body.Items[k].EdgesIn++
+			body.Items[k].count(e)
+		}
+	}
+	return s.answer(w, r, v, body)
+}
+
+func (b *workloadBody) count(e *analyze.Edge) {
+	b.Connections += e.Counters.Connections
+	state, denied := stateOf(e)
+	if state == stateUnseen {
+		b.Unseen++
+	}
+	if denied {
+		b.Denied++
+	}
+	if e.Last.After(b.Last) {
+		b.Last = e.Last
+	}
+}
+
+func workloadOf(v *View, w flow.Workload) workloadBody {
+	b := workloadBody{Party: analyze.PartyOf(w)}
+	b.ID = partyID(b.Party)
+	refs := map[cluster.Ref]bool{}
+	for _, pod := range v.Index.Pods(w) {
+		if !pod.Template {
+			b.Pods++
+		}
+		b.HostNetwork = b.HostNetwork || pod.HostNetwork
+		b.IsolatedIngress = b.IsolatedIngress || v.Engine.Isolated(pod, policy.Ingress)
+		b.IsolatedEgress = b.IsolatedEgress || v.Engine.Isolated(pod, policy.Egress)
+		b.Labels = pod.Labels
+		for _, d := range []policy.Direction{policy.Ingress, policy.Egress} {
+			for _, ref := range v.Engine.Selecting(pod, d) {
+				refs[ref] = true
+			}
+		}
+	}
+	if known := v.Index.Workload(w); known != nil && known.TemplateLabels != nil {
+		b.Labels = known.TemplateLabels
+	}
+	for ref := range refs {
+		b.Policies = append(b.Policies, analyze.RefOf(ref))
+	}
+	slices.SortFunc(b.Policies, compareRefs)
+	return b
+}
+
+func compareRefs(a, b analyze.Ref) int {
+	return cmp.Or(cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Name, b.Name), cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.APIVersion, b.APIVersion))
+}
+
+type findingBody struct {
+	analyze.Finding
+	Recommendation string `json:"recommendation,omitempty"`
+}
+
+func findingOf(v *View, f *analyze.Finding) findingBody {
+	b := findingBody{Finding: *f}
+	if f.Policy == nil {
+		return b
+	}
+	switch f.Kind {
+	case analyze.FindingUnused, analyze.FindingPartlyUsed, analyze.FindingRedundant:
+		b.Recommendation = tightening(v, *f.Policy)
+	case analyze.FindingSelectsNothing, analyze.FindingUnseen, analyze.FindingDenied, analyze.FindingRisky, analyze.FindingConflict:
+	}
+	return b
+}
+
+func (s *Server) findings(w http.ResponseWriter, r *http.Request) error {
+	return s.findingsOf(w, r, func(*analyze.Finding) bool { return true })
+}
+
+// IsAlert says whether a finding speaks of a connection that somebody should
+// look at, rather than of a policy to be tidied.
+func IsAlert(f *analyze.Finding) bool {
+	switch f.Kind {
+	case analyze.FindingUnseen, analyze.FindingDenied, analyze.FindingRisky:
+		return true
+	case analyze.FindingUnused, analyze.FindingRedundant, analyze.FindingPartlyUsed, analyze.FindingSelectsNothing, analyze.FindingConflict:
+	}
+	return false
+}
+
+func (s *Server) alerts(w http.ResponseWriter, r *http.Request) error {
+	return s.findingsOf(w, r, IsAlert)
+}
+
+func (s *Server) findingsOf(w http.ResponseWriter, r *http.Request, keep func(*analyze.Finding) bool) error {
+	v, q, err := s.view(r)
+	if err != nil {
+		return err
+	}
+	edges := map[string]*analyze.Edge{}
+	for i := range v.Report.Edges {
+		edges[v.Report.Edges[i].ID] = &v.Report.Edges[i]
+	}
+	body := list[findingBody]{Meta: metaOf(v)}
+	for i := range v.Report.Findings {
+		f := &v.Report.Findings[i]
+		here := q.namespace == "" || f.Namespace == q.namespace || edges[f.Edge] != nil && touches(edges[f.Edge], q.namespace)
+		if here && keep(f) {
+			body.Items = append(body.Items, findingOf(v, f))
+		}
+	}
+	return s.answer(w, r, v, body)
+}

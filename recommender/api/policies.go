@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package api
+
+import (
+	"net/http"
+	"strings"
+
+	"github.com/netcinch/netcinch/recommender/analyze"
+	"github.com/netcinch/netcinch/recommender/cluster"
+	"github.com/netcinch/netcinch/recommender/policy"
+	"github.com/netcinch/netcinch/recommender/recommend"
+)
+
+type policyBody struct {
+	ID             string      `json:"id"`
+	Ref            analyze.Ref `json:"ref"`
+	File           string      `json:"file,omitempty"`
+	Line           int         `json:"line,omitempty"`
+	Manifest       string      `json:"manifest"`
+	Selects        []string    `json:"selects"`
+	Allowances     []usageBody `json:"allowances"`
+	Usage          usageCounts `json:"usage"`
+	Recommendation string      `json:"recommendation,omitempty"`
+}
+
+type usageBody struct {
+	analyze.Usage
+	ManifestLine int `json:"manifestLine"`
+}
+
+type usageCounts struct {
+	Used       int `json:"used"`
+	PartlyUsed int `json:"partlyUsed"`
+	Unused     int `json:"unused"`
+	Redundant  int `json:"redundant"`
+}
+
+func (c *usageCounts) add(s analyze.UseState) {
+	switch s {
+	case analyze.UseUsed:
+		c.Used++
+	case analyze.UsePartly:
+		c.PartlyUsed++
+	case analyze.UseUnused:
+		c.Unused++
+	case analyze.UseRedundant:
+		c.Redundant++
+	}
+}
+
+func (s *Server) policies(w http.ResponseWriter, r *http.Request) error {
+	v, q, err := s.view(r)
+	if err != nil {
+		return err
+	}
+	selects := selections(v)
+	usage := map[analyze.Ref][]*analyze.Usage{}
+	for i := range v.Report.Usage {
+		u := &v.Report.Usage[i]
+		usage[u.Allowance.Policy] = append(usage[u.Allowance.Policy], u)
+	}
+	body := list[policyBody]{Meta: metaOf(v)}
+	for i := range v.Snapshot.Policies {
+		o := &v.Snapshot.Policies[i]
+		ref := analyze.RefOf(o.Ref)
+		if !isPolicy(o.Ref) || !concerns(ref, selects[o.Ref], q.namespace) {
+			continue
+		}
+		body.Items = append(body.Items, policyOf(v, o, selects[o.Ref], usage[ref]))
+	}
+	return s.answer(w, r, v, body)
+}
+
+// isPolicy tells policies from what they refer to: sets, tiers, host endpoints.
+func isPolicy(r cluster.Ref) bool { return strings.HasSuffix(r.Kind, "Policy") }
+
+// concerns says whether a policy is of a namespace, or selects something in it.
+func concerns(ref analyze.Ref, selected []string, namespace string) bool {
+	if namespace == "" || ref.Namespace == namespace {
+		return true
+	}
+	for _, name := range selected {
+		if strings.HasPrefix(name, namespace+"/") {
+			return true
+		}
+	}
+	return false
+}
+
+// selections gives for each policy the workloads that it selects, in order.
+func selections(v *View) map[cluster.Ref][]string {
+	out := map[cluster.Ref][]string{}
+	for _, w := range v.Index.Workloads() {
+		seen := map[cluster.Ref]bool{}
+		for _, pod := range v.Index.Pods(w) {
+			for _, d := range []policy.Direction{policy.Ingress, policy.Egress} {
+				for _, ref := range v.Engine.Selecting(pod, d) {
+					if !seen[ref] {
+						seen[ref] = true
+						out[ref] = append(out[ref], w.String())
+					}
+				}
+			}
+		}
+	}
+	return out
+}
+
+func policyOf(v *View, o *cluster.Object, selects []string, usage []*analyze.Usage) policyBody {
+	ref := analyze.RefOf(o.Ref)
+	b := policyBody{
+		ID: strings.Join([]string{ref.APIVersion, ref.Kind, ref.Namespace, ref.Name}, "/"), Ref: ref,
+		File: o.Source.File, Line: o.Source.Line, Manifest: string(o.Source.YAML), Selects: selects, Recommendation: tightening(v, ref),
+	}
+	for _, u := range usage {
+		b.Usage.add(u.State)
+		b.Allowances = append(b.Allowances, usageBody{Usage: *u, ManifestLine: lineIn(o, u.Line)})
+	}
+	return b
+}
+
+// lineIn gives the line of the manifest for a line of its file; 0 for none.
+func lineIn(o *cluster.Object, line int) int {
+	if line == 0 {
+		return 0
+	}
+	return max(0, line-max(o.Source.Line, 1)+1)
+}
+
+// tightening gives the recommendation that is offered for a policy; empty for none.
+func tightening(v *View, ref analyze.Ref) string {
+	for i := range v.Recommendations {
+		if r := &v.Recommendations[i]; r.Policy == ref && r.Kind == recommend.KindTighten && r.Withheld == "" {
+			return r.ID
+		}
+	}
+	return ""
+}

@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package api
+
+import (
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// question is what the query parameters say.
+type question struct {
+	namespace string // empty for all
+	span      Span
+}
+
+func (s *Server) question(r *http.Request) (question, error) {
+	var q question
+	values := r.URL.Query()
+	if name := values.Get("cluster"); name != "" && name != s.source.Status().Cluster {
+		return q, wrong("cluster", "There is no cluster %q here; this recommender's is %q.", name, s.source.Status().Cluster)
+	}
+	now := s.source.Now()
+	from, err := moment("from", values.Get("from"), now)
+	if err != nil {
+		return q, err
+	}
+	to, err := moment("to", values.Get("to"), now)
+	if err != nil {
+		return q, err
+	}
+	if !from.IsZero() && !to.IsZero() && !from.Before(to) {
+		return q, wrong("from", "It is not before the end of the time looked at (%s).", to.Format(time.RFC3339))
+	}
+	return question{namespace: values.Get("namespace"), span: Span{From: from, To: to}}, nil
+}
+
+// moment reads RFC 3339 or a duration back from now; empty is the zero time.
+func moment(parameter, text string, now time.Time) (time.Time, error) {
+	if text == "" {
+		return time.Time{}, nil
+	}
+	if at, err := time.Parse(time.RFC3339, text); err == nil {
+		return at.UTC(), nil
+	}
+	back, err := duration(text)
+	switch {
+	case err != nil:
+		return time.Time{}, wrong(parameter, "%q is neither a time (2026-01-31T09:00:00Z) nor a duration back from now (-24h, -7d).", text)
+	case back > 0:
+		return time.Time{}, wrong(parameter, "%q lies ahead; a duration back from now begins with a minus (-%s).", text, strings.TrimPrefix(text, "+"))
+	}
+	return now.Add(back).UTC(), nil
+}
+
+// duration is time.ParseDuration with days.
+func duration(text string) (time.Duration, error) {
+	if days, ok := strings.CutSuffix(text, "d"); ok {
+		if n, err := strconv.ParseInt(days, 10, 32); err == nil && n > -100_000 && n < 100_000 {
+			return time.Duration(n) * 24 * time.Hour, nil
+		}
+	}
+	return time.ParseDuration(text)
+}
+
+// view gives the view that the request asks for, and checks the namespace
+// against it: a misspelt name must not look like an empty namespace.
+func (s *Server) view(r *http.Request) (*View, question, error) {
+	q, err := s.question(r)
+	if err != nil {
+		return nil, q, err
+	}
+	v, err := s.source.View(r.Context(), q.span)
+	if err != nil {
+		return nil, q, err
+	}
+	if q.namespace != "" && !knows(v, q.namespace) {
+		names := namespaces(v)
+		return nil, q, wrong("namespace", "There is no namespace %q; there are %s.", q.namespace, strings.Join(names[:min(len(names), 20)], ", "))
+	}
+	return v, q, nil
+}
+
+func namespaces(v *View) []string {
+	var names []string
+	for i := range v.Snapshot.Namespaces {
+		names = append(names, v.Snapshot.Namespaces[i].Name)
+	}
+	for _, w := range v.Index.Workloads() {
+		names = append(names, w.Namespace)
+	}
+	for i := range v.Report.Edges {
+		names = append(names, v.Report.Edges[i].Client.Namespace, v.Report.Edges[i].Server.Namespace)
+	}
+	slices.Sort(names)
+	names = slices.Compact(names)
+	return slices.DeleteFunc(names, func(n string) bool { return n == "" })
+}
+
+func knows(v *View, namespace string) bool {
+	return slices.Contains(namespaces(v), namespace)
+}

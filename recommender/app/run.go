@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package app
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"path/filepath"
+	"time"
+
+	"github.com/netcinch/netcinch/recommender/analyze"
+	"github.com/netcinch/netcinch/recommender/api"
+	"github.com/netcinch/netcinch/recommender/ingest"
+	"github.com/netcinch/netcinch/recommender/store"
+)
+
+// How long a stop waits for requests in flight, how often the view is renewed
+// without news (time alone ends a learning period), and how much of the time
+// may go into recomputing.
+const (
+	stopWithin = 10 * time.Second
+	renewEvery = 30 * time.Second
+	restFactor = 3 // for each second of work, seconds of rest
+)
+
+func (a *App) openIngest() error {
+	if a.ingestAt == nil {
+		return nil
+	}
+	path := a.options.AgentTokenFile
+	if path == "" {
+		path = filepath.Join(a.options.DataDir, "agent.token")
+		if _, err := keptToken(path); err != nil {
+			return err
+		}
+	}
+	tokens, err := ingest.ReadTokens(path)
+	if err != nil {
+		return err
+	}
+	config, err := ingestTLS(a.options)
+	if err != nil {
+		return err
+	}
+	handler, err := ingest.New(ingest.Options{
+		Store: a.past.(stored), Resolver: a.history, Auth: tokens, Clock: a.options.Now, Clusters: []string{a.options.Cluster},
+		Notify: func(store.Batch) { a.touch() }, Metrics: a.metrics.registry, Logger: a.options.Log,
+	})
+	if err != nil {
+		return err
+	}
+	routes := http.NewServeMux()
+	routes.Handle("/v1/flows", handler)
+	a.ingest, a.ingestAt = routes, tls.NewListener(a.ingestAt, config)
+	return nil
+}
+
+// touch says that there are news; it never blocks.
+func (a *App) touch() {
+	select {
+	case a.dirty <- struct{}{}:
+	default:
+	}
+}
+
+// follow learns from each new snapshot who has which address.
+func (a *App) follow(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-a.feed.Changes():
+			a.history.Observe(a.feed.Snapshot())
+			a.touch()
+		}
+	}
+}
+
+// keepCurrent recomputes the view when there are news, and never more often
+// than leaves most of the time for other work.
+func (a *App) keepCurrent(ctx context.Context) {
+	var tick <-chan time.Time // nil where time alone changes nothing
+	if !a.options.files() {
+		ticker := time.NewTicker(renewEvery)
+		defer ticker.Stop()
+		tick = ticker.C
+	}
+	for {
+		took := a.renew(ctx)
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(max(a.options.Debounce, restFactor*took)):
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-a.dirty:
+		case <-tick:
+		}
+	}
+}
+
+func (a *App) renew(ctx context.Context) time.Duration {
+	began := a.options.Now()
+	fresh, before, err := a.views.renew(ctx)
+	took := a.options.Now().Sub(began)
+	if err != nil {
+		if ctx.Err() == nil {
+			a.metrics.failures.Inc()
+			a.options.Log.ErrorContext(ctx, "recomputing the view", slog.Any("error", err))
+		}
+		return took
+	}
+	a.metrics.observe(fresh, took)
+	a.announce(ctx, fresh, before)
+	return took
+}
+
+// announce tells the streams of a new view, and of alerts that the one before
+// did not have. After a start nothing is new.
+func (a *App) announce(ctx context.Context, fresh, before *api.View) {
+	hub := a.page.Hub()
+	if err := hub.Send(api.EventView, api.ViewEventOf(fresh)); err != nil {
+		a.options.Log.ErrorContext(ctx, "announcing a view", slog.Any("error", err))
+	}
+	if before == nil {
+		return
+	}
+	known := map[string]bool{}
+	for i := range before.Report.Findings {
+		known[before.Report.Findings[i].ID] = true
+	}
+	for i := range fresh.Report.Findings {
+		f := &fresh.Report.Findings[i]
+		if known[f.ID] || !api.IsAlert(f) || f.Severity == analyze.SeverityInfo {
+			continue
+		}
+		if err := hub.Send(api.EventAlert, api.AlertEventOf(fresh, f)); err != nil {
+			a.options.Log.ErrorContext(ctx, "announcing an alert", slog.Any("error", err))
+		}
+	}
+}
+
+// serve answers on a listener until the context ends.
+func (a *App) serve(ctx context.Context, l net.Listener, h http.Handler, ingest bool) error {
+	server := &http.Server{
+		Handler: h, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute,
+		ErrorLog: slog.NewLogLogger(a.options.Log.Handler(), slog.LevelDebug),
+	}
+	if ingest {
+		server.ReadTimeout, server.WriteTimeout = time.Minute, time.Minute
+	}
+	failed := make(chan error, 1)
+	go func() { failed <- server.Serve(l) }()
+	select {
+	case err := <-failed:
+		return fmt.Errorf("serving on %s: %w", l.Addr(), err)
+	case <-ctx.Done():
+	}
+	if !ingest {
+		a.page.Hub().Close() // streams would hold the stop up
+	}
+	stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopWithin)
+	defer cancel()
+	if err := server.Shutdown(stop); err != nil {
+		return errors.Join(fmt.Errorf("stopping on %s: %w", l.Addr(), err), server.Close())
+	}
+	return nil
+}

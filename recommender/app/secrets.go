@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package app
+
+import (
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// minToken is the shortest token that is taken, in characters.
+const minToken = 16
+
+// newToken is 128 random bits and more, as letters and digits.
+func newToken() string { return rand.Text() }
+
+// keptToken reads a token from a file, or writes a new one there.
+func keptToken(path string) (string, error) {
+	text, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		token := newToken()
+		if err := writePrivate(path, []byte(token+"\n")); err != nil {
+			return "", err
+		}
+		return token, nil
+	}
+	if err != nil {
+		return "", fmt.Errorf("reading a token: %w", err)
+	}
+	token := strings.TrimSpace(string(text))
+	if len(token) < minToken || strings.ContainsAny(token, " \t\r\n") {
+		return "", fmt.Errorf("reading a token: %s: want one line of %d characters or more, without blanks", path, minToken)
+	}
+	return token, nil
+}
+
+// writePrivate writes a file that only its owner reads, whole or not at all.
+func writePrivate(path string, text []byte) error {
+	f, err := os.CreateTemp(filepath.Dir(path), ".new-*")
+	if err != nil {
+		return fmt.Errorf("writing %s: %w", path, err)
+	}
+	_, err = f.Write(text)
+	err = errors.Join(err, f.Sync(), f.Close())
+	if err == nil {
+		err = os.Rename(f.Name(), path)
+	}
+	if err != nil {
+		return errors.Join(fmt.Errorf("writing %s: %w", path, err), os.Remove(f.Name()))
+	}
+	return nil
+}
+
+// pageToken is the token that lets people in.
+func pageToken(o Options) (string, error) {
+	switch {
+	case o.Token != "":
+		if len(o.Token) < minToken {
+			return "", fmt.Errorf("starting the recommender: the page's token has %d characters, want %d or more", len(o.Token), minToken)
+		}
+		return o.Token, nil
+	case o.TokenFile != "":
+		return keptToken(o.TokenFile)
+	case o.DataDir != "":
+		return keptToken(filepath.Join(o.DataDir, "page.token"))
+	default:
+		return newToken(), nil
+	}
+}
