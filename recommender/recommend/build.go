@@ -15,6 +15,10 @@ import (
 	"github.com/netcinch/netcinch/recommender/policy"
 )
 
+// maxRounds bounds how often demands are moved from atoms that turned out to be
+// superfluous; each round moves at least one, once.
+const maxRounds = 64
+
 // Build makes every recommendation that the evidence supports, proves each, and
 // withholds what it cannot prove. The result is sorted by namespace and policy.
 func Build(in Input) ([]Recommendation, error) {
@@ -22,7 +26,16 @@ func Build(in Input) ([]Recommendation, error) {
 		return nil, errors.New("recommending: no snapshot or no analysis was given")
 	}
 	w := newWorld(in)
-	all := append(w.tightenings(), w.freshPolicies()...)
+	fresh := w.freshPolicies()
+	moved := moves{}
+	var all []Recommendation
+	for range maxRounds {
+		tight, o := w.tightenings(moved)
+		all = append(tight, slices.Clone(fresh)...)
+		if !o.reassign(all, moved) {
+			break
+		}
+	}
 	w.settle(all)
 	slices.SortStableFunc(all, func(a, b Recommendation) int {
 		return cmp.Or(cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Policy.Name, b.Policy.Name), cmp.Compare(a.Policy.Kind, b.Policy.Kind), cmp.Compare(a.ID, b.ID))
@@ -32,27 +45,10 @@ func Build(in Input) ([]Recommendation, error) {
 
 // settle proves what is offered, alone and together, until what is left holds.
 func (w *world) settle(all []Recommendation) {
-	objects := map[string]cluster.Object{}
-	for i := range all {
-		r := &all[i]
-		if r.Withheld != "" {
-			continue
-		}
-		o, err := decode(r.Policy.Cluster(), []byte(r.After))
-		if err != nil {
-			r.withhold(fmt.Sprintf("the manifest would not be taken: %v", err))
-			continue
-		}
-		o.Source.File, o.Source.Line = r.File, r.Line
-		objects[r.ID] = o
-	}
+	objects := decodeAll(all)
 	for {
 		offered := standing(all)
-		var applied []cluster.Object
-		for _, r := range offered {
-			applied = append(applied, objects[r.ID])
-		}
-		together, _ := policy.Compile(With(w.snapshot, applied...), w.options)
+		together := w.together(offered, objects)
 		for _, r := range offered {
 			w.prove(r, objects[r.ID], together)
 		}
@@ -68,6 +64,32 @@ func (w *world) settle(all []Recommendation) {
 			return
 		}
 	}
+}
+
+// decodeAll reads back what is offered; what the API server would not take is
+// withheld.
+func decodeAll(all []Recommendation) map[string]cluster.Object {
+	objects := map[string]cluster.Object{}
+	for _, r := range standing(all) {
+		o, err := decode(r.Policy.Cluster(), []byte(r.After))
+		if err != nil {
+			r.withhold(fmt.Sprintf("the manifest would not be taken: %v", err))
+			continue
+		}
+		o.Source.File, o.Source.Line = r.File, r.Line
+		objects[r.ID] = o
+	}
+	return objects
+}
+
+// together is the engine with everything that is offered applied.
+func (w *world) together(offered []*Recommendation, objects map[string]cluster.Object) *policy.Engine {
+	var applied []cluster.Object
+	for _, r := range offered {
+		applied = append(applied, objects[r.ID])
+	}
+	engine, _ := policy.Compile(With(w.snapshot, applied...), w.options)
+	return engine
 }
 
 func standing(all []Recommendation) []*Recommendation {

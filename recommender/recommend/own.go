@@ -19,10 +19,13 @@ import (
 type demand struct {
 	direction policy.Direction
 	atoms     []policy.AllowanceID
-	other     analyze.Party
+	other     analyze.Party // the far end
+	client    analyze.Party
+	server    analyze.Party
 	port      portKey
 	edge      *analyze.Edge // nil: kept without having been seen
 	dns       bool
+	name      string // tells demands apart from run to run
 	// wholePeer and wholePort keep the item as its author wrote it.
 	wholePeer, wholePort bool
 }
@@ -34,7 +37,18 @@ type owners struct {
 	atoms map[policy.AllowanceID]policy.Allowance
 	reach map[policy.AllowanceID]reach
 	owned map[policy.AllowanceID][]demand
+	// lineage gives for each rule of an edited policy the rule that it comes from.
+	lineage map[lineageKey][]int
 }
+
+type lineageKey struct {
+	policy    cluster.Ref
+	direction policy.Direction
+}
+
+// moves say which rule shall own a demand, where the narrowest turned out to be
+// superfluous.
+type moves map[string]ruleID
 
 // reach is how far an atom reaches.
 type reach struct {
@@ -43,10 +57,10 @@ type reach struct {
 	width     int
 }
 
-func (w *world) owners() *owners {
+func (w *world) owners(moved moves) *owners {
 	o := &owners{
 		world: w, atoms: map[policy.AllowanceID]policy.Allowance{}, reach: map[policy.AllowanceID]reach{},
-		owned: map[policy.AllowanceID][]demand{},
+		owned: map[policy.AllowanceID][]demand{}, lineage: map[lineageKey][]int{},
 	}
 	for _, a := range w.engine.Allowances() {
 		o.atoms[a.ID] = a
@@ -54,7 +68,11 @@ func (w *world) owners() *owners {
 	}
 	demands := append(o.seen(), o.names()...)
 	for _, d := range demands {
-		id := slices.MinFunc(d.atoms, o.compare)
+		candidates := d.atoms
+		if rule, ok := moved[d.name]; ok {
+			candidates = slices.DeleteFunc(slices.Clone(d.atoms), func(id policy.AllowanceID) bool { return ruleOf(id) != rule })
+		}
+		id := slices.MinFunc(candidates, o.compare)
 		o.owned[id] = append(o.owned[id], d)
 	}
 	o.runs()
@@ -108,7 +126,7 @@ func (o *owners) seen() []demand {
 				continue
 			}
 			told[key] = true
-			out = append(out, demand{direction: n.Direction, atoms: o.current(n.Atoms), other: farEnd(e, n.Direction), port: portKey{e.Number, e.Port}, edge: e})
+			out = append(out, demand{name: e.ID + key, direction: n.Direction, atoms: o.current(n.Atoms), other: farEnd(e, n.Direction), client: e.Client, server: e.Server, port: portKey{e.Number, e.Port}, edge: e})
 		}
 	}
 	return slices.DeleteFunc(out, func(d demand) bool { return len(d.atoms) == 0 })
@@ -140,11 +158,13 @@ func (o *owners) names() []demand {
 			analyze.Pairs(o.index.Ends(client, 2), o.index.Ends(s.party, 2), func(from, to policy.Peer) {
 				v := o.engine.Check(policy.Connection{From: from, To: to, Protocol: s.protocol, Port: s.port, ICMPType: -1, ICMPCode: -1})
 				for d, side := range map[policy.Direction]policy.DirectionVerdict{policy.Egress: v.Egress, policy.Ingress: v.Ingress} {
-					dem := demand{direction: d, atoms: o.current(allowing(side)), port: portKey{s.protocol, s.port}, dns: true, other: s.party}
+					dem := demand{direction: d, atoms: o.current(allowing(side)), port: portKey{s.protocol, s.port}, dns: true, other: s.party, client: client, server: s.party}
 					if d == policy.Ingress {
 						dem.other, dem.wholePeer = client, true
 					}
-					if key := fmt.Sprint(d, dem.atoms); len(dem.atoms) > 0 && !told[key] {
+					key := fmt.Sprint(d, dem.atoms)
+					dem.name = fmt.Sprint("dns", s, client, key)
+					if len(dem.atoms) > 0 && !told[key] {
 						told[key] = true
 						out = append(out, dem)
 					}

@@ -40,8 +40,8 @@ type tightening struct {
 }
 
 // tightenings narrows each policy in force to what its allowances own.
-func (w *world) tightenings() []Recommendation {
-	o := w.owners()
+func (w *world) tightenings(moved moves) ([]Recommendation, *owners) {
+	o := w.owners(moved)
 	selected := map[cluster.Ref]map[string]bool{}
 	for id, a := range o.atoms {
 		for _, s := range a.Subjects {
@@ -63,7 +63,7 @@ func (w *world) tightenings() []Recommendation {
 			}
 		}
 	}
-	return out
+	return out, o
 }
 
 func (t *tightening) recommend(workloads []string) (Recommendation, bool) {
@@ -130,18 +130,21 @@ func (t *tightening) direction(spec *yaml.Node, d policy.Direction) error {
 		return fmt.Errorf("the %s rules of %s are not written as a plain list", lower(d), t.object.Ref)
 	}
 	var rules []*yaml.Node
+	var from []int
 	for i, shape := range shapes {
-		node := list.Content[i]
-		if shape == nil {
-			rules = append(rules, node)
-			continue
-		}
-		stay, err := t.rule(node, *shape)
-		if err != nil {
-			return err
+		stay := []*yaml.Node{list.Content[i]}
+		if shape != nil {
+			var err error
+			if stay, err = t.rule(list.Content[i], *shape); err != nil {
+				return err
+			}
 		}
 		rules = append(rules, stay...)
+		for range stay {
+			from = append(from, i)
+		}
 	}
+	t.lineage[lineageKey{t.object.Ref, d}] = from
 	list.Content = rules
 	if len(rules) == 0 {
 		t.keepTypes(spec)
