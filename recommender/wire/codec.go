@@ -3,23 +3,23 @@
 package wire
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
-	"sync"
 
 	"github.com/klauspost/compress/zstd"
 	"google.golang.org/protobuf/proto"
 )
 
-var encoder = sync.OnceValues(func() (*zstd.Encoder, error) {
-	return zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1), zstd.WithEncoderLevel(zstd.SpeedDefault))
-})
-
-// decoders are reused: making one costs more than reading a batch. Each stops
-// at MaxDecoded, whatever the frame's header promises.
-var decoders = sync.Pool{}
+// Both are safe for concurrent use through EncodeAll and DecodeAll. They are
+// made with the package and not on first use: what they hold must not belong
+// to the test (testing/synctest) that happens to come first.
+var (
+	encoder, encoderErr = zstd.NewWriter(nil, zstd.WithEncoderConcurrency(2), zstd.WithEncoderLevel(zstd.SpeedDefault))
+	// The decoder stops at MaxDecoded, whatever the frame's header promises.
+	decoder, decoderErr = zstd.NewReader(nil, zstd.WithDecoderConcurrency(0), zstd.WithDecoderLowmem(true),
+		zstd.WithDecoderMaxMemory(MaxDecoded), zstd.WithDecoderMaxWindow(8<<20))
+)
 
 // Encode gives the body of a POST: protobuf in zstd. It refuses what [Validate]
 // refuses and what would exceed the limits, so that an agent learns of it before the network.
@@ -34,11 +34,10 @@ func Encode(b *Batch) ([]byte, error) {
 	if len(raw) > MaxDecoded {
 		return nil, fmt.Errorf("encoding a batch: %w", tooLarge("batch", -1, "has %d bytes, at most %d", len(raw), MaxDecoded))
 	}
-	z, err := encoder()
-	if err != nil {
-		return nil, fmt.Errorf("preparing compression: %w", err)
+	if encoderErr != nil {
+		return nil, fmt.Errorf("preparing compression: %w", encoderErr)
 	}
-	body := z.EncodeAll(raw, nil)
+	body := encoder.EncodeAll(raw, nil)
 	if len(body) > MaxEncoded {
 		return nil, fmt.Errorf("encoding a batch: %w", tooLarge("batch", -1, "has %d bytes compressed, at most %d", len(body), MaxEncoded))
 	}
@@ -74,28 +73,15 @@ func Decode(body io.Reader) (*Batch, error) {
 }
 
 func decompress(packed []byte) ([]byte, error) {
-	d, ok := decoders.Get().(*zstd.Decoder)
-	if !ok {
-		var err error
-		d, err = zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true),
-			zstd.WithDecoderMaxMemory(MaxDecoded), zstd.WithDecoderMaxWindow(8<<20))
-		if err != nil {
-			return nil, fmt.Errorf("preparing decompression: %w", err)
-		}
+	if decoderErr != nil {
+		return nil, fmt.Errorf("preparing decompression: %w", decoderErr)
 	}
-	defer func() {
-		_ = d.Reset(nil) // lets go of the body; a nil reader cannot fail
-		decoders.Put(d)
-	}()
-	if err := d.Reset(bytes.NewReader(packed)); err != nil {
-		return nil, malformed("batch", -1, "is not zstd: %v", err)
-	}
-	raw, err := io.ReadAll(io.LimitReader(d, MaxDecoded+1))
+	raw, err := decoder.DecodeAll(packed, nil)
 	if errors.Is(err, zstd.ErrDecoderSizeExceeded) || errors.Is(err, zstd.ErrWindowSizeExceeded) || len(raw) > MaxDecoded {
 		return nil, tooLarge("batch", -1, "has more than %d bytes decompressed", MaxDecoded)
 	}
 	if err != nil {
-		return nil, malformed("batch", -1, "is cut or damaged zstd: %v", err)
+		return nil, malformed("batch", -1, "is cut or damaged, or no zstd: %v", err)
 	}
 	return raw, nil
 }

@@ -11,7 +11,6 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
-	"sync"
 
 	"github.com/klauspost/compress/zstd"
 	"google.golang.org/protobuf/proto"
@@ -25,10 +24,11 @@ const maxSize = 256 << 20
 // errDamaged says that a blob is none that Encode made.
 var errDamaged = errors.New("rows are damaged")
 
-// zstd's EncodeAll and DecodeAll are safe for concurrent use.
+// Both are safe for concurrent use through EncodeAll and DecodeAll; made with
+// the package, so that they belong to no test (testing/synctest).
 var (
-	encoder = sync.OnceValues(func() (*zstd.Encoder, error) { return zstd.NewWriter(nil, zstd.WithEncoderConcurrency(2)) })
-	decoder = sync.OnceValues(func() (*zstd.Decoder, error) { return zstd.NewReader(nil, zstd.WithDecoderMaxMemory(maxSize)) })
+	encoder, encoderErr = zstd.NewWriter(nil, zstd.WithEncoderConcurrency(2))
+	decoder, decoderErr = zstd.NewReader(nil, zstd.WithDecoderConcurrency(0), zstd.WithDecoderMaxMemory(maxSize))
 )
 
 // tables gives strings and endpoints their indexes.
@@ -48,11 +48,10 @@ func Encode(records []flow.Record) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("packing rows: %w", err)
 	}
-	z, err := encoder()
-	if err != nil {
-		return nil, fmt.Errorf("preparing compression: %w", err)
+	if encoderErr != nil {
+		return nil, fmt.Errorf("preparing compression: %w", encoderErr)
 	}
-	return z.EncodeAll(raw, nil), nil
+	return encoder.EncodeAll(raw, nil), nil
 }
 
 func (t *tables) add(r flow.Record) {
@@ -95,11 +94,10 @@ func (t *tables) endpoint(e flow.Endpoint) uint32 {
 
 // Decode unpacks what Encode packed and gives each record the window.
 func Decode(blob []byte, window flow.Window) ([]flow.Record, error) {
-	d, err := decoder()
-	if err != nil {
-		return nil, fmt.Errorf("preparing decompression: %w", err)
+	if decoderErr != nil {
+		return nil, fmt.Errorf("preparing decompression: %w", decoderErr)
 	}
-	raw, err := d.DecodeAll(blob, nil)
+	raw, err := decoder.DecodeAll(blob, nil)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", errDamaged, err)
 	}
