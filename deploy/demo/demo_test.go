@@ -16,10 +16,13 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/netcinch/netcinch/deploy/demo/workload"
 	"github.com/netcinch/netcinch/deploy/demo/world/worldtest"
@@ -29,6 +32,9 @@ import (
 // that it is called by: the demo itself for real, its two parts as stand-ins
 // that only say that they are ready.
 func TestMain(m *testing.M) {
+	if os.Getenv("WITHOUT") == "CAP_SYS_ADMIN" {
+		withoutSysAdmin()
+	}
 	switch name := filepath.Base(os.Args[0]); {
 	case len(os.Args) > 1 && os.Args[1] == workload.Argument, name == "netcinch-demo":
 		os.Exit(run())
@@ -36,6 +42,18 @@ func TestMain(m *testing.M) {
 		os.Exit(standIn(name, os.Args[1:]))
 	}
 	os.Exit(m.Run())
+}
+
+// withoutSysAdmin starts the same program again with a capability less.
+func withoutSysAdmin() {
+	runtime.LockOSThread()
+	if err := unix.Prctl(unix.PR_CAPBSET_DROP, unix.CAP_SYS_ADMIN, 0, 0, 0); err != nil {
+		panic(err)
+	}
+	if err := os.Unsetenv("WITHOUT"); err != nil {
+		panic(err)
+	}
+	panic(syscall.Exec("/proc/self/exe", os.Args, os.Environ()))
 }
 
 // standIn serves /readyz where the part would; crashing, if told to, once
@@ -289,6 +307,16 @@ func TestWithoutRoot(t *testing.T) {
 	if !strings.Contains(r.stderr.String(), "bin/netcinch serve -f deploy/demo/manifests --flows deploy/demo/sample/flows.jsonl") {
 		t.Errorf("%q does not say what to do without root", r.stderr.String())
 	}
+}
+
+func TestWithoutCapability(t *testing.T) {
+	worldtest.Alone(t)
+	r := launch(t, programs(t), "WITHOUT=CAP_SYS_ADMIN")
+	if code := r.end(t); code != 3 {
+		t.Errorf("exit status %d, want 3", code)
+	}
+	wantOneLine(t, r.stderr.String(), "operation not permitted (needs CAP_SYS_ADMIN)")
+	wantClean(t)
 }
 
 func TestParse(t *testing.T) {

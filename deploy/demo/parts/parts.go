@@ -72,16 +72,17 @@ func (p *Part) Ended() error {
 	if p.err != nil {
 		how = p.err.Error()
 	}
-	return fmt.Errorf("the %s ended (%s); its last lines:\n%s", p.Name, how, p.lastLines())
+	return fmt.Errorf("the %s ended (%s): %s", p.Name, how, p.lastLines())
 }
 
 // lastSize bounds how much of the log an error shows, in bytes.
 const lastSize = 2 << 10
 
-func (p *Part) lastLines() []byte {
+// lastLines begins on a line of its own where there are several.
+func (p *Part) lastLines() string {
 	data, err := os.ReadFile(p.log)
 	if err != nil {
-		return []byte(err.Error())
+		return err.Error()
 	}
 	if over := len(data) - lastSize; over > 0 {
 		data = data[over:]
@@ -89,7 +90,11 @@ func (p *Part) lastLines() []byte {
 			data = data[line+1:]
 		}
 	}
-	return bytes.TrimSpace(data)
+	data = bytes.TrimSpace(data)
+	if bytes.Contains(data, []byte{'\n'}) {
+		return "\n" + string(data)
+	}
+	return string(data)
 }
 
 // How long a program may take to be ready, and to end when asked.
@@ -145,7 +150,7 @@ func (p *Part) await(ctx context.Context, what string, ask func(context.Context)
 		case <-p.done:
 			return p.Ended()
 		case <-ctx.Done():
-			return fmt.Errorf("waiting for the %s to %s (%w); its last lines:\n%s", p.Name, what, err, p.lastLines())
+			return fmt.Errorf("waiting for the %s to %s (%w); it said last: %s", p.Name, what, err, p.lastLines())
 		case <-tick.C:
 		}
 	}

@@ -5,10 +5,12 @@
 package world
 
 import (
+	"errors"
 	"fmt"
 	"runtime"
 
 	"github.com/vishvananda/netns"
+	"golang.org/x/sys/unix"
 )
 
 // thread is the one OS thread that enters other network namespaces. Processes
@@ -48,6 +50,9 @@ func (t *thread) in(ns netns.NsHandle, f func() error) error {
 func (t *thread) create(name string) (ns netns.NsHandle, err error) {
 	err = t.do(func() error {
 		ns, err = netns.NewNamed(name)
+		if errors.Is(err, unix.EPERM) {
+			return fmt.Errorf("creating network namespace %s: %w (needs CAP_SYS_ADMIN)", name, err)
+		}
 		if err != nil {
 			return fmt.Errorf("creating network namespace %s: %w", name, err)
 		}
@@ -67,7 +72,7 @@ func (t *thread) do(f func() error) error {
 		}
 		defer home.Close()
 		err = f()
-		if back := netns.Set(home); back != nil {
+		if back := netns.Set(home); back != nil && err == nil {
 			err = fmt.Errorf("coming back from a network namespace: %w", back)
 		}
 		done <- err
