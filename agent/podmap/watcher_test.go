@@ -1,0 +1,282 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build linux
+
+package podmap
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os/exec"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/vishvananda/netlink"
+
+	"github.com/netcinch/netcinch/agent/capture"
+	"github.com/netcinch/netcinch/agent/podmap/nodetest"
+)
+
+// hang is when a test gives up on something that will not come.
+const hang = 30 * time.Second
+
+// attacher remembers instead of loading programs.
+type attacher struct {
+	mu     sync.Mutex
+	next   capture.Slot
+	refuse int // tries to refuse
+	calls  chan string
+}
+
+func (a *attacher) Attach(path, ifname string) (capture.Slot, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.refuse > 0 {
+		a.refuse--
+		return 0, errors.New("no room")
+	}
+	var found string
+	ns, err := openNetns(path)
+	if err != nil {
+		return 0, err
+	}
+	defer ns.Close()
+	// The link must be there, in that namespace.
+	err = inNamespace(ns, func() error {
+		l, err := netlink.LinkByName(ifname)
+		if err == nil {
+			found = l.Attrs().Name
+		}
+		return err
+	})
+	if err != nil {
+		return 0, err
+	}
+	a.next++
+	a.calls <- fmt.Sprintf("attach %d %s", a.next, found)
+	return a.next, nil
+}
+
+func (a *attacher) Detach(s capture.Slot) error {
+	a.calls <- fmt.Sprintf("detach %d", s)
+	return nil
+}
+
+// watched is a watcher at work on a node of namespaces.
+type watched struct {
+	*nodetest.Node
+	*attacher
+	registry *Registry
+	watcher  *Watcher
+	log      bytes.Buffer
+	t        *testing.T
+}
+
+func watch(t *testing.T, before func(*nodetest.Node), change func(*WatcherOptions)) *watched {
+	t.Helper()
+	w := &watched{Node: nodetest.New(t), attacher: &attacher{calls: make(chan string, 1000)}, t: t}
+	if before != nil {
+		before(w.Node)
+	}
+	w.registry = NewRegistry(time.Now)
+	o := WatcherOptions{
+		NodeNetns: w.Path, NetnsDirs: []string{w.PodsDir}, Attacher: w.attacher, Registry: w.registry,
+		Clock: time.Now, Logger: slog.New(slog.NewTextHandler(&w.log, nil)),
+	}
+	if change != nil {
+		change(&o)
+	}
+	var err error
+	if w.watcher, err = NewWatcher(o); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.watcher.Start(); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- w.watcher.Run(ctx) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := errors.Join(<-done, w.watcher.Close()); err != nil {
+			t.Error(err)
+		}
+	})
+	return w
+}
+
+// want waits for the next call of the watcher.
+func (w *watched) want(call string) {
+	w.t.Helper()
+	select {
+	case got := <-w.calls:
+		if got != call {
+			w.t.Fatalf("the watcher did %q, want %q", got, call)
+		}
+	case <-time.After(hang):
+		w.t.Fatalf("the watcher did nothing, want %q (log: %s)", call, &w.log)
+	}
+}
+
+// wantNothing checks that nothing was done until a marker pod was attached.
+func (w *watched) wantNothing(marker string) {
+	w.t.Helper()
+	w.AddBarePod("marker")
+	w.want(marker)
+}
+
+// wantPod waits until a slot is known as the pod with the addresses.
+func (w *watched) wantPod(slot capture.Slot, p Pod) {
+	w.t.Helper()
+	for end := time.Now().Add(hang); ; {
+		w.registry.SetPods([]Pod{p})
+		if got, ok := w.registry.Identify(slot); ok {
+			if got.Name != p.Name {
+				w.t.Fatalf("slot %d is %q, want %q", slot, got.Name, p.Name)
+			}
+			return
+		}
+		if time.Now().After(end) {
+			w.t.Fatalf("slot %d did not become pod %s", slot, p.Name)
+		}
+		time.Sleep(time.Millisecond) // polling a state that has no event
+	}
+}
+
+func TestWhatIsThereAtTheStartIsAttached(t *testing.T) {
+	w := watch(t, func(n *nodetest.Node) { n.AddPod("cart", "10.77.0.5", "fd77::5") }, nil)
+	w.want("attach 1 eth0")
+	w.wantPod(1, pod("cart", "10.77.0.5"))
+}
+
+func TestNewPodIsAttachedAndKnown(t *testing.T) {
+	for name, add := range map[string]func(n *nodetest.Node, name string, addresses ...string) *nodetest.Pod{
+		"made in its namespace": (*nodetest.Node).AddPod,
+		"moved there":           (*nodetest.Node).AddMovedPod,
+	} {
+		for _, address := range []string{"10.77.0.5", "fd77::5"} {
+			t.Run(name+" "+address, func(t *testing.T) {
+				w := watch(t, nil, nil)
+				p := add(w.Node, "cart", address)
+				if got := <-w.calls; !strings.HasPrefix(got, "attach 1 ") {
+					t.Fatalf("the watcher did %q", got)
+				}
+				w.wantPod(1, pod("cart", address))
+				p.Remove()
+				w.want("detach 1")
+			})
+		}
+	}
+}
+
+// Joining a bridge, going down and up, a new address: none of these is another
+// interface.
+func TestChangesOfALinkAreNotAnotherLink(t *testing.T) {
+	w := watch(t, nil, nil)
+	p := w.AddPod("cart", "10.77.0.5")
+	w.want("attach 1 eth0")
+	err := w.Do(func() error {
+		bridge := &netlink.Bridge{LinkAttrs: netlink.LinkAttrs{Name: "br0"}}
+		if err := netlink.LinkAdd(bridge); err != nil {
+			return err
+		}
+		l, err := netlink.LinkByName(p.HostLink)
+		if err != nil {
+			return err
+		}
+		return errors.Join(netlink.LinkSetMaster(l, bridge), netlink.LinkSetDown(l), netlink.LinkSetUp(l),
+			netlink.LinkSetNoMaster(l), netlink.LinkSetMTU(l, 1400), netlink.LinkSetAlias(l, "cart"))
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.AddAddress("fd77::5")
+	w.wantNothing("attach 2 eth0")
+	w.wantPod(1, pod("cart", "fd77::5"))
+}
+
+// One pod ends and another takes its address at once: two slots, two pods.
+func TestAddressReuseOnRealInterfaces(t *testing.T) {
+	w := watch(t, nil, nil)
+	a := w.AddPod("a", "10.77.0.5")
+	w.want("attach 1 eth0")
+	w.wantPod(1, pod("a", "10.77.0.5"))
+	a.Remove()
+	w.want("detach 1")
+	w.AddPod("b", "10.77.0.5")
+	w.want("attach 2 eth0")
+	w.wantPod(2, pod("b", "10.77.0.5"))
+	if p, _ := w.registry.Identify(1); p.Name != "a" {
+		t.Errorf("slot 1 became %q", p.Name)
+	}
+}
+
+func TestNamespaceWithoutAFileIsFoundByItsProcess(t *testing.T) {
+	w := watch(t, nil, nil)
+	c := exec.Command("sleep", "60")
+	c.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET}
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		c.Process.Kill()
+		c.Wait()
+	}()
+	err := w.Do(func() error {
+		pair := netlink.NewVeth(netlink.LinkAttrs{Name: "veth9"})
+		pair.PeerName, pair.PeerNamespace = "net1", netlink.NsPid(c.Process.Pid)
+		return netlink.LinkAdd(pair)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.want("attach 1 net1")
+}
+
+func TestWhatIsNoPodIsLeftAlone(t *testing.T) {
+	w := watch(t, nil, func(o *WatcherOptions) { o.Ignore = []string{"veth[12]"} })
+	w.AddBarePod("ignored")
+	w.AddBarePod("ignored-too")
+	err := w.Do(func() error { // both sides on the node
+		pair := netlink.NewVeth(netlink.LinkAttrs{Name: "here"})
+		pair.PeerName = "there"
+		return errors.Join(netlink.LinkAdd(pair), netlink.LinkAdd(&netlink.Bridge{LinkAttrs: netlink.LinkAttrs{Name: "br0"}}))
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.wantNothing("attach 1 eth0")
+}
+
+func TestFailedAttachIsTriedAgainAndCounted(t *testing.T) {
+	w := watch(t, nil, nil)
+	w.mu.Lock()
+	w.refuse = failedAfter + 1
+	w.mu.Unlock()
+	p := w.AddBarePod("cart")
+	w.want("attach 1 eth0")
+	if n := w.watcher.Failures(); n != 1 {
+		t.Errorf("%d failures counted, want 1", n)
+	}
+	if n := strings.Count(w.log.String(), "cannot be watched"); n != 1 || !strings.Contains(w.log.String(), p.HostLink) {
+		t.Errorf("told %d times, want once with the link's name: %s", n, &w.log)
+	}
+}
+
+func TestBadNamespaceIsNamed(t *testing.T) {
+	for want, path := range map[string]string{"no such file or directory": "/nowhere", "is not a network namespace": "/etc/hosts"} {
+		_, err := NewWatcher(WatcherOptions{NodeNetns: path})
+		if err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), "--netns") {
+			t.Errorf("got %v for %s, want %q and the flag", err, path, want)
+		}
+	}
+	if _, err := NewWatcher(WatcherOptions{Ignore: []string{"[a"}}); err == nil || !strings.Contains(err.Error(), "--ignore-link") {
+		t.Errorf("got %v, want the pattern to be refused", err)
+	}
+}
