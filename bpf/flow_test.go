@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+//go:build linux
+
 package bpf
 
 import (
@@ -74,9 +76,10 @@ func makeEntry(local, remote netip.Addr, localPort, remotePort uint16, slotProto
 	}
 }
 
-// entries reads both maps, sorted.
+// entries reads both maps, sorted, after what was counted by CPU is settled.
 func (l *loaded) entries(t testing.TB) []entry {
 	t.Helper()
+	l.flush(t)
 	var list []entry
 	var k4 FlowKey4
 	var v4 FlowFlow4
@@ -323,22 +326,25 @@ func TestCounts(t *testing.T) {
 	})
 }
 
-// tell has a fresh program see packets, and compares what it then holds.
+// tell has fresh programs see packets, with and without counting by CPU, and
+// compares what they then hold.
 func tell(t *testing.T, packets []seen, want []entry, unparsed uint64) {
 	t.Helper()
-	l := load(t, testSlot, 64, 0)
-	for _, s := range packets {
-		program := l.FlowIngress
-		if s.out {
-			program = l.FlowEgress
+	for cached := range uint8(2) {
+		l := loadWith(t, options{testSlot, 64, 1 << 20, 0, cached})
+		for _, s := range packets {
+			program := l.FlowIngress
+			if s.out {
+				program = l.FlowEgress
+			}
+			l.run(t, program, s.frame)
 		}
-		l.run(t, program, s.frame)
-	}
-	if diff := cmp.Diff(want, l.entries(t), cmp.AllowUnexported(entry{}, count{})); diff != "" {
-		t.Error(diff)
-	}
-	if got := l.losses(t); got != (FlowLosses{Unparsed: unparsed}) {
-		t.Errorf("losses %+v: want unparsed %d and nothing else", got, unparsed)
+		if diff := cmp.Diff(want, l.entries(t), cmp.AllowUnexported(entry{}, count{})); diff != "" {
+			t.Errorf("cached %d: %s", cached, diff)
+		}
+		if got := l.losses(t); got != (FlowLosses{Unparsed: unparsed}) {
+			t.Errorf("cached %d: losses %+v: want unparsed %d and nothing else", cached, got, unparsed)
+		}
 	}
 }
 

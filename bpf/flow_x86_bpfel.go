@@ -13,6 +13,24 @@ import (
 	"github.com/cilium/ebpf"
 )
 
+type FlowCached4 struct {
+	_     structs.HostLayout
+	Key   FlowKey4
+	Tx    uint64
+	Rx    uint64
+	State uint32
+	Last  uint32
+}
+
+type FlowCached6 struct {
+	_     structs.HostLayout
+	Key   FlowKey6
+	Tx    uint64
+	Rx    uint64
+	State uint32
+	Last  uint32
+}
+
 type FlowCall struct {
 	_              structs.HostLayout
 	Slot           uint32
@@ -133,6 +151,8 @@ type FlowOverflow6 struct {
 //
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
+	FlowMapCache4         = "cache4"
+	FlowMapCache6         = "cache6"
 	FlowMapCalls          = "calls"
 	FlowMapEvents         = "events"
 	FlowMapFlows4         = "flows4"
@@ -145,9 +165,11 @@ const (
 	FlowProgFlowClock     = "flow_clock"
 	FlowProgFlowEgress    = "flow_egress"
 	FlowProgFlowEmpty     = "flow_empty"
+	FlowProgFlowFlush     = "flow_flush"
 	FlowProgFlowIngress   = "flow_ingress"
 	FlowProgSharedEgress  = "shared_egress"
 	FlowProgSharedIngress = "shared_ingress"
+	FlowVarCached         = "cached"
 	FlowVarConntrack      = "conntrack"
 	FlowVarConntrackNetns = "conntrack_netns"
 	FlowVarOverflow4Type  = "overflow4_type"
@@ -200,6 +222,7 @@ type FlowProgramSpecs struct {
 	FlowClock     *ebpf.ProgramSpec `ebpf:"flow_clock"`
 	FlowEgress    *ebpf.ProgramSpec `ebpf:"flow_egress"`
 	FlowEmpty     *ebpf.ProgramSpec `ebpf:"flow_empty"`
+	FlowFlush     *ebpf.ProgramSpec `ebpf:"flow_flush"`
 	FlowIngress   *ebpf.ProgramSpec `ebpf:"flow_ingress"`
 	SharedEgress  *ebpf.ProgramSpec `ebpf:"shared_egress"`
 	SharedIngress *ebpf.ProgramSpec `ebpf:"shared_ingress"`
@@ -209,6 +232,8 @@ type FlowProgramSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type FlowMapSpecs struct {
+	Cache4     *ebpf.MapSpec `ebpf:"cache4"`
+	Cache6     *ebpf.MapSpec `ebpf:"cache6"`
 	Calls      *ebpf.MapSpec `ebpf:"calls"`
 	Events     *ebpf.MapSpec `ebpf:"events"`
 	Flows4     *ebpf.MapSpec `ebpf:"flows4"`
@@ -224,6 +249,7 @@ type FlowMapSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type FlowVariableSpecs struct {
+	Cached         *ebpf.VariableSpec `ebpf:"cached"`
 	Conntrack      *ebpf.VariableSpec `ebpf:"conntrack"`
 	ConntrackNetns *ebpf.VariableSpec `ebpf:"conntrack_netns"`
 	Overflow4Type  *ebpf.VariableSpec `ebpf:"overflow4_type"`
@@ -251,6 +277,8 @@ func (o *FlowObjects) Close() error {
 //
 // It can be passed to LoadFlowObjects or ebpf.CollectionSpec.LoadAndAssign.
 type FlowMaps struct {
+	Cache4     *ebpf.Map `ebpf:"cache4"`
+	Cache6     *ebpf.Map `ebpf:"cache6"`
 	Calls      *ebpf.Map `ebpf:"calls"`
 	Events     *ebpf.Map `ebpf:"events"`
 	Flows4     *ebpf.Map `ebpf:"flows4"`
@@ -264,6 +292,8 @@ type FlowMaps struct {
 
 func (m *FlowMaps) Close() error {
 	return _FlowClose(
+		m.Cache4,
+		m.Cache6,
 		m.Calls,
 		m.Events,
 		m.Flows4,
@@ -280,6 +310,7 @@ func (m *FlowMaps) Close() error {
 //
 // It can be passed to LoadFlowObjects or ebpf.CollectionSpec.LoadAndAssign.
 type FlowVariables struct {
+	Cached         *ebpf.Variable `ebpf:"cached"`
 	Conntrack      *ebpf.Variable `ebpf:"conntrack"`
 	ConntrackNetns *ebpf.Variable `ebpf:"conntrack_netns"`
 	Overflow4Type  *ebpf.Variable `ebpf:"overflow4_type"`
@@ -294,6 +325,7 @@ type FlowPrograms struct {
 	FlowClock     *ebpf.Program `ebpf:"flow_clock"`
 	FlowEgress    *ebpf.Program `ebpf:"flow_egress"`
 	FlowEmpty     *ebpf.Program `ebpf:"flow_empty"`
+	FlowFlush     *ebpf.Program `ebpf:"flow_flush"`
 	FlowIngress   *ebpf.Program `ebpf:"flow_ingress"`
 	SharedEgress  *ebpf.Program `ebpf:"shared_egress"`
 	SharedIngress *ebpf.Program `ebpf:"shared_ingress"`
@@ -304,6 +336,7 @@ func (p *FlowPrograms) Close() error {
 		p.FlowClock,
 		p.FlowEgress,
 		p.FlowEmpty,
+		p.FlowFlush,
 		p.FlowIngress,
 		p.SharedEgress,
 		p.SharedIngress,

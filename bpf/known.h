@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * Nearly every packet: TCP or UDP, no IP options, no fragment, of a flow that
- * is known and of which all is known. It costs one look-up and one atomic add.
+ * is known and of which all is known. It costs a compare and an add where the
+ * flow has its place in the CPU's cache, else one look-up and one atomic add.
  * This is all that is loaded for each attachment; the rest is handed to the
  * shared program, so that an attachment takes little time to verify.
  */
 #ifndef NETCINCH_KNOWN_H
 #define NETCINCH_KNOWN_H
 
+#include "cache.h"
 #include "flow.h"
 #include "maps.h"
 #include "packet.h"
@@ -39,17 +41,75 @@ static __always_inline int ordinary(const void *transport, const void *end, stru
 	return 1;
 }
 
-/* Adds to a flow; 0 where there is more to be done for it. */
-static __always_inline int add_known(struct __sk_buff *skb, struct flow *flow,
-				     const struct packet *p, enum direction direction)
+/* The bits of a flow's state that a packet needs to be set, to be counted by CPU. */
+static __always_inline __u32 bits_of(const struct packet *p, enum direction direction)
 {
-	struct sighting s = { .amount = amount(skb, p) };
+	if (direction == EGRESS)
+		return SENT | (__u32)p->flags << TX_FLAGS_SHIFT;
+	return RECEIVED | (__u32)p->flags << RX_FLAGS_SHIFT | (conntrack ? ASKED_CONNTRACK : 0);
+}
 
-	if (direction == INGRESS && conntrack && !(flow->state & ASKED_CONNTRACK))
+/* Adds to a flow in the map; 0 where there is more to be done for it. */
+static __always_inline int add_known(struct flow *flow, __u64 amount, __u32 bits,
+				     enum direction direction)
+{
+	struct sighting s = { .amount = amount, .state = bits };
+
+	if (bits & ASKED_CONNTRACK & ~flow->state)
 		return 0;
-	s.state = direction == EGRESS ? SENT | (__u32)p->flags << TX_FLAGS_SHIFT
-				      : RECEIVED | (__u32)p->flags << RX_FLAGS_SHIFT;
 	add(flow, &s, direction);
+	return 1;
+}
+
+static __always_inline int count4(const struct key4 *key, __u64 amount, __u32 bits,
+				  enum direction direction)
+{
+	__u32 at = place4(key);
+	struct cached4 *c = cached ? bpf_map_lookup_elem(&cache4, &at) : 0;
+
+	if (c && is4(c, key) && !(bits & ~c->state)) {
+		if (direction == EGRESS)
+			c->tx += amount;
+		else
+			c->rx += amount;
+		c->last = bpf_jiffies64();
+		return 1;
+	}
+	struct flow4 *value = bpf_map_lookup_elem(&flows4, key);
+	if (!value || !add_known(&value->flow, amount, bits, direction))
+		return 0;
+	if (!c || (bits & CLOSED) || !(is4(c, key) || is_free(c->key.slot_protocol, c->last)))
+		return 1;
+	settle4(c);
+	c->key = *key;
+	c->state = value->flow.state & ~CLOSED;
+	c->last = bpf_jiffies64();
+	return 1;
+}
+
+static __always_inline int count6(const struct key6 *key, __u64 amount, __u32 bits,
+				  enum direction direction)
+{
+	__u32 at = place6(key);
+	struct cached6 *c = cached ? bpf_map_lookup_elem(&cache6, &at) : 0;
+
+	if (c && is6(c, key) && !(bits & ~c->state)) {
+		if (direction == EGRESS)
+			c->tx += amount;
+		else
+			c->rx += amount;
+		c->last = bpf_jiffies64();
+		return 1;
+	}
+	struct flow6 *value = bpf_map_lookup_elem(&flows6, key);
+	if (!value || !add_known(&value->flow, amount, bits, direction))
+		return 0;
+	if (!c || (bits & CLOSED) || !(is6(c, key) || is_free(c->key.slot_protocol, c->last)))
+		return 1;
+	settle6(c);
+	c->key = *key;
+	c->state = value->flow.state & ~CLOSED;
+	c->last = bpf_jiffies64();
 	return 1;
 }
 
@@ -58,7 +118,7 @@ static __always_inline int known4(struct __sk_buff *skb, const void *data, const
 {
 	const struct ipv4_header *ip = data + ETHERNET_LENGTH;
 	struct packet p = { .network = ETHERNET_LENGTH };
-	struct key4 key;
+	struct key4 key __attribute__((aligned(8)));
 
 	if (ip->version_length != 0x45 || (ip->fragment & bpf_htons(0x3fff)))
 		return 0;
@@ -72,8 +132,7 @@ static __always_inline int known4(struct __sk_buff *skb, const void *data, const
 	key.local_port = direction == EGRESS ? p.source_port : p.target_port;
 	key.remote_port = direction == EGRESS ? p.target_port : p.source_port;
 	key.slot_protocol = slot << 8 | p.protocol;
-	struct flow4 *value = bpf_map_lookup_elem(&flows4, &key);
-	return value && add_known(skb, &value->flow, &p, direction);
+	return count4(&key, amount(skb, &p), bits_of(&p, direction), direction);
 }
 
 static __always_inline int known6(struct __sk_buff *skb, const void *data, const void *end,
@@ -81,7 +140,7 @@ static __always_inline int known6(struct __sk_buff *skb, const void *data, const
 {
 	const struct ipv6_header *ip = data + ETHERNET_LENGTH;
 	struct packet p = { .network = ETHERNET_LENGTH };
-	struct key6 key;
+	struct key6 key __attribute__((aligned(8)));
 
 	if ((const void *)(ip + 1) > end || (*(const __u8 *)ip >> 4) != 6)
 		return 0;
@@ -96,8 +155,7 @@ static __always_inline int known6(struct __sk_buff *skb, const void *data, const
 	key.local_port = direction == EGRESS ? p.source_port : p.target_port;
 	key.remote_port = direction == EGRESS ? p.target_port : p.source_port;
 	key.slot_protocol = slot << 8 | p.protocol;
-	struct flow6 *value = bpf_map_lookup_elem(&flows6, &key);
-	return value && add_known(skb, &value->flow, &p, direction);
+	return count6(&key, amount(skb, &p), bits_of(&p, direction), direction);
 }
 
 /* Counts a packet of a known flow; 0 where that was not to be done here. */

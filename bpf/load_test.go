@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+//go:build linux
+
 package bpf
 
 import (
@@ -9,14 +11,12 @@ import (
 	"testing"
 
 	"github.com/cilium/ebpf"
+	"golang.org/x/sys/unix"
 )
 
 // needBPF skips where programs cannot be loaded.
 func needBPF(t testing.TB) {
 	t.Helper()
-	if runtime.GOOS != "linux" {
-		t.Skip("needs Linux: eBPF")
-	}
 	if os.Geteuid() != 0 {
 		t.Skip("needs root: CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON")
 	}
@@ -28,24 +28,34 @@ type loaded struct {
 	FlowMaps
 }
 
-// load loads it with a slot and map size; asks conntrack where told to.
-func load(t testing.TB, slot, maxFlows uint32, conntrack uint8) *loaded {
-	t.Helper()
-	return loadSized(t, slot, maxFlows, 1<<20, conntrack)
+// options are what a program is loaded with.
+type options struct {
+	slot, maxFlows, ringBytes uint32
+	conntrack, cached         uint8
 }
 
-func loadSized(t testing.TB, slot, maxFlows, ringBytes uint32, conntrack uint8) *loaded {
+// load loads it with a slot and map size, counting by CPU; asks conntrack where
+// told to.
+func load(t testing.TB, slot, maxFlows uint32, conntrack uint8) *loaded {
+	t.Helper()
+	return loadWith(t, options{slot, maxFlows, 1 << 20, conntrack, 1})
+}
+
+func loadWith(t testing.TB, o options) *loaded {
 	t.Helper()
 	needBPF(t)
+	pin(t)
 	spec, err := LoadFlow()
 	if err != nil {
 		t.Fatal(err)
 	}
-	spec.Maps[FlowMapFlows4].MaxEntries = maxFlows
-	spec.Maps[FlowMapFlows6].MaxEntries = maxFlows
-	spec.Maps[FlowMapEvents].MaxEntries = ringBytes
+	spec.Maps[FlowMapFlows4].MaxEntries = o.maxFlows
+	spec.Maps[FlowMapFlows6].MaxEntries = o.maxFlows
+	spec.Maps[FlowMapEvents].MaxEntries = o.ringBytes
 	for variable, value := range map[*ebpf.VariableSpec]any{
-		spec.Variables[FlowVarSlot]: slot, spec.Variables[FlowVarConntrack]: conntrack,
+		spec.Variables[FlowVarSlot]:      o.slot,
+		spec.Variables[FlowVarConntrack]: o.conntrack,
+		spec.Variables[FlowVarCached]:    o.cached,
 	} {
 		if err := variable.Set(value); err != nil {
 			t.Fatal(err)
@@ -70,6 +80,31 @@ func loadSized(t testing.TB, slot, maxFlows, ringBytes uint32, conntrack uint8) 
 		}
 	}
 	return l
+}
+
+// pin keeps the test on one CPU, as packets of one queue are, so that flushing
+// there settles all. The thread ends with the test's goroutine.
+func pin(t testing.TB) {
+	t.Helper()
+	runtime.LockOSThread()
+	var allowed, one unix.CPUSet
+	if err := unix.SchedGetaffinity(0, &allowed); err != nil {
+		t.Fatal(err)
+	}
+	for cpu := range 1024 {
+		if allowed.IsSet(cpu) && one.Count() == 0 {
+			one.Set(cpu)
+		}
+	}
+	if err := unix.SchedSetaffinity(0, &one); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// flush has what was counted by CPU settled in the flow maps.
+func (l *loaded) flush(t testing.TB) {
+	t.Helper()
+	l.run(t, l.FlowFlush, make([]byte, 64))
 }
 
 // run has the program see a packet in one direction.

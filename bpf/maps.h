@@ -85,6 +85,8 @@ volatile const __u32 slot = 0;
 volatile const __s32 conntrack_netns = -1;
 /* Whether to ask conntrack at all. */
 volatile const __u8 conntrack = 0;
+/* Whether user space runs flow_flush, so that flows may be counted by CPU. */
+volatile const __u8 cached = 0;
 
 static __always_inline struct losses *lost(void)
 {

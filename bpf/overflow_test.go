@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+//go:build linux
+
 package bpf
 
 import (
@@ -120,7 +122,7 @@ func overflowPackets(t *testing.T, event []byte) uint64 {
 func TestFullRingCountsLosses(t *testing.T) {
 	needBPF(t)
 	const flows, bytes = 500, 8
-	l := loadSized(t, testSlot, 1, 4096, 0)
+	l := loadWith(t, options{testSlot, 1, 4096, 0, 1})
 	e := family4
 	for i := range flows {
 		p := e.to(udp, 0, bytes)

@@ -12,6 +12,7 @@
 #include "maps.h"
 #include "packet.h"
 #include "sighting.h"
+#include "spill.h"
 
 static __always_inline void unparsed(void)
 {
@@ -83,48 +84,6 @@ __noinline int error6(struct __sk_buff *skb, const struct packet *error, struct 
 		return -1;
 	sight_error(skb, error, &quoted, way, s);
 	key6_of(key, ip, &quoted, way, s);
-	return 0;
-}
-
-__noinline int spill4(const struct key4 *key, const struct flow4 *value)
-{
-	struct losses *losses = lost();
-	struct overflow4 *event;
-
-	if (!key || !value || !losses)
-		return 0;
-	losses->map_full++;
-	event = bpf_ringbuf_reserve(&events, sizeof(*event), 0);
-	if (!event) {
-		count_lost(losses, value->flow.tx + value->flow.rx);
-		return 0;
-	}
-	event->kind = EVENT_OVERFLOW4;
-	event->padding = 0;
-	event->key = *key;
-	event->value = *value;
-	bpf_ringbuf_submit(event, 0);
-	return 0;
-}
-
-__noinline int spill6(const struct key6 *key, const struct flow6 *value)
-{
-	struct losses *losses = lost();
-	struct overflow6 *event;
-
-	if (!key || !value || !losses)
-		return 0;
-	losses->map_full++;
-	event = bpf_ringbuf_reserve(&events, sizeof(*event), 0);
-	if (!event) {
-		count_lost(losses, value->flow.tx + value->flow.rx);
-		return 0;
-	}
-	event->kind = EVENT_OVERFLOW6;
-	event->padding = 0;
-	event->key = *key;
-	event->value = *value;
-	bpf_ringbuf_submit(event, 0);
 	return 0;
 }
 

@@ -208,19 +208,28 @@ func (c *Collector) pass(ctx context.Context, emit func(Record), all bool) error
 	c.retired = make(map[Slot]struct{})
 	c.mu.Unlock()
 
+	if err := c.set.Settle(); err != nil {
+		c.keepRetired(retired)
+		return err
+	}
 	p := &pass{
 		options: &c.options, moment: c.clock.read(), retired: retired, all: all, emit: emit,
 	}
 	err := errors.Join(c.table4.pass(ctx, p), c.table6.pass(ctx, p))
 	c.reader.overflowed(p)
 	if err != nil {
-		c.mu.Lock()
-		for slot := range retired { // reported next time
-			c.retired[slot] = struct{}{}
-		}
-		c.mu.Unlock()
+		c.keepRetired(retired)
 	}
 	return err
+}
+
+// keepRetired leaves slots to be reported next time.
+func (c *Collector) keepRetired(slots map[Slot]struct{}) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for slot := range slots {
+		c.retired[slot] = struct{}{}
+	}
 }
 
 // DNS gives the names that local ends asked for. It is closed by Close. What

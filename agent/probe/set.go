@@ -48,6 +48,7 @@ type Set struct {
 	spec      *ebpf.CollectionSpec
 	cache     *btf.Cache
 	conntrack bool
+	flush     *ebpf.Program // nil where flows are not counted by CPU
 	missing   []Missing
 }
 
@@ -69,6 +70,7 @@ func Open(o Options) (*Set, error) {
 	_ = rlimit.RemoveMemlock()
 
 	s := &Set{spec: spec, cache: btf.NewCache()}
+	withoutCache := mayCache()
 	maps := spec.Copy()
 	maps.Programs = nil
 	if err := maps.LoadAndAssign(&s.FlowMaps, &ebpf.CollectionOptions{Cache: s.cache}); err != nil {
@@ -77,7 +79,28 @@ func Open(o Options) (*Set, error) {
 	if err := s.loadShared(); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
+	if withoutCache != nil {
+		s.missing = append(s.missing, Missing{
+			Feature: "counting by CPU", Lost: "nothing; a packet costs some 20 ns more", Err: withoutCache,
+		})
+		return s, nil
+	}
+	if err := s.loadFlush(); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
 	return s, nil
+}
+
+// loadFlush has flows counted by CPU from the next attachment on.
+func (s *Set) loadFlush() error {
+	var p struct {
+		Flush *ebpf.Program `ebpf:"flow_flush"`
+	}
+	if err := s.load(&p, variables{}); err != nil {
+		return explain("loading the flow program", err)
+	}
+	s.flush = p.Flush
+	return nil
 }
 
 // loadShared puts the shared programs in place, with conntrack or else without.
@@ -130,7 +153,7 @@ type Missing struct {
 func (s *Set) Missing() []Missing { return s.missing }
 
 // Close lets go of the maps. Hooks go on counting until they are closed.
-func (s *Set) Close() error { return s.FlowMaps.Close() }
+func (s *Set) Close() error { return errors.Join(s.flush.Close(), s.FlowMaps.Close()) }
 
 // variables are the constants of one attachment's programs.
 type variables struct {
@@ -141,12 +164,11 @@ type variables struct {
 // load loads the programs that the fields of into name, on the shared maps.
 func (s *Set) load(into any, v variables) error {
 	spec := s.spec.Copy()
-	var ask uint8
-	if s.conntrack {
-		ask = 1
-	}
 	for name, value := range map[string]any{
-		bpf.FlowVarSlot: v.slot, bpf.FlowVarConntrackNetns: v.conntrackNetNS, bpf.FlowVarConntrack: ask,
+		bpf.FlowVarSlot:           v.slot,
+		bpf.FlowVarConntrackNetns: v.conntrackNetNS,
+		bpf.FlowVarConntrack:      flag(s.conntrack),
+		bpf.FlowVarCached:         flag(s.flush != nil),
 	} {
 		if err := spec.Variables[name].Set(value); err != nil {
 			return fmt.Errorf("setting %s in the flow program: %w", name, err)
@@ -155,6 +177,8 @@ func (s *Set) load(into any, v variables) error {
 	return spec.LoadAndAssign(into, &ebpf.CollectionOptions{
 		Cache: s.cache,
 		MapReplacements: map[string]*ebpf.Map{
+			bpf.FlowMapCache4:     s.Cache4,
+			bpf.FlowMapCache6:     s.Cache6,
 			bpf.FlowMapCalls:      s.Calls,
 			bpf.FlowMapEvents:     s.Events,
 			bpf.FlowMapFlows4:     s.Flows4,
@@ -166,6 +190,13 @@ func (s *Set) load(into any, v variables) error {
 			bpf.FlowMapShared:     s.Shared,
 		},
 	})
+}
+
+func flag(on bool) uint8 {
+	if on {
+		return 1
+	}
+	return 0
 }
 
 // Clock reads the kernel's tick counter, the low 32 bits of its jiffies.

@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * A few flows of each CPU, counted without a look-up in the flow map and
+ * without atomics: a packet whose flow is in its place here costs a compare and
+ * an add. What is counted here is added to the flow map when another flow takes
+ * the place, and by flow_flush, which user space runs on each CPU before it
+ * reads the map. Both run with softirqs off, so nothing comes between.
+ *
+ * A flow's state, its beginning and its end are never here: packets with SYN,
+ * FIN or RST, and any that would set a bit, go to the map.
+ */
+#ifndef NETCINCH_CACHE_H
+#define NETCINCH_CACHE_H
+
+#include "flow.h"
+#include "maps.h"
+#include "sighting.h"
+#include "spill.h"
+
+#define CACHE_BITS     8
+#define CACHE_SLOTS    (1 << CACHE_BITS)
+#define CACHE_PATIENCE 16 /* ticks without a packet after which a flow loses its place */
+
+struct cached4 {
+	struct key4 key; /* slot_protocol 0: vacant */
+	__u64 tx;	 /* not yet in the flow map */
+	__u64 rx;
+	__u32 state; /* bits known to be set in the flow map, without FIN and RST */
+	__u32 last;
+};
+
+struct cached6 {
+	struct key6 key;
+	__u64 tx;
+	__u64 rx;
+	__u32 state;
+	__u32 last;
+};
+
+/* Only the programs use them. A flow that finds no place is counted in the map. */
+MAP(cache4, BPF_MAP_TYPE_PERCPU_ARRAY, __u32, struct cached4, CACHE_SLOTS);
+MAP(cache6, BPF_MAP_TYPE_PERCPU_ARRAY, __u32, struct cached6, CACHE_SLOTS);
+
+static __always_inline __u32 place(__u32 mixed)
+{
+	return (mixed * 0x9e3779b1U) >> (32 - CACHE_BITS);
+}
+
+static __always_inline __u32 place4(const struct key4 *key)
+{
+	return place(key->remote ^ ((__u32)key->local_port << 16 | key->remote_port) ^
+		     key->slot_protocol);
+}
+
+static __always_inline __u32 place6(const struct key6 *key)
+{
+	return place(key->remote[3] ^ ((__u32)key->local_port << 16 | key->remote_port) ^
+		     key->slot_protocol);
+}
+
+static __always_inline int is4(const struct cached4 *c, const struct key4 *key)
+{
+	const __u64 *a = (const __u64 *)&c->key, *b = (const __u64 *)key;
+
+	return a[0] == b[0] && a[1] == b[1];
+}
+
+static __always_inline int is6(const struct cached6 *c, const struct key6 *key)
+{
+	const __u64 *a = (const __u64 *)&c->key, *b = (const __u64 *)key;
+
+	return a[0] == b[0] && a[1] == b[1] && a[2] == b[2] && a[3] == b[3] && a[4] == b[4];
+}
+
+/* Says whether a flow may have this place. */
+static __always_inline int is_free(__u32 slot_protocol, __u32 last)
+{
+	return !slot_protocol || (__u32)bpf_jiffies64() - last > CACHE_PATIENCE;
+}
+
+/* Adds to a flow what was counted here. */
+static __always_inline void settle(struct flow *flow, __u64 tx, __u64 rx, __u32 last)
+{
+	if (tx)
+		__sync_fetch_and_add(&flow->tx, tx);
+	if (rx)
+		__sync_fetch_and_add(&flow->rx, rx);
+	if ((__s32)(last - flow->last) > 0)
+		flow->last = last;
+}
+
+/* As above, for a flow that has meanwhile left the map: it is entered anew. */
+static __always_inline void reenter(struct flow *flow, __u64 tx, __u64 rx, __u32 state, __u32 last)
+{
+	flow->tx = tx;
+	flow->rx = rx;
+	flow->state = state & ~(ASKED_CONNTRACK | DEST_REWRITTEN | SOURCE_REWRITTEN);
+	flow->first = flow->last = last;
+}
+
+/* Clears a place, after its counts have gone to the flow map. */
+__noinline int settle4(struct cached4 *c)
+{
+	struct flow4 fresh = {};
+
+	if (!c || !c->key.slot_protocol)
+		return 0;
+	struct flow4 *value = bpf_map_lookup_elem(&flows4, &c->key);
+	if (value) {
+		settle(&value->flow, c->tx, c->rx, c->last);
+	} else if (c->tx || c->rx) {
+		reenter(&fresh.flow, c->tx, c->rx, c->state, c->last);
+		if (bpf_map_update_elem(&flows4, &c->key, &fresh, BPF_NOEXIST))
+			spill4(&c->key, &fresh);
+	}
+	c->key.slot_protocol = 0;
+	c->tx = 0;
+	c->rx = 0;
+	return 0;
+}
+
+__noinline int settle6(struct cached6 *c)
+{
+	struct flow6 fresh = {};
+
+	if (!c || !c->key.slot_protocol)
+		return 0;
+	struct flow6 *value = bpf_map_lookup_elem(&flows6, &c->key);
+	if (value) {
+		settle(&value->flow, c->tx, c->rx, c->last);
+	} else if (c->tx || c->rx) {
+		reenter(&fresh.flow, c->tx, c->rx, c->state, c->last);
+		if (bpf_map_update_elem(&flows6, &c->key, &fresh, BPF_NOEXIST))
+			spill6(&c->key, &fresh);
+	}
+	c->key.slot_protocol = 0;
+	c->tx = 0;
+	c->rx = 0;
+	return 0;
+}
+
+/* Settles one place of this CPU, in both caches. */
+static long settle_place(__u32 at, void *unused)
+{
+	struct cached4 *c4 = bpf_map_lookup_elem(&cache4, &at);
+	struct cached6 *c6 = bpf_map_lookup_elem(&cache6, &at);
+
+	if (c4 && c4->key.slot_protocol)
+		settle4(c4);
+	if (c6 && c6->key.slot_protocol)
+		settle6(c6);
+	return 0;
+}
+
+#endif

@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build linux
+
+package bpf
+
+import (
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// pending counts the flows that have their place in a CPU's cache.
+func (l *loaded) pending(t *testing.T) (flows int, packets uint64) {
+	t.Helper()
+	for i := range l.Cache4.MaxEntries() {
+		var c4 []FlowCached4
+		var c6 []FlowCached6
+		if err := l.Cache4.Lookup(i, &c4); err != nil {
+			t.Fatal(err)
+		}
+		if err := l.Cache6.Lookup(i, &c6); err != nil {
+			t.Fatal(err)
+		}
+		for cpu := range c4 {
+			if c4[cpu].Key.SlotProtocol != 0 {
+				flows, packets = flows+1, packets+unpack(c4[cpu].Tx).packets+unpack(c4[cpu].Rx).packets
+			}
+			if c6[cpu].Key.SlotProtocol != 0 {
+				flows, packets = flows+1, packets+unpack(c6[cpu].Tx).packets+unpack(c6[cpu].Rx).packets
+			}
+		}
+	}
+	return flows, packets
+}
+
+// TestCache counts an established flow by CPU, and settles it to the last byte.
+func TestCache(t *testing.T) {
+	forBoth(t, func(t *testing.T, e ends) {
+		l := load(t, testSlot, 64, 0)
+		l.run(t, l.FlowEgress, e.to(tcp, syn, 0).ethernet())
+		l.run(t, l.FlowIngress, e.back(tcp, syn|ack, 0).ethernet())
+		for range 10 {
+			l.run(t, l.FlowEgress, e.to(tcp, ack, 100).ethernet())
+			l.run(t, l.FlowIngress, e.back(tcp, ack, 10).ethernet())
+		}
+		// One packet each way has to set a bit of the flow's state.
+		if flows, packets := l.pending(t); flows != 1 || packets < 17 {
+			t.Errorf("%d flows with %d packets in the cache: want 1 with nearly all of 20", flows, packets)
+		}
+		h := e.header + 20
+		want := []entry{{
+			e.pod.String(), e.far.String(), tcp, count{11, 11*h + 1000}, count{11, 11*h + 100},
+			startedLocal | sent | received, 1, syn | ack, syn | ack,
+		}}
+		for range 2 { // a second flush adds nothing
+			if diff := cmp.Diff(want, l.entries(t), cmp.AllowUnexported(entry{}, count{})); diff != "" {
+				t.Error(diff)
+			}
+		}
+		if flows, _ := l.pending(t); flows != 0 {
+			t.Errorf("%d flows in the cache after a flush", flows)
+		}
+	})
+}
+
+// TestCacheOfAFlowThatLeft deletes a flow from the map while it has counts in
+// the cache: they come back as a flow.
+func TestCacheOfAFlowThatLeft(t *testing.T) {
+	forBoth(t, func(t *testing.T, e ends) {
+		l := load(t, testSlot, 64, 0)
+		for range 5 {
+			l.run(t, l.FlowEgress, e.to(udp, 0, 10).ethernet())
+		}
+		var k4 FlowKey4
+		var k6 FlowKey6
+		if l.Flows4.NextKey(nil, &k4) == nil {
+			if err := l.Flows4.Delete(k4); err != nil {
+				t.Fatal(err)
+			}
+		} else if err := l.Flows6.NextKey(nil, &k6); err != nil {
+			t.Fatal(err)
+		} else if err := l.Flows6.Delete(k6); err != nil {
+			t.Fatal(err)
+		}
+		_, packets := l.pending(t)
+		got := l.entries(t)
+		if packets == 0 || len(got) != 1 || got[0].tx != (count{packets, packets * (e.header + 18)}) ||
+			got[0].opened != 0 || got[0].local != e.pod.String() {
+			t.Errorf("got %+v: want the %d packets that were in the cache", got, packets)
+		}
+	})
+}
+
+// TestCacheCrowded has many flows compete for the places: every packet counts.
+func TestCacheCrowded(t *testing.T) {
+	forBoth(t, func(t *testing.T, e ends) {
+		const flows, turns = 1500, 4
+		l := load(t, testSlot, 2048, 0)
+		for range turns {
+			for i := range flows {
+				p := e.numbered(udp, i)
+				l.run(t, l.FlowEgress, p.ethernet())
+			}
+		}
+		got := l.entries(t)
+		if len(got) != flows {
+			t.Fatalf("%d flows: want %d", len(got), flows)
+		}
+		for _, f := range got {
+			if f.tx != (count{turns, turns * (e.header + 18)}) || f.opened != 1 {
+				t.Fatalf("%+v: want %d packets", f, turns)
+			}
+		}
+	})
+}
