@@ -36,7 +36,7 @@ func (p *portName) UnmarshalJSON(text []byte) error {
 		return nil
 	}
 	if err := json.Unmarshal(text, &n); err != nil {
-		return fmt.Errorf("want a number or a name, got %s", text)
+		return wrong("port", "want a number or a name, got %s", text)
 	}
 	*p = portName(n)
 	return nil
@@ -201,8 +201,8 @@ func orNone(list []string) string {
 }
 
 // ask answers a question. Where it is about workloads, every pair of their
-// pods is asked for; where the answers differ, the one that denies is given,
-// and that they differ is among the uncertainties.
+// pods is asked for; where the answers differ, one that denies is given, and
+// that they differ is among the uncertainties.
 func (j *judge) ask(q question) (answer, error) {
 	protocol := flow.TCP
 	if q.Protocol != "" {
@@ -219,39 +219,61 @@ func (j *judge) ask(q question) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	var verdict *policy.Verdict
-	var allowed, denied string
-	pairs := 0
-	var portErr error
-	analyze.Pairs(from, to, func(from, to policy.Peer) {
-		port, err := q.port(protocol, to)
-		if err != nil {
-			portErr = err
-			return
-		}
-		pairs++
-		v := j.engine.Check(policy.Connection{From: from, To: to, Protocol: protocol, Port: port, ICMPType: -1, ICMPCode: -1})
-		pair := peerText(from) + " → " + peerText(to)
-		if v.Allowed {
-			allowed = pair
-		} else {
-			denied = pair
-		}
-		if verdict == nil || verdict.Allowed && !v.Allowed {
-			verdict = &v
-		}
-	})
-	switch {
-	case portErr != nil:
-		return answer{}, portErr
-	case pairs == 0:
+	pairs := pairsOf(from, to)
+	if len(pairs) == 0 {
 		return answer{}, wrong("to", "%s and %s have no address family in common", q.From, q.To)
 	}
-	a := j.answer(*verdict)
-	if allowed != "" && denied != "" {
-		a.Uncertain = append(a.Uncertain, fmt.Sprintf("the pods differ: %s is allowed, %s is denied; ask for pods", allowed, denied))
+	var p poll
+	for _, pair := range pairs {
+		port, err := q.port(protocol, pair[1])
+		if err != nil {
+			return answer{}, err
+		}
+		p.add(pair, j.engine.Check(policy.Connection{From: pair[0], To: pair[1], Protocol: protocol, Port: port, ICMPType: -1, ICMPCode: -1}))
+	}
+	a := j.answer(p.verdict)
+	if p.allowed != "" && p.denied != "" {
+		a.Uncertain = append(a.Uncertain, fmt.Sprintf("the pods differ: %s is allowed, %s is denied; ask for pods", p.allowed, p.denied))
+	}
+	if pod := pairs[0][0].Pod; pod != nil && pod.Template && pod == pairs[0][1].Pod {
+		a.Uncertain = append(a.Uncertain, "both ends are the one pod that stands in for "+q.From+"; another replica of it may be judged otherwise")
 	}
 	return a, nil
+}
+
+// poll gathers the answers for the pairs of pods of one question.
+type poll struct {
+	verdict         policy.Verdict // the first, or the first that denies
+	allowed, denied string         // a pair each
+}
+
+func (p *poll) add(pair [2]policy.Peer, v policy.Verdict) {
+	text := peerText(pair[0]) + " → " + peerText(pair[1])
+	switch {
+	case v.Allowed && p.allowed == "" && p.denied == "":
+		p.allowed, p.verdict = text, v
+	case v.Allowed && p.allowed == "":
+		p.allowed = text
+	case !v.Allowed && p.denied == "":
+		p.denied, p.verdict = text, v
+	}
+}
+
+// pairsOf gives the pairs that can talk. A pod and itself are one only where
+// there is no other: within a workload, other replicas are meant.
+func pairsOf(from, to []policy.Peer) [][2]policy.Peer {
+	var pairs, own [][2]policy.Peer
+	analyze.Pairs(from, to, func(from, to policy.Peer) {
+		if from.Pod != nil && from.Pod == to.Pod {
+			own = append(own, [2]policy.Peer{from, to})
+		} else {
+			pairs = append(pairs, [2]policy.Peer{from, to})
+		}
+	})
+	if len(pairs) == 0 {
+		return own
+	}
+	return pairs
 }
 
 func peerText(p policy.Peer) string {

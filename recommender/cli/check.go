@@ -218,14 +218,26 @@ func (c *check) answerLine(ctx context.Context, ask asker, text []byte) (answer,
 	d := json.NewDecoder(bytes.NewReader(text))
 	d.DisallowUnknownFields()
 	if err := d.Decode(&q); err != nil {
-		var te *json.UnmarshalTypeError
-		if errors.As(err, &te) && te.Field != "" {
-			return answer{}, fmt.Errorf("%s: want text, got %s", te.Field, te.Value)
-		}
-		return answer{}, fmt.Errorf("is not a question: %w; want {\"from\":…,\"to\":…,\"port\":…,\"protocol\":…}", err)
+		return answer{}, notAQuestion(err)
 	}
 	if d.More() {
 		return answer{}, errors.New("is more than one question; write one a line")
 	}
 	return ask(ctx, q)
+}
+
+// notAQuestion turns an error of encoding/json into one that names the field.
+func notAQuestion(err error) error {
+	var te *json.UnmarshalTypeError
+	var fe *fieldError
+	unknown, isUnknown := strings.CutPrefix(err.Error(), "json: unknown field ")
+	switch {
+	case errors.As(err, &fe):
+		return fe
+	case errors.As(err, &te) && te.Field != "":
+		return wrong(te.Field, "want text, got %s", te.Value)
+	case isUnknown:
+		return wrong(strings.Trim(unknown, `"`), "unknown field; a question has from, to, port and protocol")
+	}
+	return fmt.Errorf("is not a question: %w; want {\"from\":…,\"to\":…,\"port\":…,\"protocol\":…}", err)
 }

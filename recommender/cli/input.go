@@ -3,10 +3,12 @@
 package cli
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -27,7 +29,6 @@ type input struct {
 	fallback  string // namespace of manifests that name none
 	strict    bool
 	learning  time.Duration
-	problems  []cluster.Problem // all that were found, told of or not
 }
 
 func (in *input) manifestFlags(cmd *cobra.Command) {
@@ -74,7 +75,9 @@ func (in *input) loadFrom(env *Env, paths []string) (*cluster.Snapshot, *policy.
 
 // tell prints problems as warnings, or with --strict as errors that end the command.
 func (in *input) tell(env *Env, problems []cluster.Problem) error {
-	in.problems = append(in.problems, problems...)
+	slices.SortStableFunc(problems, func(a, b cluster.Problem) int {
+		return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line))
+	})
 	word := "warning"
 	if in.strict {
 		word = "error"

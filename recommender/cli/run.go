@@ -125,7 +125,6 @@ Exit status: 0 fine, 1 findings where --fail-on asks, 2 usage or input error,
   netcinch recommend -f manifests/ --flows flows.jsonl -o yaml | kubectl apply -f -`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
-		Args:          cobra.NoArgs,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	if filepath.Base(env.Args[0]) == "kubectl-netcinch" {

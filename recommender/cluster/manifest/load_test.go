@@ -78,7 +78,7 @@ func TestProblems(t *testing.T) {
 		{"no kind", "# a comment\napiVersion: v1\nmetadata: {name: p}\n", `2 kind: the object has no kind; add it`},
 		{"neither", "a: 1\n", `1 apiVersion: is not a Kubernetes object: it has no apiVersion and no kind; add them, or do not pass the file`},
 		{"no name", "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata:\n  namespace: x\n", `3 metadata.name: the object has no name; add one; NetworkPolicy x/ is left out`},
-		{"no namespace", "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata:\n  name: p\n", `3 metadata.namespace: the object has no namespace; add it, or say which one is meant (--namespace); NetworkPolicy p is left out`},
+		{"no namespace", "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata:\n  name: p\n", `3 metadata.namespace: the object has no namespace; add it, or say which one is meant (--default-namespace); NetworkPolicy p is left out`},
 		{"unknown kind", "apiVersion: networking.k8s.io/v1\nkind: NetworkPolcy\nmetadata: {name: p, namespace: x}\n", `2 kind: unknown kind NetworkPolcy in apiVersion networking.k8s.io/v1; correct its name, or take it out; NetworkPolcy x/p is left out`},
 		{"old version", "apiVersion: extensions/v1beta1\nkind: NetworkPolicy\nmetadata: {name: p, namespace: x}\n", `2 kind: NetworkPolicy of apiVersion extensions/v1beta1 is not understood; write it as networking.k8s.io/v1 or projectcalico.org/v3; NetworkPolicy x/p is left out`},
 		{"old Deployment", "apiVersion: apps/v1beta2\nkind: Deployment\nmetadata: {name: p, namespace: x}\n", `2 kind: Deployment of apiVersion apps/v1beta2 is not understood; write it as apps/v1; Deployment x/p is left out`},

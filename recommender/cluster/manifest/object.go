@@ -146,7 +146,7 @@ func (r *reader) known(n *yaml.Node, in nesting, ref cluster.Ref, k cluster.Kind
 	case typed.GetName() == "":
 		d.faults = append(d.faults, fault{field: "metadata.name", message: "the object has no name; add one"})
 	case k.Namespaced && typed.GetNamespace() == "":
-		d.faults = append(d.faults, fault{field: "metadata.namespace", message: "the object has no namespace; add it, or say which one is meant (--namespace)"})
+		d.faults = append(d.faults, fault{field: "metadata.namespace", message: "the object has no namespace; add it, or say which one is meant (--default-namespace)"})
 	default:
 		d.faults = check(typed)
 	}
