@@ -460,6 +460,10 @@ export interface components {
             /** @description A policy selects it for egress. */
             isolatedEgress: boolean;
             hostNetwork?: boolean;
+            /** @description Unseen edges that are folded away inside it. */
+            unseen?: number;
+            /** @description Denied edges that are folded away inside it. */
+            denied?: number;
         };
         GraphEdge: {
             /** @description An edge id where the state is not unused and nothing is folded. */
@@ -469,6 +473,8 @@ export interface components {
             protocol: string;
             /** @description 0 where the protocol has no ports or several edges are folded. */
             port: number;
+            /** @description Where it is more than one port: TCP 8000-8100, any port. */
+            portText?: string;
             state: components["schemas"]["EdgeState"];
             /** @description Denied by policy or dropped */
             denied: boolean;
@@ -560,6 +566,8 @@ export interface components {
             risky: string;
             /** @description Recommendations keep this edge. */
             teaches: boolean;
+            /** @description Windows in which it was seen. */
+            bins: number;
             /**
              * @description Infrastructure that a switch folds away.
              * @enum {string}
@@ -577,7 +585,7 @@ export interface components {
                 end: string;
                 counters: components["schemas"]["Counters"];
                 /** @description Connections of them that were refused, unanswered or dropped. */
-                denied: number;
+                failed: number;
             }[];
             /** @description The lines of the manifests that decided. */
             excerpts: components["schemas"]["Excerpt"][];
@@ -902,7 +910,9 @@ export interface components {
             node: string;
             /** @description A batch of this node is stored. */
             agent: boolean;
-            windows: number;
+            batches: number;
+            /** @description Sum of its windows. */
+            coveredSeconds: number;
             podsKnown: number;
             podsWatched: number;
             attachMode?: string;
@@ -922,6 +932,8 @@ export interface components {
             unparsed: number;
             detached: number;
             spoolOverflow: number;
+            /** @description Edges that the recommender would not take. */
+            refused: number;
         };
         InputProblem: {
             file?: string;

@@ -24,16 +24,25 @@ export function columns(series: Series): [number[], number[], number[]] {
     }
     at.push(start);
     all.push(w.counters.connections);
-    bad.push(w.denied);
+    bad.push(w.failed);
     end = start + size;
   }
   return [at, all, bad];
 }
 
-const colour = (name: string) => getComputedStyle(document.documentElement).getPropertyValue(name).trim() || '#888';
+/** A colour of the style sheet as a canvas takes it: resolved for light or dark. */
+function colour(name: string, at: HTMLElement): string {
+  const probe = document.createElement('i');
+  probe.style.color = `var(${name})`;
+  at.append(probe);
+  const resolved = getComputedStyle(probe).color;
+  probe.remove();
+  return resolved;
+}
 
-function options(width: number): uPlot.Options {
-  const axis = { stroke: colour('--text-3'), grid: { stroke: colour('--line'), width: 1 }, ticks: { show: false }, font: '11px Inter Variable, sans-serif' };
+function options(at: HTMLElement): uPlot.Options {
+  const width = at.clientWidth;
+  const axis = { stroke: colour('--text-3', at), grid: { stroke: colour('--line', at), width: 1 }, ticks: { show: false }, font: '11px Inter Variable, sans-serif' };
   const step = uPlot.paths.stepped?.({ align: 1 });
   const paths = step ? { paths: step } : {};
   return {
@@ -49,8 +58,8 @@ function options(width: number): uPlot.Options {
     ],
     series: [
       {},
-      { label: 'connections', stroke: colour('--accent'), fill: colour('--accent-soft'), width: 1.5, points: { show: false }, ...paths },
-      { label: 'not answered', stroke: colour('--state-denied'), width: 1.5, points: { show: false }, ...paths },
+      { label: 'connections', stroke: colour('--accent', at), fill: colour('--accent-soft', at), width: 1.5, points: { show: false }, ...paths },
+      { label: 'not answered', stroke: colour('--state-denied', at), width: 1.5, points: { show: false }, ...paths },
     ],
   };
 }
@@ -63,7 +72,7 @@ export function Chart({ series }: { series: Series }) {
   useEffect(() => {
     const element = box.current;
     if (!element || series.length === 0) return;
-    const plot = new uPlot(options(element.clientWidth), columns(series), element);
+    const plot = new uPlot(options(element), columns(series), element);
     const observer = new ResizeObserver(() => plot.setSize({ width: element.clientWidth, height: 132 }));
     observer.observe(element);
     return () => {

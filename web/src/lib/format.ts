@@ -78,5 +78,5 @@ export function partyId(p: Party): string {
   return p.kind === 'node' ? `node:${p.name}` : `outside:${p.dns ?? p.ip}`;
 }
 
-export const portText = (protocol: string, port: number) =>
-  port ? `${protocol} ${port}` : protocol;
+export const portText = (protocol: string, port: number, text?: string) =>
+  text ?? (port ? `${protocol} ${port}` : protocol);

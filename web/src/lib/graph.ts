@@ -76,11 +76,16 @@ function matcher(graph: Graph, text: string) {
 }
 
 export function portsLabel(edges: GraphEdge[]): string {
-  const names = [...new Set(edges.map((e) => (e.port ? portName(e) : e.protocol)))];
+  const names = [...new Set(edges.map(portName))];
   return names.length <= 3 ? names.join(', ') : `${names.slice(0, 2).join(', ')} +${names.length - 2}`;
 }
 
-const portName = (e: GraphEdge) => (e.protocol === 'TCP' ? String(e.port) : `${e.port}/${e.protocol}`);
+/** A port as short as it is clear: 5432, 53/UDP, ICMP, "any port". */
+export function portName(e: GraphEdge): string {
+  if (e.portText) return e.portText.replace(/^TCP /, '');
+  if (!e.port) return e.protocol;
+  return e.protocol === 'TCP' ? String(e.port) : `${e.port}/${e.protocol}`;
+}
 
 function bundle(edges: GraphEdge[]): Bundle[] {
   const bundles = new Map<string, Bundle>();

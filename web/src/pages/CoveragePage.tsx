@@ -14,6 +14,7 @@ const lossWords: Record<keyof Losses, string> = {
   unparsed: 'packets whose headers could not be read',
   detached: 'interfaces that could not be watched',
   spoolOverflow: 'batches thrown away because the spool was full',
+  refused: 'edges that the recommender would not take',
 };
 
 const lossKeys = Object.keys(lossWords) as (keyof Losses)[];
@@ -35,15 +36,19 @@ function Tiles({ data, status }: { data: Coverage; status: Status | undefined })
   const learning = status?.learning;
   return (
     <div className="tiles">
-      <Tile name="Watched" value={percent(data.share)} tone={data.share < 0.95 ? 'warn' : 'good'}>
-        of pods, nodes and time without a loss
-      </Tile>
-      <Tile name="Agents" value={`${agents} of ${data.nodes.length}`} tone={agents < data.nodes.length ? 'warn' : 'good'}>
-        nodes report
-      </Tile>
-      <Tile name="Lost" value={count(total)} tone={total > 0 ? 'warn' : 'good'}>
-        {total > 0 ? 'counted below, by cause' : 'nothing was dropped on the way'}
-      </Tile>
+      {data.nodes.length > 0 && (
+        <>
+          <Tile name="Watched" value={percent(data.share)} tone={data.share < 0.95 ? 'warn' : 'good'}>
+            of pods, nodes and time
+          </Tile>
+          <Tile name="Agents" value={`${agents} of ${data.nodes.length}`} tone={agents < data.nodes.length ? 'warn' : 'good'}>
+            {agents === 1 && data.nodes.length === 1 ? 'the one node reports' : 'nodes report'}
+          </Tile>
+          <Tile name="Lost" value={count(total)} tone={total > 0 ? 'warn' : 'good'}>
+            {total > 0 ? 'counted below, by cause' : 'nothing was dropped on the way'}
+          </Tile>
+        </>
+      )}
       {learning && (
         <Tile name="Learning" value={learning.active ? 'on' : 'over'}>
           {learning.until ? (
@@ -70,7 +75,7 @@ function Nodes({ data }: { data: Coverage }) {
             <th>Node</th>
             <th>Agent</th>
             <th className="number">Pods watched</th>
-            <th className="number">Windows</th>
+            <th className="number">Batches</th>
             <th>Attached</th>
             <th className="number">Lost</th>
             <th>Last batch</th>
@@ -84,7 +89,7 @@ function Nodes({ data }: { data: Coverage }) {
               </td>
               <td>{n.agent ? <span className="chip" data-ready="ready"><b aria-hidden="true">●</b> Reports</span> : <span className="chip" data-ready="silent"><b aria-hidden="true">○</b> Silent</span>}</td>
               <td className="number">{n.agent ? `${n.podsWatched} of ${n.podsKnown}` : '–'}</td>
-              <td className="number">{count(n.windows)}</td>
+              <td className="number">{count(n.batches)}</td>
               <td>
                 {n.attachMode ? <code>{n.attachMode}</code> : '–'}
                 {n.missing.length > 0 && <span className="note"> without {n.missing.join(', ')}</span>}

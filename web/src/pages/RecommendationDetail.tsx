@@ -61,6 +61,8 @@ function Proof({ proof }: { proof: Recommendation['proof'] }) {
 }
 
 function Ready({ item }: { item: Recommendation }) {
+  const said = new Set(item.changes.map((c) => c.text));
+  const evidence = item.evidence.filter((text) => !said.has(text.replace(/\.$/, '')));
   return (
     <section className="ready">
       <h3>How far to trust it</h3>
@@ -82,9 +84,9 @@ function Ready({ item }: { item: Recommendation }) {
           </li>
         ))}
       </ul>
-      {item.evidence.length > 0 && (
+      {evidence.length > 0 && (
         <ul className="evidence">
-          {item.evidence.map((text) => (
+          {evidence.map((text) => (
             <li key={text}>{text}</li>
           ))}
         </ul>

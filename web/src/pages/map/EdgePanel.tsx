@@ -104,7 +104,7 @@ export function EdgePanel({ id }: { id: string }) {
 export function UnusedPanel({ edge, from, to, status }: { edge: GraphEdge; from: string; to: string; status: Status | undefined }) {
   return (
     <div data-testid="evidence">
-      <Title from={from} to={to} port={portText(edge.protocol, edge.port)} />
+      <Title from={from} to={to} port={portText(edge.protocol, edge.port, edge.portText)} />
       <StateChip state="unused" />
       <p className="callout" data-state="unused">
         <b>Allowed, and nobody used it</b> in the time looked at.
@@ -145,14 +145,14 @@ export function BundlePanel({ bundle, names, status }: { bundle: Bundle; names: 
       <Title from={names(bundle.source)} to={names(bundle.target)} port={bundle.label} />
       <StateChip state={bundle.state} denied={bundle.denied} risky={bundle.risky} />
       <section>
-        <h3>{plural(bundle.edges.length, 'port')}</h3>
+        <h3>{plural(bundle.edges.length, 'edge')}</h3>
         <ul className="rows">
           {bundle.edges.map((e) =>
             e.state === 'unused' ? (
               <li key={e.id} className="row">
                 <Sign state={e.state} />
                 <div>
-                  <code>{portText(e.protocol, e.port)}</code>
+                  <code>{portText(e.protocol, e.port, e.portText)}</code>
                   <div className="quiet">{e.text}</div>
                 </div>
               </li>
@@ -160,7 +160,7 @@ export function BundlePanel({ bundle, names, status }: { bundle: Bundle; names: 
               <li key={e.id}>
                 <button type="button" className="row" onClick={() => select({ kind: 'edge', id: e.id })}>
                   <Sign state={e.state} denied={e.denied} />
-                  <code>{portText(e.protocol, e.port)}</code>
+                  <code>{portText(e.protocol, e.port, e.portText)}</code>
                   <span className="quiet">{plural(e.connections, 'connection')}</span>
                 </button>
               </li>

@@ -68,7 +68,7 @@ export function EdgeTable({ bundles, names }: { bundles: Bundle[]; names: Names 
               <div className="path to">→ {names(e.target)}</div>
             </Cell>
             <Cell>
-              <code>{portText(e.protocol, e.port)}</code>
+              <code>{portText(e.protocol, e.port, e.portText)}</code>
             </Cell>
             <Cell className="number">{e.state === 'unused' ? '–' : short(e.connections)}</Cell>
           </Row>

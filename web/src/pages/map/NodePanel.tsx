@@ -24,7 +24,7 @@ function EdgeRows({ title, edges, other, names }: { title: string; edges: GraphE
             >
               <Sign state={e.state} denied={e.denied} />
               <span className="row-main">{names(e[other])}</span>
-              <code>{portText(e.protocol, e.port)}</code>
+              <code>{portText(e.protocol, e.port, e.portText)}</code>
               <span className="quiet number">{e.state === 'unused' ? '–' : short(e.connections)}</span>
             </button>
           </li>
