@@ -5,6 +5,7 @@ package analyze
 import (
 	"fmt"
 	"maps"
+	"net/netip"
 	"slices"
 
 	"github.com/netcinch/netcinch/recommender/cluster"
@@ -33,6 +34,9 @@ type Need struct {
 func (x *Index) Ends(p Party, limit int) []policy.Peer {
 	switch p.Kind {
 	case PartyWorkload:
+		if x.onHost(p) {
+			return x.hostEnds(p)
+		}
 		var peers []policy.Peer
 		for _, pod := range distinct(x.pods[p.Workload()], limit) {
 			peers = append(peers, policy.Peer{Pod: pod})
@@ -55,6 +59,31 @@ func (x *Index) Ends(p Party, limit int) []policy.Peer {
 		}
 	}
 	return nil
+}
+
+// hostEnds gives the addresses of the nodes that a hostNetwork workload runs
+// on: policies see the node. Where none is known its pods stand for them.
+func (x *Index) hostEnds(p Party) []policy.Peer {
+	var peers []policy.Peer
+	seen := map[netip.Addr]bool{}
+	for _, pod := range x.pods[p.Workload()] {
+		addrs := slices.Clone(pod.IPs)
+		if n := x.nodes[pod.Node]; n != nil {
+			addrs = append(addrs, n.Addresses...)
+		}
+		for _, a := range addrs {
+			if !seen[a] {
+				seen[a] = true
+				peers = append(peers, policy.Peer{Addr: a})
+			}
+		}
+	}
+	if len(peers) == 0 {
+		for _, pod := range x.pods[p.Workload()] {
+			peers = append(peers, policy.Peer{Pod: pod})
+		}
+	}
+	return peers
 }
 
 // distinct orders pods so that those that differ in what selectors see come

@@ -15,9 +15,9 @@ import (
 	"github.com/netcinch/netcinch/recommender/policy"
 )
 
-// maxRounds bounds how often demands are moved from atoms that turned out to be
-// superfluous; each round moves at least one, once.
-const maxRounds = 64
+// maxMoves bounds how many demands are moved from atoms that turned out to be
+// superfluous. Each is moved once at most.
+const maxMoves = 1000
 
 // Build makes every recommendation that the evidence supports, proves each, and
 // withholds what it cannot prove. The result is sorted by namespace and policy.
@@ -26,44 +26,71 @@ func Build(in Input) ([]Recommendation, error) {
 		return nil, errors.New("recommending: no snapshot or no analysis was given")
 	}
 	w := newWorld(in)
-	fresh := w.freshPolicies()
-	moved := moves{}
-	var all []Recommendation
-	for range maxRounds {
-		tight, o := w.tightenings(moved)
-		all = append(tight, slices.Clone(fresh)...)
-		if !o.reassign(all, moved) {
-			break
-		}
-	}
-	w.settle(all)
+	all := w.search()
 	slices.SortStableFunc(all, func(a, b Recommendation) int {
 		return cmp.Or(cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Policy.Name, b.Policy.Name), cmp.Compare(a.Policy.Kind, b.Policy.Kind), cmp.Compare(a.ID, b.ID))
 	})
 	return all, nil
 }
 
-// settle proves what is offered, alone and together, until what is left holds.
-func (w *world) settle(all []Recommendation) {
-	objects := decodeAll(all)
+// search looks for a set of recommendations that all hold, together and one by
+// one. Where one fails its policy stays as it is, which others may then lean
+// on, so the search begins again without it.
+func (w *world) search() []Recommendation {
+	fresh := w.freshPolicies()
+	moved := moves{}
+	frozen := map[string]bool{}
+	var withheld []Recommendation
 	for {
-		offered := standing(all)
-		together := w.together(offered, objects)
-		for _, r := range offered {
-			w.prove(r, objects[r.ID], together)
-		}
-		w.proveNeeded(offered, together)
-		dropped := false
-		for _, r := range offered {
-			if !r.Proof.Holds {
-				r.withhold("the proof fails: " + r.Proof.failure())
-				dropped = true
+		tight, o := w.tightenings(moved, frozen)
+		all := tight
+		for _, r := range fresh {
+			if !frozen[r.ID] {
+				all = append(all, r)
 			}
 		}
-		if !dropped {
-			return
+		if len(moved) < maxMoves && o.reassign(all, moved) {
+			continue
+		}
+		failed := w.proveAll(all)
+		if len(failed) == 0 {
+			return append(all, withheld...)
+		}
+		for _, r := range failed {
+			frozen[r.ID] = true
+			withheld = append(withheld, *r)
 		}
 	}
+}
+
+// proveAll proves what is offered and withholds what fails, which it returns.
+// Failures that are a policy's own come first: what fails only because of
+// others may hold once those are gone.
+func (w *world) proveAll(all []Recommendation) []*Recommendation {
+	objects := decodeAll(all)
+	offered := standing(all)
+	together := w.together(offered, objects)
+	for _, r := range offered {
+		w.prove(r, objects[r.ID], together)
+	}
+	failed := w.failing(offered)
+	if len(failed) == 0 {
+		w.proveNeeded(offered, together)
+		failed = w.failing(offered)
+	}
+	return failed
+}
+
+// failing withholds what does not hold.
+func (w *world) failing(offered []*Recommendation) []*Recommendation {
+	var failed []*Recommendation
+	for _, r := range offered {
+		if !r.Proof.Holds {
+			r.withhold("the proof fails: " + r.Proof.failure())
+			failed = append(failed, r)
+		}
+	}
+	return failed
 }
 
 // decodeAll reads back what is offered; what the API server would not take is
@@ -102,7 +129,10 @@ func standing(all []Recommendation) []*Recommendation {
 	return out
 }
 
+var debugAfter = map[string]string{}
+
 func (r *Recommendation) withhold(why string) {
+	debugAfter[r.ID] = r.Diff
 	r.Withheld, r.After, r.Diff = why, "", ""
 }
 

@@ -164,37 +164,57 @@ func (f *fresh) collect() {
 			continue
 		}
 		if b := f.books[policy.Ingress]; b != nil && mine[e.Server] {
-			f.note(b, e.Client, e)
+			f.note(b, policy.Ingress, e.Client, e)
 		}
 		if b := f.books[policy.Egress]; b != nil && mine[e.Client] {
-			f.note(b, e.Server, e)
+			f.note(b, policy.Egress, e.Server, e)
 		}
 	}
 	if b := f.books[policy.Egress]; b != nil {
 		f.resolve(b)
 	}
+	if b := f.books[policy.Ingress]; b != nil {
+		f.answer(b)
+	}
 	for _, b := range f.books {
+		b.absorb(nil)
 		b.settle()
 	}
 }
 
-// always says whether an edge is allowed whatever the policies: a probe of the
-// pod's own node, or a pod's traffic to itself.
-func (w *world) always(e *analyze.Edge) bool {
-	pairs, always := 0, true
-	analyze.Pairs(w.index.Ends(e.Client, everyPod), w.index.Ends(e.Server, everyPod), func(from, to policy.Peer) {
-		pairs++
-		if !always {
-			return
-		}
-		v := w.engine.Check(policy.Connection{From: from, To: to, Protocol: e.Number, Port: e.Port, ICMPType: -1, ICMPCode: -1})
-		always = len(v.Egress.Why) > 0 && v.Egress.Why[0].Kind == policy.StepAlways && len(v.Ingress.Why) > 0 && v.Ingress.Why[0].Kind == policy.StepAlways
-	})
-	return pairs > 0 && always && e.Client.Kind != analyze.PartyOutside && e.Server.Kind != analyze.PartyOutside
+// free says whether a connection is allowed whatever the policies: a probe of
+// the pod's own node, or a pod's traffic to itself.
+func (w *world) free(c policy.Connection) bool {
+	v := w.engine.Check(c)
+	return len(v.Egress.Why) > 0 && v.Egress.Why[0].Kind == policy.StepAlways && len(v.Ingress.Why) > 0 && v.Ingress.Why[0].Kind == policy.StepAlways
 }
 
-func (f *fresh) note(b *book, other analyze.Party, e *analyze.Edge) {
+// always says whether an edge needs no rule: every pair of pods that is allowed
+// is so whatever the policies.
+func (w *world) always(e *analyze.Edge) bool {
+	always := true
+	w.allowedPairs(e.Client, e.Server, portKey{e.Number, e.Port}, func(c policy.Connection) { always = always && w.free(c) })
+	return always
+}
+
+// needsRule says whether one address of several that a party has takes a rule.
+func (w *world) needsRule(e *analyze.Edge, d policy.Direction, t target) bool {
+	if !t.prefix.IsValid() {
+		return true
+	}
+	needs := false
+	w.pairsAt(e.Client, e.Server, d, t.prefix.Addr(), func(from, to policy.Peer) {
+		c := policy.Connection{From: from, To: to, Protocol: e.Number, Port: e.Port, ICMPType: -1, ICMPCode: -1}
+		needs = needs || permits(w.engine, c) && !w.free(c)
+	})
+	return needs
+}
+
+func (f *fresh) note(b *book, d policy.Direction, other analyze.Party, e *analyze.Edge) {
 	peers := f.peersOf(other)
+	if d == policy.Ingress && f.fromWorld(e) {
+		peers = []target{original(-1)}
+	}
 	if len(peers) == 0 {
 		f.trouble = fmt.Sprintf("its traffic with %s can't be written into a policy: no stable label or address of it is known", other)
 		if f.index.OnHost(other) {
@@ -207,6 +227,9 @@ func (f *fresh) note(b *book, other analyze.Party, e *analyze.Edge) {
 		f.say(fmt.Sprintf("%s with %s can't be named in a Kubernetes policy, so the rule for it leaves the port open.", e.Protocol, other))
 	}
 	for _, t := range peers {
+		if !f.needsRule(e, d, t) {
+			continue
+		}
 		if len(t.selected.caught) > 0 {
 			f.say(fmt.Sprintf("The labels of %s select also %s: no stable label tells them apart.", t.workload, analyze.List(namesOf(t.selected.caught), 5)))
 		}
@@ -226,12 +249,33 @@ func (f *fresh) resolve(b *book) {
 		if slices.Contains(f.all, s.party.Workload()) && s.party.Kind == analyze.PartyWorkload {
 			continue
 		}
+		meet := false
+		analyze.Pairs(f.index.Ends(analyze.PartyOf(f.subject), everyPod), f.index.Ends(s.party, everyPod), func(_, _ policy.Peer) { meet = true })
+		if !meet {
+			continue
+		}
 		for _, t := range f.peersOf(s.party) {
 			b.add(t, writable(portKey{s.protocol, s.port}), nil, true)
 		}
 	}
 	if len(f.dns) == 0 {
 		f.say("No Service of the cluster's DNS was found; only name resolution that was seen is kept.")
+	}
+}
+
+// fromWorld says whether an edge comes in through a load balancer or node port:
+// from outside, or from a node that stands in for outside. Nobody can list who
+// will come, so the port stays open to everybody.
+func (f *fresh) fromWorld(e *analyze.Edge) bool {
+	return e.Client.Kind != analyze.PartyWorkload && slices.Contains(f.public[e.Server.Workload()], portKey{e.Number, e.Port})
+}
+
+// answer lets everybody ask where the subject is the cluster's DNS.
+func (f *fresh) answer(b *book) {
+	for _, s := range f.dns {
+		if s.party.Kind == analyze.PartyWorkload && slices.Contains(f.all, s.party.Workload()) {
+			b.add(original(-1), writable(portKey{s.protocol, s.port}), nil, true)
+		}
 	}
 }
 

@@ -103,6 +103,9 @@ func (b *book) kubernetesPorts(g group) *yaml.Node {
 func (b *book) kubernetesRule(d policy.Direction, namespace string, g group) *yaml.Node {
 	peers := edit.List()
 	for _, k := range g.peers {
+		if b.targets[k].anyone {
+			continue
+		}
 		peers.Content = append(peers.Content, kubernetesPeer(b.targets[k], namespace))
 	}
 	side := "from"
@@ -110,6 +113,9 @@ func (b *book) kubernetesRule(d policy.Direction, namespace string, g group) *ya
 		side = "to"
 	}
 	rule := edit.Map(edit.Text(side), peers)
+	if slices.Contains(g.peers, original(-1).key()) {
+		rule = edit.Map() // everybody
+	}
 	if ports := b.kubernetesPorts(g); ports != nil {
 		rule.Content = append(rule.Content, edit.Text("ports"), ports)
 	}

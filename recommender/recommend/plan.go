@@ -4,6 +4,7 @@ package recommend
 
 import (
 	"maps"
+	"net/netip"
 	"slices"
 
 	"go.yaml.in/yaml/v3"
@@ -24,6 +25,7 @@ type ruleShape struct {
 // peerShape is what matters of a peer.
 type peerShape struct {
 	addresses bool // by address, not by labels
+	prefix    netip.Prefix
 	everybody bool // every address of a family
 	fixed     bool // it can stay or go, and not be narrowed
 }
@@ -64,30 +66,10 @@ func (o *owners) plan(shape ruleShape) plan {
 	for _, i := range slices.Sorted(maps.Keys(byPeer)) {
 		o.planPeer(&p, i, byPeer[i], full)
 	}
-	p.absorb()
+	p.book.absorb(p.source)
 	p.book.settle()
 	p.groups = p.book.needs.cover()
 	return p
-}
-
-// absorb drops what an item that stays whole lets through anyway.
-func (p *plan) absorb() {
-	for key, ports := range p.book.needs {
-		for _, wide := range []string{original(-1).key(), original(p.source[key]).key()} {
-			if key == wide || p.book.needs[wide] == nil {
-				continue
-			}
-			for port := range ports {
-				if p.book.needs[wide][port] {
-					p.book.seen[[2]string{wide, port}].merge(*p.book.seen[[2]string{key, port}])
-					delete(ports, port)
-				}
-			}
-		}
-		if len(ports) == 0 {
-			delete(p.book.needs, key)
-		}
-	}
 }
 
 // owned is a demand with the atom that owns it.
@@ -124,7 +106,7 @@ func (o *owners) planPeer(p *plan, i int, list []owned, full map[int]bool) {
 		port := portFor(p.shape, d, full)
 		targets := []target{original(i)}
 		if !d.wholePeer {
-			targets = write(d)
+			targets = slices.DeleteFunc(write(d), func(t target) bool { return !o.meets(d, t) })
 		}
 		for _, t := range targets {
 			if _, known := p.source[t.key()]; !known {
@@ -132,6 +114,33 @@ func (o *owners) planPeer(p *plan, i int, list []owned, full map[int]bool) {
 			}
 			p.book.add(t, port, d.edge, d.dns)
 		}
+	}
+}
+
+// meets says whether a connection with one address of several that a party has
+// is what the atom lets through: the author may have meant one family only, and
+// a node's own pods need no rule.
+func (o *owners) meets(d owned, t target) bool {
+	if !t.prefix.IsValid() || d.client == (analyze.Party{}) {
+		return true
+	}
+	met := false
+	o.pairsAt(d.client, d.server, d.atom.Direction, t.prefix.Addr(), func(from, to policy.Peer) {
+		c := policy.Connection{From: from, To: to, Protocol: d.port.protocol, Port: d.port.port, ICMPType: -1, ICMPCode: -1}
+		if !met && permits(o.engine, c) {
+			o.engine.Matching(c, func(id policy.AllowanceID) { met = met || id == d.atom })
+		}
+	})
+	return met
+}
+
+// pairsAt visits pairs of ends where the far end is one address.
+func (w *world) pairsAt(client, server analyze.Party, d policy.Direction, far netip.Addr, visit func(from, to policy.Peer)) {
+	at := []policy.Peer{{Addr: far}}
+	if d == policy.Ingress {
+		analyze.Pairs(at, w.index.Ends(server, everyPod), visit)
+	} else {
+		analyze.Pairs(w.index.Ends(client, everyPod), at, visit)
 	}
 }
 
@@ -168,7 +177,7 @@ func (o *owners) writer(shape ruleShape, i int, list []owned) func(owned) []targ
 		return whole // a range that the author gave for addresses that come and go
 	case o.usedAlike(list):
 		return whole
-	case !o.separable(list):
+	case !o.separable(list), i < len(shape.peers) && !o.within(shape.peers[i], list):
 		return whole
 	}
 	return oneByOne
@@ -186,6 +195,9 @@ func (o *owners) openWriter(shape ruleShape, i int, list []owned) func(owned) []
 			}
 			outside[d.port][d.other] = true
 		}
+	}
+	if i >= 0 && !o.within(shape.peers[i], list) {
+		return func(owned) []target { return []target{original(i)} }
 	}
 	return func(d owned) []target {
 		ingress := shape.id.direction == policy.Ingress
@@ -256,6 +268,23 @@ func (o *owners) separable(list []owned) bool {
 		}
 		for _, t := range peers {
 			if slices.ContainsFunc(t.selected.caught, func(wl flow.Workload) bool { return !reach.workloads[wl] }) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// within says whether a peer given by address reaches every address of the
+// workloads that used it. Labels would let in the others too: of a dual-stack
+// pod, say, the other family.
+func (o *owners) within(p peerShape, list []owned) bool {
+	if !p.addresses {
+		return true
+	}
+	for _, d := range list {
+		for _, pod := range o.index.Pods(d.other.Workload()) {
+			if slices.ContainsFunc(pod.IPs, func(a netip.Addr) bool { return !p.prefix.Contains(a) }) {
 				return false
 			}
 		}

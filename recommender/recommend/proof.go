@@ -98,7 +98,7 @@ func (w *world) proveNames(p *Proof, r *Recommendation, engines ...*policy.Engin
 	asked := 0
 	for _, s := range w.dns {
 		for _, wl := range w.index.Workloads() {
-			if !slices.Contains(r.Workloads, wl.String()) {
+			if !slices.Contains(r.Workloads, wl.String()) || analyze.PartyOf(wl) == s.party {
 				continue
 			}
 			w.allowedPairs(analyze.PartyOf(wl), s.party, portKey{s.protocol, s.port}, func(c policy.Connection) {
@@ -179,9 +179,11 @@ func (w *world) needed(engine *policy.Engine) map[policy.AllowanceID]bool {
 			w.allowedPairs(e.Client, e.Server, portKey{e.Number, e.Port}, ask)
 		}
 	}
-	for _, s := range w.dns {
+	for _, s := range w.dns { // each end by itself: the other may be closed still
 		for _, wl := range w.index.Workloads() {
-			w.allowedPairs(analyze.PartyOf(wl), s.party, portKey{s.protocol, s.port}, ask)
+			analyze.Pairs(w.index.Ends(analyze.PartyOf(wl), everyPod), w.index.Ends(s.party, everyPod), func(from, to policy.Peer) {
+				ask(policy.Connection{From: from, To: to, Protocol: s.protocol, Port: s.port, ICMPType: -1, ICMPCode: -1})
+			})
 		}
 	}
 	w.scheduled(engine, needed)

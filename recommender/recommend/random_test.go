@@ -30,7 +30,7 @@ type randomWorld struct {
 
 var (
 	randomSpaces = []string{"a", "b"}
-	randomApps   = []string{"x", "y", "z"}
+	randomApps   = []string{"x", "no", "z"}
 	randomPorts  = []uint16{53, 80, 81, 82, 8080}
 	randomBlocks = []string{"10.0.0.0/8", "10.0.1.0/24", "0.0.0.0/0", "203.0.113.0/24", "fd00::/8", "::/0", "2001:db8::/32"}
 	outsiders    = []string{"203.0.113.7", "198.51.100.9", "2001:db8::7"}
@@ -68,15 +68,15 @@ func (w *randomWorld) nodesAndPods() {
 	for i, ns := range randomSpaces {
 		w.put("apiVersion: v1\nkind: Namespace\nmetadata: {name: %s, labels: {team: t%d}}\n---", ns, w.IntN(2))
 		for k, app := range randomApps {
-			w.put("apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: %s, namespace: %s}\nspec: {selector: {matchLabels: {app: %s}}, template: {metadata: {labels: {app: %s, tier: t%d}}, spec: {containers: [{name: c, image: i}]}}}\n---", app, ns, app, app, k%2)
+			w.put("apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: '%s', namespace: %s}\nspec: {selector: {matchLabels: {app: '%s'}}, template: {metadata: {labels: {app: '%s', tier: t%d}}, spec: {containers: [{name: c, image: i}]}}}\n---", app, ns, app, app, k%2)
+			host := app == "z" && ns == "b" && w.IntN(2) == 0
 			for r := range 1 + w.IntN(2) {
-				host := app == "z" && ns == "b" && w.IntN(2) == 0
 				ips := w.addresses(i, k, r)
 				node := w.IntN(2)
 				if host {
 					ips = fmt.Sprintf("[{ip: 172.18.0.%d}]", node+1)
 				}
-				w.put("apiVersion: v1\nkind: Pod\nmetadata: {name: %s-%d, namespace: %s, labels: {app: %s, tier: t%d, pod-template-hash: 6b7f9d%d}, ownerReferences: [{apiVersion: apps/v1, kind: Deployment, name: %s, controller: true, uid: u}]}", app, r, ns, app, k%2, r, app)
+				w.put("apiVersion: v1\nkind: Pod\nmetadata: {name: %s-%d, namespace: %s, labels: {app: '%s', tier: t%d, pod-template-hash: 6b7f9d%d}, ownerReferences: [{apiVersion: apps/v1, kind: Deployment, name: '%s', controller: true, uid: u}]}", app, r, ns, app, k%2, r, app)
 				w.put("spec: {nodeName: n%d, hostNetwork: %v, containers: [{name: c, image: i, ports: [{name: web, containerPort: 8080}]}]}\nstatus: {phase: Running, podIPs: %s}\n---", node, host, ips)
 			}
 		}
@@ -143,7 +143,7 @@ func (w *randomWorld) kubernetesPeer() string {
 	case 0:
 		return fmt.Sprintf("ipBlock: {cidr: %q}", pickOne(w, randomBlocks))
 	case 1:
-		return fmt.Sprintf("podSelector: {matchLabels: {app: %s}}", pickOne(w, randomApps))
+		return fmt.Sprintf("podSelector: {matchLabels: {app: '%s'}}", pickOne(w, randomApps))
 	case 2:
 		return fmt.Sprintf("namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: %s}}", pickOne(w, randomSpaces))
 	case 3:
@@ -157,7 +157,7 @@ func (w *randomWorld) calico(i int) {
 	if w.IntN(2) == 0 {
 		kind, ns = "GlobalNetworkPolicy", ""
 	}
-	w.put("apiVersion: projectcalico.org/v3\nkind: %s\nmetadata: {name: c%d%s}\nspec:\n  selector: %s", kind, i, ns, pickOne(w, []string{"all()", "app == 'y'", "tier == 't0'"}))
+	w.put("apiVersion: projectcalico.org/v3\nkind: %s\nmetadata: {name: c%d%s}\nspec:\n  selector: %s", kind, i, ns, pickOne(w, []string{"all()", "app == 'no'", "tier == 't0'"}))
 	if w.IntN(2) == 0 {
 		w.put("  order: %d", w.IntN(2000))
 	}
@@ -180,10 +180,10 @@ func (w *randomWorld) calicoRule(far string) {
 		w.put("    protocol: TCP")
 		ports = pickOne(w, []string{"", "ports: [80]", "ports: [80, 8080]", "ports: ['80:82', web]"})
 	}
-	entity := pickOne(w, []string{"", "selector: app == 'x'", "{selector: \"app in {'x', 'y'}\"}", "namespaceSelector: kubernetes.io/metadata.name == 'a'", "nets: [10.0.0.0/8, 203.0.113.7/32]", "nets: [0.0.0.0/0]", "notSelector: app == 'x'"})
+	entity := pickOne(w, []string{"", "selector: app == 'x'", "{selector: \"app in {'x', 'no'}\"}", "namespaceSelector: kubernetes.io/metadata.name == 'a'", "nets: [10.0.0.0/8, 203.0.113.7/32]", "nets: [0.0.0.0/0]", "notSelector: app == 'x'"})
 	entity = strings.Trim(entity, "{}")
-	if strings.HasPrefix(entity, "selector: \"app in {'x', 'y'") {
-		entity = "selector: \"app in {'x', 'y'}\""
+	if strings.HasPrefix(entity, "selector: \"app in {'x', 'no'") {
+		entity = "selector: \"app in {'x', 'no'}\""
 	}
 	if far == "destination" {
 		switch {

@@ -130,6 +130,34 @@ func (b *book) add(t target, p portSpec, e *analyze.Edge, dns bool) {
 	}
 }
 
+// absorb drops what an item that stays whole lets through anyway. source says
+// from which of the author's items a target comes.
+func (b *book) absorb(source map[string]int) {
+	for key, ports := range b.needs {
+		wider := []string{original(-1).key()}
+		if i, ok := source[key]; ok {
+			wider = append(wider, original(i).key())
+		}
+		for _, wide := range wider {
+			if key != wide {
+				b.absorbPorts(key, wide, ports)
+			}
+		}
+		if len(ports) == 0 {
+			delete(b.needs, key)
+		}
+	}
+}
+
+func (b *book) absorbPorts(key, wide string, ports map[string]bool) {
+	for port := range ports {
+		if b.needs[wide][port] {
+			b.seen[[2]string{wide, port}].merge(*b.seen[[2]string{key, port}])
+			delete(ports, port)
+		}
+	}
+}
+
 // settle lets "any port" stand for all ports of the same target.
 func (b *book) settle() {
 	for peer, ports := range b.needs {

@@ -40,7 +40,7 @@ type tightening struct {
 }
 
 // tightenings narrows each policy in force to what its allowances own.
-func (w *world) tightenings(moved moves) ([]Recommendation, *owners) {
+func (w *world) tightenings(moved moves, frozen map[string]bool) ([]Recommendation, *owners) {
 	o := w.owners(moved)
 	selected := map[cluster.Ref]map[string]bool{}
 	for id, a := range o.atoms {
@@ -58,7 +58,7 @@ func (w *world) tightenings(moved moves) ([]Recommendation, *owners) {
 		object := &w.snapshot.Policies[i]
 		if d := o.dialect(object); d != nil && len(selected[object.Ref]) > 0 {
 			t := &tightening{owners: o, object: object, dialect: d}
-			if r, changed := t.recommend(sortedKeys(selected[object.Ref])); changed {
+			if r, changed := t.recommend(sortedKeys(selected[object.Ref])); changed && !frozen[r.ID] {
 				out = append(out, r)
 			}
 		}

@@ -66,7 +66,7 @@ func (c calico) shape(id ruleID, r *calicov3.Rule) *ruleShape {
 	case len(far.Nets) > 0:
 		for _, net := range far.Nets {
 			prefix, err := netip.ParsePrefix(net)
-			s.peers = append(s.peers, peerShape{addresses: true, everybody: err == nil && prefix.Bits() == 0 && !fixed, fixed: fixed})
+			s.peers = append(s.peers, peerShape{addresses: true, prefix: prefix, everybody: err == nil && prefix.Bits() == 0 && !fixed, fixed: fixed})
 		}
 	case far.Selector != "" || far.NamespaceSelector != "" || fixed || far.Services != nil:
 		s.peers = []peerShape{{fixed: fixed}}

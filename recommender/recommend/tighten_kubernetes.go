@@ -62,7 +62,7 @@ func kubernetesPeerShape(p networkingv1.NetworkPolicyPeer) peerShape {
 		return peerShape{}
 	}
 	prefix, err := netip.ParsePrefix(p.IPBlock.CIDR)
-	return peerShape{addresses: true, everybody: err == nil && prefix.Bits() == 0}
+	return peerShape{addresses: true, prefix: prefix, everybody: err == nil && prefix.Bits() == 0 && len(p.IPBlock.Except) == 0}
 }
 
 func kubernetesPortShape(p networkingv1.NetworkPolicyPort) portShape {

@@ -108,15 +108,18 @@ func Clone(n *yaml.Node) *yaml.Node {
 	return &c
 }
 
-// Text makes a scalar that reads as a string, quoted where YAML would take it
-// for something else.
+// Text makes a scalar that reads as a string, quoted where YAML, also in its
+// version 1.1 (y, no, on), would take it for something else.
 func Text(s string) *yaml.Node {
-	var n yaml.Node
-	n.SetString(s)
-	if strings.Contains(s, "\n") {
+	n := &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: s}
+	text, err := yaml.Marshal(s)
+	switch {
+	case err != nil || strings.Contains(s, "\n") || strings.HasPrefix(string(text), `"`):
 		n.Style = yaml.DoubleQuotedStyle
+	case strings.HasPrefix(string(text), "'"):
+		n.Style = yaml.SingleQuotedStyle
 	}
-	return &n
+	return n
 }
 
 // Number makes a whole number.
