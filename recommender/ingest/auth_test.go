@@ -27,8 +27,11 @@ func TestTokens(t *testing.T) {
 		token, node string
 		want        bool
 	}{
-		{"secret-of-node-one", "n1", true}, {"secret-of-node-one", "n1b", true}, {"secret-of-node-one", "n2", false},
-		{"secret-of-everybody", "n2", true}, {"secret-alone-in-line", "n3", true},
+		{"secret-of-node-one", "n1", true},
+		{"secret-of-node-one", "n1b", true},
+		{"secret-of-node-one", "n2", false},
+		{"secret-of-everybody", "n2", true},
+		{"secret-alone-in-line", "n3", true},
 	} {
 		who, err := known.Authenticate(t.Context(), c.token)
 		if err != nil {

@@ -84,17 +84,17 @@ func newWorld(t *testing.T, change func(*Options)) *world {
 	return w
 }
 
-func body(t testing.TB, h wire.Header, edges ...wire.Edge) []byte {
-	t.Helper()
+func body(tb testing.TB, h wire.Header, edges ...wire.Edge) []byte {
+	tb.Helper()
 	b := wire.NewBuilder(h)
 	for _, e := range edges {
 		if err := b.Add(e); err != nil {
-			t.Fatal(err)
+			tb.Fatal(err)
 		}
 	}
 	raw, err := wire.Encode(b.Batch())
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return raw
 }
@@ -246,7 +246,7 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
-func pack(t testing.TB, raw []byte) []byte {
+func pack(t *testing.T, raw []byte) []byte {
 	t.Helper()
 	z, err := zstd.NewWriter(nil)
 	if err != nil {

@@ -78,9 +78,9 @@ func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	reason := reasonOf(err)
 	status := statuses[reason]
 	h.metrics.batches.WithLabelValues(string(reason)).Inc()
-	h.quiet.do(reason, func() {
+	if h.quiet.allows(reason) {
 		h.options.Logger.WarnContext(r.Context(), "refusing a batch", "reason", reason, "status", status, "remote", r.RemoteAddr, "error", err)
-	})
+	}
 	detail := err.Error()
 	if reason == wire.ReasonUnavailable && !errors.Is(err, context.Canceled) {
 		detail = "the batch could not be stored, try again; the recommender's log says why"
@@ -112,7 +112,7 @@ type quiet struct {
 
 func newQuiet() *quiet { return &quiet{last: map[wire.Reason]*rate.Sometimes{}} }
 
-func (q *quiet) do(reason wire.Reason, log func()) {
+func (q *quiet) allows(reason wire.Reason) (allowed bool) {
 	q.mu.Lock()
 	s := q.last[reason]
 	if s == nil {
@@ -120,7 +120,8 @@ func (q *quiet) do(reason wire.Reason, log func()) {
 		q.last[reason] = s
 	}
 	q.mu.Unlock()
-	s.Do(log)
+	s.Do(func() { allowed = true })
+	return allowed
 }
 
 // countingReader counts what was read.

@@ -32,14 +32,14 @@ func Encode(b *Batch) ([]byte, error) {
 		return nil, fmt.Errorf("encoding a batch: %w", err)
 	}
 	if len(raw) > MaxDecoded {
-		return nil, fmt.Errorf("encoding a batch: %w", tooLarge("batch", -1, "has %d bytes, at most %d", len(raw), MaxDecoded))
+		return nil, fmt.Errorf("encoding a batch: %w", tooLarge("batch", "has %d bytes, at most %d", len(raw), MaxDecoded))
 	}
 	if encoderErr != nil {
 		return nil, fmt.Errorf("preparing compression: %w", encoderErr)
 	}
 	body := encoder.EncodeAll(raw, nil)
 	if len(body) > MaxEncoded {
-		return nil, fmt.Errorf("encoding a batch: %w", tooLarge("batch", -1, "has %d bytes compressed, at most %d", len(body), MaxEncoded))
+		return nil, fmt.Errorf("encoding a batch: %w", tooLarge("batch", "has %d bytes compressed, at most %d", len(body), MaxEncoded))
 	}
 	return body, nil
 }
@@ -53,7 +53,7 @@ func Decode(body io.Reader) (*Batch, error) {
 		return nil, fmt.Errorf("reading a batch: %w", err)
 	}
 	if len(packed) > MaxEncoded {
-		return nil, tooLarge("batch", -1, "has more than %d bytes compressed", MaxEncoded)
+		return nil, tooLarge("batch", "has more than %d bytes compressed", MaxEncoded)
 	}
 	raw, err := decompress(packed)
 	if err != nil {
@@ -78,7 +78,7 @@ func decompress(packed []byte) ([]byte, error) {
 	}
 	raw, err := decoder.DecodeAll(packed, nil)
 	if errors.Is(err, zstd.ErrDecoderSizeExceeded) || errors.Is(err, zstd.ErrWindowSizeExceeded) || len(raw) > MaxDecoded {
-		return nil, tooLarge("batch", -1, "has more than %d bytes decompressed", MaxDecoded)
+		return nil, tooLarge("batch", "has more than %d bytes decompressed", MaxDecoded)
 	}
 	if err != nil {
 		return nil, malformed("batch", -1, "is cut or damaged, or no zstd: %v", err)

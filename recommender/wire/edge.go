@@ -64,8 +64,11 @@ func (c Counts) checkCounts(i int) error {
 		column string
 		value  uint64
 	}{
-		{"edges.connections", c.Connections}, {"edges.bytes_sent", c.BytesSent}, {"edges.bytes_received", c.BytesReceived},
-		{"edges.packets_sent", c.PacketsSent}, {"edges.packets_received", c.PacketsReceived},
+		{"edges.connections", c.Connections},
+		{"edges.bytes_sent", c.BytesSent},
+		{"edges.bytes_received", c.BytesReceived},
+		{"edges.packets_sent", c.PacketsSent},
+		{"edges.packets_received", c.PacketsReceived},
 	} {
 		if f.value > MaxCount {
 			return implausible(f.column, i, "is %d, at most %d", f.value, uint64(MaxCount))

@@ -42,6 +42,6 @@ func implausible(column string, index int, format string, args ...any) *Error {
 	return &Error{Kind: ErrImplausible, Column: column, Index: index, Detail: fmt.Sprintf(format, args...)}
 }
 
-func tooLarge(column string, index int, format string, args ...any) *Error {
-	return &Error{Kind: ErrTooLarge, Column: column, Index: index, Detail: fmt.Sprintf(format, args...)}
+func tooLarge(column, format string, args ...any) *Error {
+	return &Error{Kind: ErrTooLarge, Column: column, Index: -1, Detail: fmt.Sprintf(format, args...)}
 }

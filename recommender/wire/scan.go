@@ -67,10 +67,10 @@ func walk(raw []byte, limits map[protowire.Number]limit, visit func(protowire.Nu
 		entries[field]++
 		size[field] += length
 		if l.entries > 0 && entries[field] > l.entries {
-			return tooLarge(l.column, -1, "has more than %d entries", l.entries)
+			return tooLarge(l.column, "has more than %d entries", l.entries)
 		}
 		if l.bytes > 0 && size[field] > l.bytes {
-			return tooLarge(l.column, -1, "field %d has more than %d bytes", field, l.bytes)
+			return tooLarge(l.column, "field %d has more than %d bytes", field, l.bytes)
 		}
 		if visit != nil {
 			if err := visit(field, kind, value); err != nil {

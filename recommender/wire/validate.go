@@ -25,8 +25,10 @@ func Validate(b *Batch) error {
 		return malformed("version", -1, "is missing")
 	}
 	if b.Version != Version {
-		return &Error{Kind: ErrVersion, Column: "version", Index: -1,
-			Detail: fmt.Sprintf("is %d, this recommender speaks %d", b.Version, Version)}
+		return &Error{
+			Kind: ErrVersion, Column: "version", Index: -1,
+			Detail: fmt.Sprintf("is %d, this recommender speaks %d", b.Version, Version),
+		}
 	}
 	for _, check := range []func(*Batch) error{checkHeader, checkTables, checkPods, checkColumns, checkEdges, checkRest} {
 		if err := check(b); err != nil {
@@ -91,7 +93,7 @@ func checkTable(column string, n, limit int) error {
 		return malformed(column, -1, "is empty, entry 0 must be there")
 	}
 	if n > limit {
-		return tooLarge(column, -1, "has %d entries, at most %d", n, limit)
+		return tooLarge(column, "has %d entries, at most %d", n, limit)
 	}
 	return nil
 }
@@ -142,7 +144,7 @@ func checkRest(b *Batch) error {
 		return err
 	}
 	if n := len(c.GetMissing()); n > 100 {
-		return tooLarge("coverage.missing", -1, "has %d entries, at most 100", n)
+		return tooLarge("coverage.missing", "has %d entries, at most 100", n)
 	}
 	for i, s := range c.GetMissing() {
 		if err := checkText("coverage.missing", i, s, MaxName); err != nil {
@@ -153,8 +155,12 @@ func checkRest(b *Batch) error {
 		column string
 		value  uint64
 	}{
-		{"map_full", l.GetMapFull()}, {"ring_full", l.GetRingFull()}, {"unattributed", l.GetUnattributed()},
-		{"unparsed", l.GetUnparsed()}, {"detached", l.GetDetached()}, {"spool_overflow", l.GetSpoolOverflow()},
+		{"map_full", l.GetMapFull()},
+		{"ring_full", l.GetRingFull()},
+		{"unattributed", l.GetUnattributed()},
+		{"unparsed", l.GetUnparsed()},
+		{"detached", l.GetDetached()},
+		{"spool_overflow", l.GetSpoolOverflow()},
 	} {
 		if f.value > MaxCount {
 			return implausible("losses."+f.column, -1, "is %d, at most %d", f.value, uint64(MaxCount))

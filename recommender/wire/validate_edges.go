@@ -65,7 +65,7 @@ type counts struct {
 func checkColumns(b *Batch) error {
 	n := len(b.GetEdges().GetPort())
 	if n > MaxEdges {
-		return tooLarge("edges.port", -1, "has %d entries, at most %d", n, MaxEdges)
+		return tooLarge("edges.port", "has %d entries, at most %d", n, MaxEdges)
 	}
 	differs := func(column string, got int) error {
 		if got == n {

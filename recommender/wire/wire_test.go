@@ -44,12 +44,12 @@ func edge6() Edge {
 	}
 }
 
-func sample(t testing.TB, edges ...Edge) *Batch {
-	t.Helper()
+func sample(tb testing.TB, edges ...Edge) *Batch {
+	tb.Helper()
 	b := NewBuilder(header)
 	for _, e := range edges {
 		if err := b.Add(e); err != nil {
-			t.Fatal(err)
+			tb.Fatal(err)
 		}
 	}
 	b.SetLosses(&Losses{MapFull: 7})
@@ -272,8 +272,8 @@ func TestDecodeRefuses(t *testing.T) {
 	}
 }
 
-func pack(t testing.TB, raw []byte) []byte {
-	t.Helper()
+func pack(tb testing.TB, raw []byte) []byte {
+	tb.Helper()
 	return encoder.EncodeAll(raw, nil)
 }
 

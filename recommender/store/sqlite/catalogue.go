@@ -58,9 +58,9 @@ func openCatalogue(dir string, now time.Time) (*catalogue, error) {
 	}
 	err = sqlitex.Execute(c.conn, "SELECT day, generation FROM folded", &sqlitex.ExecOptions{
 		ResultFunc: func(row *sqlite.Stmt) error {
-			start, err := time.Parse(dayLayout, row.ColumnText(0))
+			start, wrong := time.Parse(dayLayout, row.ColumnText(0))
 			c.upTo[day{start}] = row.ColumnInt64(1)
-			return err
+			return wrong
 		},
 	})
 	if err != nil {

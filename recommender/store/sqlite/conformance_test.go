@@ -12,7 +12,7 @@ import (
 
 func noon() time.Time { return storetest.Day.Add(12 * time.Hour) }
 
-func openTest(t testing.TB, dir string) *Store {
+func openTest(t *testing.T, dir string) *Store {
 	t.Helper()
 	s, err := Open(Options{Dir: dir, Resolution: storetest.Resolution, PodRetention: 48 * time.Hour, Clock: noon})
 	if err != nil {
@@ -27,5 +27,8 @@ func openTest(t testing.TB, dir string) *Store {
 }
 
 func TestConformance(t *testing.T) {
-	storetest.Run(t, func(t *testing.T) store.Store { return openTest(t, t.TempDir()) })
+	storetest.Run(t, func(t *testing.T) store.Store {
+		t.Helper()
+		return openTest(t, t.TempDir())
+	})
 }

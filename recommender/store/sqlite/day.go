@@ -22,7 +22,6 @@ func dayOf(t time.Time) day { return day{t.UTC().Truncate(dayLength)} }
 func (d day) String() string    { return d.start.Format(dayLayout) }
 func (d day) file() string      { return dayPrefix + d.String() + dbSuffix }
 func (d day) end() time.Time    { return d.start.Add(dayLength) }
-func (d day) next() day         { return day{d.end()} }
 func (d day) before(o day) bool { return d.start.Before(o.start) }
 
 // parseDay reads a file name; false for files that are not ours.

@@ -63,9 +63,6 @@ func boolean(v bool) int64 {
 	return 0
 }
 
-// edgeWidth is the number of columns of edgeNames.
-const edgeWidth = 21
-
 // scanEdge reads the columns of edgeNames, of which the first is at column.
 func scanEdge(row *sqlite.Stmt, column int) (cluster string, e flow.Edge) {
 	text := func() string {

@@ -118,9 +118,8 @@ func initialise(conn *sqlite.Conn, schema string) (err error) {
 }
 
 // number runs a query that gives one number; 0 where it gives no row.
-func number(conn *sqlite.Conn, query string, args ...any) (n int64, err error) {
+func number(conn *sqlite.Conn, query string) (n int64, err error) {
 	err = sqlitex.ExecuteTransient(conn, query, &sqlitex.ExecOptions{
-		Args:       args,
 		ResultFunc: func(row *sqlite.Stmt) error { n = row.ColumnInt64(0); return nil },
 	})
 	return n, err

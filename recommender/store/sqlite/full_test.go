@@ -100,7 +100,7 @@ func TestFullDiskAtOpen(t *testing.T) {
 		_, err = s.Append(t.Context(), crashBatch(0, kept+1))
 	}
 	kept--
-	if err := s.Close(); err != nil && !errors.Is(err, store.ErrFull) {
+	if err = s.Close(); err != nil && !errors.Is(err, store.ErrFull) {
 		t.Errorf("closing: %v, want no error or ErrFull", err)
 	}
 	fill, err := os.Create(filepath.Join(dir, "fill"))

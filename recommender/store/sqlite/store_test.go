@@ -48,15 +48,12 @@ func record(port uint16) flow.Record {
 	}}
 }
 
-func alter(t *testing.T, path, script string) {
-	t.Helper()
+func alter(path, script string) error {
 	conn, err := sqlite.OpenConn(path, sqlite.OpenReadWrite|sqlite.OpenCreate)
 	if err != nil {
-		t.Fatal(err)
+		return err
 	}
-	if err := errors.Join(sqlitex.ExecuteScript(conn, script, nil), conn.Close()); err != nil {
-		t.Fatal(err)
-	}
+	return errors.Join(sqlitex.ExecuteScript(conn, script, nil), conn.Close())
 }
 
 func ports(t *testing.T, s *Store) (ports []uint16) {
@@ -74,29 +71,31 @@ func ports(t *testing.T, s *Store) (ports []uint16) {
 func TestOpenRefuses(t *testing.T) {
 	for _, c := range []struct {
 		name  string
-		spoil func(t *testing.T, dir string)
+		spoil func(dir string) error
 		kind  error
 		want  string
 	}{
-		{"a newer day", func(t *testing.T, dir string) { alter(t, filepath.Join(dir, today), "PRAGMA user_version = 7") },
-			store.ErrNewer, today + ": store file of a newer version: it is of version 7, this program knows up to 1"},
-		{"a newer catalogue", func(t *testing.T, dir string) { alter(t, filepath.Join(dir, catalogueFile), "PRAGMA user_version = 2") },
-			store.ErrNewer, catalogueFile + ": store file of a newer version: it is of version 2"},
-		{"a damaged catalogue", func(t *testing.T, dir string) {
-			if err := os.WriteFile(filepath.Join(dir, catalogueFile), []byte(strings.Repeat("damaged ", 1000)), 0o600); err != nil {
-				t.Fatal(err)
-			}
+		{
+			"a newer day", func(dir string) error { return alter(filepath.Join(dir, today), "PRAGMA user_version = 7") },
+			store.ErrNewer, today + ": store file of a newer version: it is of version 7, this program knows up to 1",
+		},
+		{
+			"a newer catalogue", func(dir string) error { return alter(filepath.Join(dir, catalogueFile), "PRAGMA user_version = 2") },
+			store.ErrNewer, catalogueFile + ": store file of a newer version: it is of version 2",
+		},
+		{"a damaged catalogue", func(dir string) error {
+			return os.WriteFile(filepath.Join(dir, catalogueFile), []byte(strings.Repeat("damaged ", 1000)), 0o600)
 		}, store.ErrDamaged, "move it away"},
-		{"another program's file", func(t *testing.T, dir string) {
-			if err := os.Remove(filepath.Join(dir, catalogueFile)); err != nil {
-				t.Fatal(err)
-			}
-			alter(t, filepath.Join(dir, catalogueFile), "CREATE TABLE theirs (x)")
+		{"another program's file", func(dir string) error {
+			path := filepath.Join(dir, catalogueFile)
+			return errors.Join(os.Remove(path), alter(path, "CREATE TABLE theirs (x)"))
 		}, store.ErrDamaged, catalogueFile + ": store file damaged: it is another program's database"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			dir := filled(t, 2)
-			c.spoil(t, dir)
+			if err := c.spoil(dir); err != nil {
+				t.Fatal(err)
+			}
 			_, err := Open(Options{Dir: dir, Clock: noon})
 			if !errors.Is(err, c.kind) || !strings.Contains(fmt.Sprint(err), c.want) {
 				t.Errorf("got %v\nwant %v: …%s…", err, c.kind, c.want)
@@ -237,7 +236,7 @@ func TestPodRowsAreDroppedByAge(t *testing.T) {
 	defer s.Close()
 	mustAppend := func(b store.Batch) {
 		t.Helper()
-		if _, err := s.Append(t.Context(), b); err != nil {
+		if _, err = s.Append(t.Context(), b); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -265,7 +264,7 @@ func TestDayKeepsItsResolution(t *testing.T) {
 	}
 	defer s.Close()
 	b := storetest.Batch(2, 4*time.Minute, record(1))
-	if _, err := s.Append(t.Context(), b); err != nil {
+	if _, err = s.Append(t.Context(), b); err != nil {
 		t.Fatal(err)
 	}
 	got, err := s.Series(t.Context(), store.Query{}, record(1).Edge)

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"net/netip"
 	"sync"
-	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -16,7 +15,8 @@ import (
 	"github.com/netcinch/netcinch/recommender/store"
 )
 
-func bothEnds(t *testing.T, s store.Store) {
+func (on suite) bothEnds() {
+	t, s := on.t, on.store
 	client, server := frontToCart(), frontToCart()
 	client.Client.Process, client.Service = "/bin/front", "shop/cart:http"
 	server.Server.Process, server.Guessed = "/bin/cart", true
@@ -29,7 +29,8 @@ func bothEnds(t *testing.T, s store.Store) {
 	wantCatalogue(t, s, store.Query{Cluster: "c"}, store.Catalogued{Edge: want, FirstSeen: Window(0).Start, LastSeen: Window(0).End})
 }
 
-func foldsToWorkloads(t *testing.T, s store.Store) {
+func (on suite) foldsToWorkloads() {
+	t, s := on.t, on.store
 	other := frontToCart()
 	other.Client, other.Server = Pod("shop", "front", "b", "fd00::1"), Pod("shop", "cart", "y", "fd00::2")
 	outside := func(ip, dns string) flow.Edge {
@@ -64,7 +65,8 @@ func foldsToWorkloads(t *testing.T, s store.Store) {
 	wantEdges(t, s, store.Query{Cluster: "c"}, want...)
 }
 
-func idempotence(t *testing.T, s store.Store) {
+func (on suite) idempotence() {
+	t, s := on.t, on.store
 	b := Batch(1, 0, flow.Record{Edge: frontToCart(), ByClient: Count(1)})
 	b.Losses.MapFull = 3
 	mustAppend(t, s, b)
@@ -83,7 +85,8 @@ func idempotence(t *testing.T, s store.Store) {
 	}
 }
 
-func anyOrder(t *testing.T, s store.Store) {
+func (on suite) anyOrder() {
+	t, s := on.t, on.store
 	one := func(sequence uint64, offset time.Duration) store.Batch {
 		return Batch(sequence, offset, flow.Record{Edge: frontToCart(), ByClient: Count(sequence)})
 	}
@@ -93,7 +96,8 @@ func anyOrder(t *testing.T, s store.Store) {
 	wantCatalogue(t, s, store.Query{Cluster: "c"}, store.Catalogued{Edge: frontToCartFolded(), FirstSeen: record.Window.Start, LastSeen: record.Window.End})
 }
 
-func podRows(t *testing.T, s store.Store) {
+func (on suite) podRows() {
+	t, s := on.t, on.store
 	six := frontToCart()
 	six.Client, six.Server = Pod("shop", "front", "b", "fd00::1"), flow.Endpoint{IP: netip.MustParseAddr("2001:db8::1"), DNS: "pay.example"}
 	six.Outcome, six.Reason, six.Guessed, six.Service = flow.Dropped, "NO_SOCKET", true, "x/y:z"
@@ -118,7 +122,8 @@ func podRows(t *testing.T, s store.Store) {
 	}
 }
 
-func coverage(t *testing.T, s store.Store) {
+func (on suite) coverage() {
+	t, s := on.t, on.store
 	part := func(sequence uint64, offset time.Duration, c store.Coverage) store.Batch {
 		b := Batch(sequence, offset)
 		b.Losses = store.Losses{MapFull: 1, RingFull: 2, Unattributed: 3, Unparsed: 4, Detached: 5, SpoolOverflow: 6, Refused: 7}
@@ -142,7 +147,8 @@ func coverage(t *testing.T, s store.Store) {
 	}
 }
 
-func refusals(t *testing.T, s store.Store) {
+func (on suite) refusals() {
+	t, s := on.t, on.store
 	for name, spoil := range map[string]func(*store.Batch){
 		"no cluster":   func(b *store.Batch) { b.Cluster = "" },
 		"no node":      func(b *store.Batch) { b.Node = "" },
@@ -168,7 +174,8 @@ func refusals(t *testing.T, s store.Store) {
 	wantCatalogue(t, s, store.Query{})
 }
 
-func concurrent(t *testing.T, s store.Store) {
+func (on suite) concurrent() {
+	t, s := on.t, on.store
 	const nodes, windows = 8, 20
 	var all sync.WaitGroup
 	for n := range nodes {
@@ -190,7 +197,8 @@ func concurrent(t *testing.T, s store.Store) {
 	wantEdges(t, s, store.Query{}, flow.Record{Window: whole, Edge: frontToCartFolded(), ByClient: Count(nodes * windows)})
 }
 
-func closed(t *testing.T, s store.Store) {
+func (on suite) closed() {
+	t, s := on.t, on.store
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}

@@ -4,7 +4,6 @@ package storetest
 
 import (
 	"net/netip"
-	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -13,7 +12,8 @@ import (
 	"github.com/netcinch/netcinch/recommender/store"
 )
 
-func byTime(t *testing.T, s store.Store) {
+func (on suite) byTime() {
+	t, s := on.t, on.store
 	var batches []store.Batch
 	for i := range uint64(6) {
 		batches = append(batches, Batch(i+1, time.Duration(i)*10*time.Minute, flow.Record{Edge: frontToCart(), ByClient: Count(1 << i)}))
@@ -49,7 +49,8 @@ func byTime(t *testing.T, s store.Store) {
 	wantCatalogue(t, s, store.Query{To: Day.Add(-time.Second)})
 }
 
-func byCluster(t *testing.T, s store.Store) {
+func (on suite) byCluster() {
+	t, s := on.t, on.store
 	cross := frontToCart()
 	cross.Client = Pod("web", "edge", "a", "10.0.0.7")
 	outside := frontToCart()
@@ -83,7 +84,8 @@ func byCluster(t *testing.T, s store.Store) {
 	}
 }
 
-func series(t *testing.T, s store.Store) {
+func (on suite) series() {
+	t, s := on.t, on.store
 	noise := frontToCart()
 	noise.Port = 9090
 	var batches []store.Batch
@@ -112,7 +114,8 @@ func series(t *testing.T, s store.Store) {
 
 // partsEqualWhole holds the levels against each other: an hour or a day that
 // is read from its sum equals the buckets that it was summed from.
-func partsEqualWhole(t *testing.T, s store.Store) {
+func (on suite) partsEqualWhole() {
+	t, s := on.t, on.store
 	var batches []store.Batch
 	for i := range uint64(200) {
 		batches = append(batches, Batch(i+1, time.Duration(i)*13*time.Minute, flow.Record{Edge: frontToCart(), ByClient: Count(i), ByServer: Count(1000 + i)}))
@@ -129,8 +132,13 @@ func partsEqualWhole(t *testing.T, s store.Store) {
 		return total
 	}
 	for _, c := range [][2]time.Duration{
-		{0, 24 * time.Hour}, {0, 48 * time.Hour}, {7*time.Hour + 25*time.Minute, 31*time.Hour + 35*time.Minute}, {time.Hour, 2 * time.Hour},
-		{55 * time.Minute, 125 * time.Minute}, {23*time.Hour + 55*time.Minute, 24*time.Hour + 5*time.Minute}, {5 * time.Minute, 10 * time.Minute},
+		{0, 24 * time.Hour},
+		{0, 48 * time.Hour},
+		{7*time.Hour + 25*time.Minute, 31*time.Hour + 35*time.Minute},
+		{time.Hour, 2 * time.Hour},
+		{55 * time.Minute, 125 * time.Minute},
+		{23*time.Hour + 55*time.Minute, 24*time.Hour + 5*time.Minute},
+		{5 * time.Minute, 10 * time.Minute},
 	} {
 		var want flow.Record
 		for from := c[0]; from < c[1]; from += Resolution {

@@ -26,28 +26,34 @@ const Resolution = 5 * time.Minute
 // Engine makes an empty store, closed by the test's end.
 type Engine func(t *testing.T) store.Store
 
+// suite is one test on an empty store.
+type suite struct {
+	t     *testing.T
+	store store.Store
+}
+
 // Run runs the suite.
 func Run(t *testing.T, engine Engine) {
 	t.Helper()
 	for _, c := range []struct {
 		name string
-		test func(*testing.T, store.Store)
+		test func(suite)
 	}{
-		{"both ends fold into one record", bothEnds},
-		{"pods and addresses fold, outside peers do not", foldsToWorkloads},
-		{"a repeated batch changes nothing", idempotence},
-		{"batches may come in any order", anyOrder},
-		{"queries choose by time", byTime},
-		{"queries choose by cluster and namespace", byCluster},
-		{"a series has one record a bucket", series},
-		{"pods are kept as they came", podRows},
-		{"coverage sums losses and counts a window once", coverage},
-		{"what cannot be is refused", refusals},
-		{"a long query equals its parts", partsEqualWhole},
-		{"appending at once from many sides", concurrent},
-		{"a closed store says so", closed},
+		{"both ends fold into one record", suite.bothEnds},
+		{"pods and addresses fold, outside peers do not", suite.foldsToWorkloads},
+		{"a repeated batch changes nothing", suite.idempotence},
+		{"batches may come in any order", suite.anyOrder},
+		{"queries choose by time", suite.byTime},
+		{"queries choose by cluster and namespace", suite.byCluster},
+		{"a series has one record a bucket", suite.series},
+		{"pods are kept as they came", suite.podRows},
+		{"coverage sums losses and counts a window once", suite.coverage},
+		{"what cannot be is refused", suite.refusals},
+		{"a long query equals its parts", suite.partsEqualWhole},
+		{"appending at once from many sides", suite.concurrent},
+		{"a closed store says so", suite.closed},
 	} {
-		t.Run(c.name, func(t *testing.T) { c.test(t, engine(t)) })
+		t.Run(c.name, func(t *testing.T) { c.test(suite{t, engine(t)}) })
 	}
 }
 
