@@ -6,12 +6,14 @@ package bpf
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
 	"strings"
 	"testing"
 
+	"github.com/cilium/ebpf"
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -319,19 +321,33 @@ func TestCounts(t *testing.T) {
 			},
 		}
 	}
+	r := newRig(t)
 	forBoth(t, func(t *testing.T, e ends) {
 		for _, s := range stories(e) {
-			t.Run(s.name, func(t *testing.T) { tell(t, s.packets, s.want, s.unparsed) })
+			t.Run(s.name, func(t *testing.T) { r.tell(t, s.packets, s.want, s.unparsed) })
 		}
 	})
 }
 
-// tell has fresh programs see packets, with and without counting by CPU, and
-// compares what they then hold.
-func tell(t *testing.T, packets []seen, want []entry, unparsed uint64) {
+// rig is the programs with and without counting by CPU, used story after story.
+type rig [2]*loaded
+
+func newRig(t *testing.T) rig {
 	t.Helper()
-	for cached := range uint8(2) {
-		l := loadWith(t, options{testSlot, 64, 1 << 20, 0, cached})
+	var r rig
+	for cached := range r {
+		r[cached] = loadWith(t, options{testSlot, 64, 1 << 20, 0, uint8(cached)})
+	}
+	return r
+}
+
+// tell has the programs see packets, compares what they then hold, and empties
+// them.
+func (r rig) tell(t *testing.T, packets []seen, want []entry, unparsed uint64) {
+	t.Helper()
+	pin(t)
+	for cached, l := range r {
+		before := l.losses(t)
 		for _, s := range packets {
 			program := l.FlowIngress
 			if s.out {
@@ -342,8 +358,31 @@ func tell(t *testing.T, packets []seen, want []entry, unparsed uint64) {
 		if diff := cmp.Diff(want, l.entries(t), cmp.AllowUnexported(entry{}, count{})); diff != "" {
 			t.Errorf("cached %d: %s", cached, diff)
 		}
-		if got := l.losses(t); got != (FlowLosses{Unparsed: unparsed}) {
-			t.Errorf("cached %d: losses %+v: want unparsed %d and nothing else", cached, got, unparsed)
+		after := before
+		after.Unparsed += unparsed
+		if got := l.losses(t); got != after {
+			t.Errorf("cached %d: losses %+v: want %+v", cached, got, after)
+		}
+		empty[FlowKey4](t, l.Flows4)
+		empty[FlowKey6](t, l.Flows6)
+		empty[FlowFragment4](t, l.Fragments4)
+		empty[FlowFragment6](t, l.Fragments6)
+	}
+}
+
+func empty[K any](t *testing.T, m *ebpf.Map) {
+	t.Helper()
+	for {
+		var k K
+		err := m.NextKey(nil, &k)
+		if errors.Is(err, ebpf.ErrKeyNotExist) {
+			return
+		}
+		if err == nil {
+			err = m.Delete(&k)
+		}
+		if err != nil {
+			t.Fatal(err)
 		}
 	}
 }

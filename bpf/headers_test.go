@@ -10,6 +10,7 @@ import (
 )
 
 func TestIPv4Headers(t *testing.T) {
+	r := newRig(t)
 	e := family4
 	local, remote := e.pod.String(), e.far.String()
 	bareLocal, bareRemote := e.noPorts()
@@ -54,7 +55,7 @@ func TestIPv4Headers(t *testing.T) {
 		{"version 5", []seen{{true, patched(e.to(udp, 0, 1).ethernet(), 14, 0x55)}}, nil, 1},
 		{"options that reach beyond the packet", []seen{{true, patched(e.to(udp, 0, 1).ethernet(), 14, 0x4f)}}, nil, 1},
 	} {
-		t.Run(s.name, func(t *testing.T) { tell(t, s.packets, s.want, s.unparsed) })
+		t.Run(s.name, func(t *testing.T) { r.tell(t, s.packets, s.want, s.unparsed) })
 	}
 }
 
@@ -65,6 +66,7 @@ func patched(frame []byte, at int, to byte) []byte {
 }
 
 func TestIPv6Headers(t *testing.T) {
+	r := newRig(t)
 	e := family6
 	local, remote := e.pod.String(), e.far.String()
 	bareLocal, bareRemote := e.noPorts()
@@ -145,6 +147,6 @@ func TestIPv6Headers(t *testing.T) {
 		{"neighbour discovery is the link's upkeep", []seen{out(solicitation)}, nil, 0},
 		{"a cut header", []seen{{true, tagged(e.to(udp, 0, 0), 7).ethernet()[:18+39]}}, nil, 1},
 	} {
-		t.Run(s.name, func(t *testing.T) { tell(t, s.packets, s.want, s.unparsed) })
+		t.Run(s.name, func(t *testing.T) { r.tell(t, s.packets, s.want, s.unparsed) })
 	}
 }

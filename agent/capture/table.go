@@ -33,8 +33,18 @@ type seen struct {
 // deleted.
 type table[K key, V value] struct {
 	flows *ebpf.Map
-	seen  map[K]seen
 	live  uint32 // entries found by the last pass
+
+	// seen says where in reports a flow's last report is: one look-up serves to
+	// read it and to write it.
+	seen    map[K]uint32
+	reports []seen
+	vacant  []uint32 // of reports
+	// settled is the tick before which all counts have been reported, but for
+	// flows held back. It trails the last whole pass by a second, more than a
+	// program can take between reading the tick and counting.
+	settled  uint32
+	hasRound bool // settled is set
 
 	keys      []K
 	values    []V
@@ -45,7 +55,7 @@ type table[K key, V value] struct {
 func newTable[K key, V value](flows *ebpf.Map) *table[K, V] {
 	return &table[K, V]{
 		flows:     flows,
-		seen:      make(map[K]seen),
+		seen:      make(map[K]uint32),
 		keys:      make([]K, batch),
 		values:    make([]V, batch),
 		lastKey:   new(K),
@@ -82,6 +92,8 @@ func (t *table[K, V]) pass(ctx context.Context, p *pass) error {
 		}
 		t.live += uint32(n)
 		if end {
+			t.settled = p.moment.ticks - uint32(time.Second/p.moment.tick)
+			t.hasRound = true
 			return nil
 		}
 	}
@@ -92,35 +104,60 @@ func (t *table[K, V]) visit(p *pass, k *K, v *V, pressed bool) error {
 	if _, gone := p.retired[r.slot()]; gone || p.over(r, pressed) {
 		return t.remove(p, k)
 	}
+	if t.hasRound && int32(r.last()-t.settled) < 0 && !r.undecided() {
+		return nil // an idle flow, reported
+	}
 	t.report(p, k, r)
 	return nil
 }
 
 // report gives what is new since the last report, unless it had better wait.
 func (t *table[K, V]) report(p *pass, k *K, r reading) {
-	before, known := t.seen[*k]
-	now := seen{tx: r.tx(), rx: r.rx(), opened: r.opened()}
-	if known && now == before {
+	now := r.seen()
+	at, known := t.seen[*k]
+	if !known {
+		if !p.all && r.undecided() && p.moment.age(r.first()) < p.options.Patience {
+			return
+		}
+		t.seen[*k] = t.keep(now)
+		p.emit(r.record(p.moment, seen{}))
 		return
 	}
-	if !known && !p.all && r.undecided() && p.moment.age(r.first()) < p.options.Patience {
+	before := t.reports[at]
+	if now == before {
 		return
 	}
-	t.seen[*k] = now
+	t.reports[at] = now
 	p.emit(r.record(p.moment, before))
+}
+
+// keep gives a report a place.
+func (t *table[K, V]) keep(s seen) uint32 {
+	if n := len(t.vacant); n > 0 {
+		at := t.vacant[n-1]
+		t.vacant = t.vacant[:n-1]
+		t.reports[at] = s
+		return at
+	}
+	t.reports = append(t.reports, s)
+	return uint32(len(t.reports) - 1)
 }
 
 // remove takes an entry out and reports the last of it.
 func (t *table[K, V]) remove(p *pass, k *K) error {
 	*t.lastKey = *k
-	err := t.flows.LookupAndDelete(t.lastKey, t.lastValue)
-	if err != nil {
+	if err := t.flows.LookupAndDelete(t.lastKey, t.lastValue); err != nil {
 		return fmt.Errorf("taking a flow out of the flow map: %w", err)
 	}
-	before, known := t.seen[*k]
-	delete(t.seen, *k)
+	var before seen
+	at, known := t.seen[*k]
+	if known {
+		before = t.reports[at]
+		t.vacant = append(t.vacant, at)
+		delete(t.seen, *k)
+	}
 	r := reading{key: keyBytes(k), value: valueBytes(t.lastValue)}
-	if now := (seen{tx: r.tx(), rx: r.rx(), opened: r.opened()}); !known || now != before {
+	if !known || r.seen() != before {
 		p.emit(r.record(p.moment, before))
 	}
 	return nil
