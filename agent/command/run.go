@@ -37,7 +37,7 @@ const runExample = `  # In a cluster the DaemonSet does this; the pods come from
   # five seconds and knows the pods from a directory.
   netcinch serve -f manifests/ --data-dir data/
   netcinch-agent run --pods-dir pods/ --window 5s \
-      --ca-file data/ca.pem --token-file data/agent-token --spool-dir spool/
+      --ca-file data/ca.pem --token-file data/agent.token --spool-dir spool/
   curl -s http://127.0.0.1:9090/metrics | grep netcinch_agent_lost_total`
 
 // runFlags say where to report.
