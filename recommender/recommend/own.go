@@ -73,6 +73,9 @@ func (w *world) owners(moved moves) *owners {
 			candidates = slices.DeleteFunc(slices.Clone(d.atoms), func(id policy.AllowanceID) bool { return ruleOf(id) != rule })
 		}
 		id := slices.MinFunc(candidates, o.compare)
+		if d.wholePeer { // what stays whole had better be one item that does for all
+			id = slices.MaxFunc(candidates, o.compare)
+		}
 		o.owned[id] = append(o.owned[id], d)
 	}
 	o.runs()

@@ -127,9 +127,18 @@ func (o *owners) meets(d owned, t target) bool {
 	met := false
 	o.pairsAt(d.client, d.server, d.atom.Direction, t.prefix.Addr(), func(from, to policy.Peer) {
 		c := policy.Connection{From: from, To: to, Protocol: d.port.protocol, Port: d.port.port, ICMPType: -1, ICMPCode: -1}
-		if !met && permits(o.engine, c) {
-			o.engine.Matching(c, func(id policy.AllowanceID) { met = met || id == d.atom })
+		if met || !permits(o.engine, c) {
+			return
 		}
+		n := 0
+		same := true
+		o.engine.Matching(c, func(id policy.AllowanceID) {
+			if id.Direction == d.atom.Direction {
+				n++
+				same = same && slices.Contains(d.atoms, id)
+			}
+		})
+		met = same && n == len(d.atoms)
 	})
 	return met
 }

@@ -151,8 +151,12 @@ func (b *book) absorb(source map[string]int) {
 
 func (b *book) absorbPorts(key, wide string, ports map[string]bool) {
 	for port := range ports {
-		if b.needs[wide][port] {
-			b.seen[[2]string{wide, port}].merge(*b.seen[[2]string{key, port}])
+		by := port
+		if all := (portSpec{any: true}).key(); b.needs[wide][all] {
+			by = all
+		}
+		if b.needs[wide][by] {
+			b.seen[[2]string{wide, by}].merge(*b.seen[[2]string{key, port}])
 			delete(ports, port)
 		}
 	}
