@@ -72,11 +72,17 @@ func (w *world) proveObserved(p *Proof, r *Recommendation, engines ...*policy.En
 
 // allowedPairs visits the connections of an edge that are allowed now.
 func (w *world) allowedPairs(client, server analyze.Party, port portKey, visit func(policy.Connection)) {
-	analyze.Pairs(w.index.Ends(client, everyPod), w.index.Ends(server, everyPod), func(from, to policy.Peer) {
-		c := policy.Connection{From: from, To: to, Protocol: port.protocol, Port: port.port, ICMPType: -1, ICMPCode: -1}
+	w.everyPair(client, server, port, func(c policy.Connection) {
 		if permits(w.engine, c) {
 			visit(c)
 		}
+	})
+}
+
+// everyPair visits the connections that an edge stands for, pod by pod.
+func (w *world) everyPair(client, server analyze.Party, port portKey, visit func(policy.Connection)) {
+	analyze.Pairs(w.index.Ends(client, everyPod), w.index.Ends(server, everyPod), func(from, to policy.Peer) {
+		visit(policy.Connection{From: from, To: to, Protocol: port.protocol, Port: port.port, ICMPType: -1, ICMPCode: -1})
 	})
 }
 
@@ -181,9 +187,7 @@ func (w *world) needed(engine *policy.Engine) map[policy.AllowanceID]bool {
 	}
 	for _, s := range w.dns { // each end by itself: the other may be closed still
 		for _, wl := range w.index.Workloads() {
-			analyze.Pairs(w.index.Ends(analyze.PartyOf(wl), everyPod), w.index.Ends(s.party, everyPod), func(from, to policy.Peer) {
-				ask(policy.Connection{From: from, To: to, Protocol: s.protocol, Port: s.port, ICMPType: -1, ICMPCode: -1})
-			})
+			w.everyPair(analyze.PartyOf(wl), s.party, portKey{s.protocol, s.port}, ask)
 		}
 	}
 	w.scheduled(engine, needed)

@@ -75,7 +75,11 @@ func (o *owners) move(together *policy.Engine, spare policy.AllowanceID, edited 
 func (o *owners) covering(together *policy.Engine, spare policy.AllowanceID, d demand) []policy.AllowanceID {
 	var common []policy.AllowanceID
 	asked := false
-	o.allowedPairs(d.client, d.server, d.port, func(c policy.Connection) {
+	visit := o.allowedPairs
+	if d.dns { // each end by itself
+		visit = o.everyPair
+	}
+	visit(d.client, d.server, d.port, func(c policy.Connection) {
 		var here []policy.AllowanceID
 		hit := false
 		together.Matching(c, func(id policy.AllowanceID) {
