@@ -78,7 +78,7 @@ static __always_inline int count4(const struct key4 *key, __u64 amount, __u32 bi
 	struct flow4 *value = bpf_map_lookup_elem(&flows4, key);
 	if (!value || !add_known(&value->flow, amount, bits, direction))
 		return 0;
-	if (!c || (bits & CLOSED) || !(is4(c, key) || is_free(c->key.slot_protocol, c->last)))
+	if (!c || !(is4(c, key) || is_free(c->key.slot_protocol, c->last)))
 		return 1;
 	settle4(c);
 	c->key = *key;
@@ -104,7 +104,7 @@ static __always_inline int count6(const struct key6 *key, __u64 amount, __u32 bi
 	struct flow6 *value = bpf_map_lookup_elem(&flows6, key);
 	if (!value || !add_known(&value->flow, amount, bits, direction))
 		return 0;
-	if (!c || (bits & CLOSED) || !(is6(c, key) || is_free(c->key.slot_protocol, c->last)))
+	if (!c || !(is6(c, key) || is_free(c->key.slot_protocol, c->last)))
 		return 1;
 	settle6(c);
 	c->key = *key;

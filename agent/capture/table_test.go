@@ -168,6 +168,16 @@ func TestRemoveReportsTheLast(t *testing.T) {
 	if f := flush(t, c); len(f) != 0 || len(c.table4.seen) != 0 {
 		t.Errorf("left behind: %+v, %d remembered", f, len(c.table4.seen))
 	}
+	for range 3 { // flows come and go, what is remembered of them does not grow
+		e.enter(t, c)
+		flush(t, c)
+		if err := c.table4.remove(p, &k); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := len(c.table4.reports); n != 1 {
+		t.Errorf("%d reports kept for 1 flow at a time", n)
+	}
 }
 
 // TestCountsAcrossWraps has the shared word of packets and bytes overflow.
