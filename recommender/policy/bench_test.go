@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package policy
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"net/netip"
+	"runtime"
+	"testing"
+
+	networkingv1 "k8s.io/api/networking/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
+
+	"github.com/netcinch/netcinch/recommender/cluster"
+	"github.com/netcinch/netcinch/recommender/flow"
+)
+
+// bigCluster makes pods in namespaces of 100, ten workloads of ten in each, and
+// policies spread over the workloads: peers of the own namespace, of others and
+// address blocks of both families, with ports, ranges and names.
+func bigCluster(pods, policies int) *cluster.Snapshot {
+	s := &cluster.Snapshot{}
+	for i := range 50 {
+		s.Nodes = append(s.Nodes, cluster.Node{Name: fmt.Sprint("n", i), Addresses: []netip.Addr{netip.AddrFrom4([4]byte{192, 168, 1, byte(i + 1)})}})
+	}
+	for i := range pods {
+		ns := fmt.Sprintf("ns%04d", i/100)
+		if i%100 == 0 {
+			s.Namespaces = append(s.Namespaces, cluster.Namespace{Name: ns, Labels: map[string]string{"team": fmt.Sprint("t", i/100%17)}})
+		}
+		app := fmt.Sprint("app", i%10)
+		s.Pods = append(s.Pods, cluster.Pod{
+			Namespace: ns, Name: fmt.Sprintf("%s-%05d", app, i), Node: fmt.Sprint("n", i%50), ServiceAccount: "default",
+			Labels: map[string]string{"app": app, "tier": fmt.Sprint("tier", i%3), "pod-template-hash": fmt.Sprint(i / 10)},
+			IPs: []netip.Addr{
+				netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)}),
+				netip.AddrFrom16([16]byte{0xfd, 13: byte(i >> 16), 14: byte(i >> 8), 15: byte(i)}),
+			},
+			Ports: []cluster.ContainerPort{{Name: "http", Protocol: flow.TCP, Port: 8080}},
+		})
+	}
+	r := rand.New(rand.NewPCG(7, 7))
+	for i := range policies {
+		s.Policies = append(s.Policies, bigPolicy(r, i, len(s.Namespaces)))
+	}
+	return s
+}
+
+func bigPolicy(r *rand.Rand, i, namespaces int) cluster.Object {
+	app := func(n int) *metav1.LabelSelector {
+		return &metav1.LabelSelector{MatchLabels: map[string]string{"app": fmt.Sprint("app", n)}}
+	}
+	np := &networkingv1.NetworkPolicy{ObjectMeta: metav1.ObjectMeta{Namespace: fmt.Sprintf("ns%04d", i%namespaces), Name: fmt.Sprintf("p%05d", i)}}
+	np.Spec.PodSelector = *app(i / namespaces % 10)
+	port := intstr.FromInt32(int32(80 + r.IntN(50)))
+	name := intstr.FromString("http")
+	peers := []networkingv1.NetworkPolicyPeer{
+		{PodSelector: app(r.IntN(10))},
+		{NamespaceSelector: &metav1.LabelSelector{MatchLabels: map[string]string{"team": fmt.Sprint("t", r.IntN(17))}}, PodSelector: app(r.IntN(10))},
+		{IPBlock: &networkingv1.IPBlock{CIDR: fmt.Sprintf("203.0.%d.0/24", r.IntN(256)), Except: []string{}}},
+		{IPBlock: &networkingv1.IPBlock{CIDR: fmt.Sprintf("2001:db8:%x::/48", r.IntN(4096))}},
+	}
+	np.Spec.Ingress = []networkingv1.NetworkPolicyIngressRule{{From: peers, Ports: []networkingv1.NetworkPolicyPort{{Port: &port}, {Port: &name}}}}
+	if i%2 == 0 {
+		np.Spec.Egress = []networkingv1.NetworkPolicyEgressRule{{To: peers, Ports: []networkingv1.NetworkPolicyPort{{Port: &port}}}, {To: peers[:1]}}
+	}
+	return cluster.Object{Ref: cluster.Ref{APIVersion: "networking.k8s.io/v1", Kind: "NetworkPolicy", Namespace: np.Namespace, Name: np.Name}, Typed: np}
+}
+
+// bigEdges picks connections, half of them within a namespace.
+func bigEdges(s *cluster.Snapshot, n int) []Connection {
+	r := rand.New(rand.NewPCG(8, 8))
+	out := make([]Connection, n)
+	for i := range out {
+		from := r.IntN(len(s.Pods))
+		to := r.IntN(len(s.Pods))
+		if i%2 == 0 {
+			to = from/100*100 + r.IntN(100)
+		}
+		out[i] = Connection{From: Peer{Pod: &s.Pods[from]}, To: Peer{Pod: &s.Pods[to]}, Protocol: flow.TCP, Port: uint16(80 + r.IntN(50)), ICMPType: -1, ICMPCode: -1}
+		if i%10 == 0 {
+			out[i].From = Peer{Addr: netip.AddrFrom4([4]byte{203, 0, byte(r.IntN(256)), 9})}
+		}
+	}
+	return out
+}
+
+func BenchmarkAllowed(b *testing.B) {
+	s := bigCluster(10_000, 10_000)
+	e := compileClean(b, s, Options{})
+	edges := bigEdges(s, 200_000)
+	b.ReportAllocs()
+	b.ResetTimer()
+	for i := range b.N {
+		e.Allowed(edges[i%len(edges)])
+	}
+}
+
+func BenchmarkCheck(b *testing.B) {
+	s := bigCluster(10_000, 10_000)
+	e := compileClean(b, s, Options{})
+	edges := bigEdges(s, 200_000)
+	b.ReportAllocs()
+	b.ResetTimer()
+	for i := range b.N {
+		e.Check(edges[i%len(edges)])
+	}
+}
+
+// BenchmarkCluster is the whole: 10,000 policies over 10,000 pods compiled and
+// 200,000 edges evaluated.
+func BenchmarkCluster(b *testing.B) {
+	s := bigCluster(10_000, 10_000)
+	edges := bigEdges(s, 200_000)
+	b.ReportAllocs()
+	for b.Loop() {
+		e := compileClean(b, s, Options{})
+		allowed := 0
+		for i := range edges {
+			if egress, ingress := e.Allowed(edges[i]); egress && ingress {
+				allowed++
+			}
+		}
+		b.ReportMetric(float64(allowed)/float64(len(edges)), "allowed/edge")
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		b.ReportMetric(float64(m.Sys)/(1<<20), "MiB-from-OS")
+		runtime.KeepAlive(e)
+	}
+}
+
+// BenchmarkPolicies shows how the cost of an edge grows with policies.
+func BenchmarkPolicies(b *testing.B) {
+	for _, n := range []int{100, 1_000, 10_000, 40_000} {
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			s := bigCluster(10_000, n)
+			e := compileClean(b, s, Options{})
+			edges := bigEdges(s, 100_000)
+			b.ResetTimer()
+			for i := range b.N {
+				e.Allowed(edges[i%len(edges)])
+			}
+		})
+	}
+}
+
+// BenchmarkCompareOne compares two sets of 10,000 policies that differ in one.
+func BenchmarkCompareOne(b *testing.B) {
+	s := bigCluster(10_000, 10_000)
+	old := compileClean(b, s, Options{})
+	after := *s
+	after.Policies = append([]cluster.Object{}, s.Policies...)
+	after.Policies[77] = bigPolicy(rand.New(rand.NewPCG(1, 1)), 77, 100)
+	changed := compileClean(b, &after, Options{})
+	b.ResetTimer()
+	for b.Loop() {
+		if Compare(old, changed).Empty() {
+			b.Fatal("nothing changed")
+		}
+	}
+}
