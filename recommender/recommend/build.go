@@ -129,10 +129,7 @@ func standing(all []Recommendation) []*Recommendation {
 	return out
 }
 
-var debugAfter = map[string]string{}
-
 func (r *Recommendation) withhold(why string) {
-	debugAfter[r.ID] = r.Diff
 	r.Withheld, r.After, r.Diff = why, "", ""
 }
 

@@ -18,9 +18,9 @@ import (
 // asking the engine about every pair of pods rather than by the algebra that
 // the proofs use.
 func TestPromises(t *testing.T) {
-	seeds := uint64(150)
+	seeds := uint64(60)
 	if testing.Short() {
-		seeds = 20
+		seeds = 10
 	}
 	total := counts{}
 	for seed := range seeds {
