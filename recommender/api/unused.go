@@ -74,9 +74,13 @@ func (d *drawing) candidates(u *analyze.Usage, a *policy.Allowance, namespace st
 				source, target = target, source
 			}
 			ref := u.Allowance.Policy
+			noise := ""
+			if port == 53 {
+				noise = noiseDNS
+			}
 			out = append(out, graphEdge{
 				ID: "unused:" + u.ID + ":" + source + ":" + target, Source: source, Target: target, Protocol: protocol, Port: port, PortText: text,
-				State: stateUnused, Count: 1, Policy: &ref, Usage: u.ID,
+				State: stateUnused, Noise: noise, Count: 1, Policy: &ref, Usage: u.ID,
 				Text: ref.Kind + " " + strings.TrimPrefix(ref.Namespace+"/"+ref.Name, "/") + " allows " + a.Port + " " + preposition(a.ID.Direction) + " " + a.Peer,
 			})
 		}

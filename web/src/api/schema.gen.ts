@@ -476,7 +476,7 @@ export interface components {
             /** @description Where it is more than one port: TCP 8000-8100, any port. */
             portText?: string;
             state: components["schemas"]["EdgeState"];
-            /** @description Denied by policy or dropped */
+            /** @description Denied by policy or dropped, whatever the state. */
             denied: boolean;
             risky: boolean;
             /**

@@ -43,19 +43,30 @@ export interface View {
   badges: Map<string, Map<string, number>>;
 }
 
-/** The name of the box that a node stands in. */
-export function groupOf(n: GraphNode): string {
-  if (n.kind === 'outside') return '~outside';
+/** The name of the box that a node stands in; callers are the outside ones that only call in. */
+export function groupOf(n: GraphNode, callers: ReadonlySet<string>): string {
+  if (n.kind === 'outside') return callers.has(n.id) ? '~callers' : '~outside';
   if (n.kind === 'node') return '~nodes';
   return n.namespace ?? n.label;
 }
 
-export const groupTitle = (group: string) =>
-  ({ '~outside': 'Outside the cluster', '~nodes': 'Nodes' })[group] ?? group;
+const groupTitles: Record<string, string> = {
+  '~callers': 'Calling from outside',
+  '~outside': 'Outside the cluster',
+  '~nodes': 'Nodes',
+};
+export const groupTitle = (group: string) => groupTitles[group] ?? group;
+
+/** The nodes that something goes out from and nothing goes to. */
+export function callersOf(bundles: Bundle[]): Set<string> {
+  const callers = new Set(bundles.map((b) => b.source));
+  for (const b of bundles) callers.delete(b.target);
+  return callers;
+}
 
 /** Whether an edge is infrastructure that may be folded; what stands out never is. */
 const foldable = (e: GraphEdge) =>
-  e.noise !== undefined && e.state === 'allowed' && !e.denied && !e.risky;
+  e.noise !== undefined && (e.state === 'allowed' || e.state === 'unused') && !e.denied && !e.risky;
 
 const nodeText = (n: GraphNode) =>
   [n.label, n.namespace, n.party?.workloadKind, ...(n.addresses ?? [])].join(' ').toLowerCase();

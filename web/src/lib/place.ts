@@ -78,7 +78,7 @@ function grid(nodes: PlaceNode[], columns: number): Flat {
 }
 
 function inside(members: PlaceNode[], pairs: Pair[], direction: Direction): Flat {
-  if (pairs.length > 0) return flat(members, pairs, direction, { node: 16, rank: 58 });
+  if (pairs.length > 0) return flat(members, pairs, direction, { node: 18, rank: direction === 'LR' ? 56 : 40 });
   const columns = direction === 'LR' ? Math.ceil(members.length / 4) : Math.min(members.length, 3);
   return grid(members, Math.max(columns, members.length > 8 ? 3 : 1));
 }
@@ -101,7 +101,7 @@ function combine(nodes: PlaceNode[], pairs: Pair[], inner: Direction, outer: Dir
     const b = groupOf.get(t);
     if (a && b && a !== b) between.set(`${a}|${b}`, [a, b]);
   }
-  const over = flat(boxes, [...between.values()], outer, { node: 34, rank: 96 });
+  const over = flat(boxes, [...between.values()], outer, { node: 30, rank: outer === 'LR' ? 84 : 66 });
   const out: Placement & { size: Point } = {
     nodes: {}, groups: over.nodes, ways: {}, size: { x: over.width, y: over.height },
     horizontal: { inner: inner === 'LR', outer: outer === 'LR' },

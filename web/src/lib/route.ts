@@ -155,6 +155,21 @@ function detour(box: Box, from: Point, to: Point, flat: boolean): Point {
   return { x: x < c.x ? box.x - 16 : box.x + box.width + 16, y: c.y };
 }
 
+/** Leads a line around what it would run under: other groups, and nodes of its own. */
+function around(cubics: Cubic[], e: RouteEdge, placement: Placement, groupOf: Record<string, string>, from: SideName, to: SideName): Cubic[] {
+  const p = cubics[0]?.[0] as Point;
+  const q = cubics.at(-1)?.[3] as Point;
+  const flat = from === 'left' || from === 'right';
+  const own = new Set([groupOf[e.source], groupOf[e.target]]);
+  const groups = Object.entries(placement.groups).filter(([id]) => !own.has(id));
+  const nodes = Object.entries(placement.nodes).filter(([id]) => own.has(groupOf[id]) && id !== e.source && id !== e.target);
+  const along = (a: Point, b: Point) => (flat ? (a.x - b.x) * Math.sign(q.x - p.x) : (a.y - b.y) * Math.sign(q.y - p.y));
+  const blocks = [...groups, ...nodes].filter(([, box]) => hits(cubics, box));
+  if (blocks.length === 0) return cubics;
+  const via = blocks.map(([, box]) => detour(box, p, q, flat)).sort(along);
+  return pieces(p, from, q, to, via);
+}
+
 /** Bends of edges that share a way are moved apart so that each can be followed. */
 function fan(placement: Placement, edges: RouteEdge[]): Map<string, Point[]> {
   const shared = new Map<string, RouteEdge[]>();
@@ -201,13 +216,7 @@ export function route(placement: Placement, edges: RouteEdge[], groupOf: Record<
     const p = at.get(`${e.id}|${e.source}`) as Point;
     const q = at.get(`${e.id}|${e.target}`) as Point;
     let cubics = pieces(p, from, q, to, ways.get(e.id) ?? []);
-    const flat = from === 'left' || from === 'right';
-    if (!ways.has(e.id) && from !== to) {
-      const own = new Set([groupOf[e.source], groupOf[e.target]]);
-      const blocks = Object.entries(placement.groups).filter(([id, box]) => !own.has(id) && hits(cubics, box));
-      const via = blocks.map(([, box]) => detour(box, p, q, flat)).sort((a, b) => (flat ? (a.x - b.x) * Math.sign(q.x - p.x) : (a.y - b.y) * Math.sign(q.y - p.y)));
-      if (via.length > 0) cubics = pieces(p, from, q, to, via);
-    }
+    if (!ways.has(e.id) && from !== to) cubics = around(cubics, e, placement, groupOf, from, to);
     out[e.id] = { d: pathOf(cubics), label: e.label ? labelSpot(cubics, e.label, taken, e.rank > 0) : undefined };
   }
   return out;

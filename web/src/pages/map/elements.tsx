@@ -18,6 +18,7 @@ export type LineEdge = Edge<{ bundle: Bundle; route: Route; dim: boolean; chosen
 
 export function detail(n: GraphNode): string {
   if (n.kind === 'outside') {
+    if (n.members === 0) return 'named by a policy';
     if (n.members > 1) return plural(n.members, 'address', 'addresses');
     const only = n.addresses?.[0];
     return only && only !== n.label ? only : 'bare address';

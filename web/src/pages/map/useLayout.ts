@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { useEffect, useMemo, useRef, useState } from 'react';
 import type { GraphNode } from '../../api/types';
-import { type Bundle, groupOf, type View } from '../../lib/graph';
+import { type Bundle, callersOf, groupOf, type View } from '../../lib/graph';
 import type { LayoutAnswer, LayoutQuestion } from '../../lib/layout';
 import type { Pair, PlaceNode } from '../../lib/place';
 import type { RouteEdge } from '../../lib/route';
@@ -21,18 +21,35 @@ const ranks = { unseen: 3, denied: 2, unused: 1, allowed: 0 } as const;
 /** Port labels of what is simply allowed are left out where they would be many. */
 const manyLabels = 60;
 
+/**
+ * What pulls nodes together: the traffic. What was never there before must not
+ * move what one has learnt to find; what nobody uses places only those that
+ * nothing else does.
+ */
+function pairsOf(bundles: Bundle[]): Pair[] {
+  const pairs = new Map<string, Pair>();
+  const placed = new Set<string>();
+  const add = (b: Bundle) => {
+    pairs.set(`${b.source}|${b.target}`, [b.source, b.target]);
+    placed.add(b.source).add(b.target);
+  };
+  for (const b of bundles) if (b.state === 'allowed' || b.state === 'denied') add(b);
+  for (const state of ['unused', 'unseen'] as const) {
+    const loose = bundles.filter((b) => b.state === state && !(placed.has(b.source) && placed.has(b.target)));
+    for (const b of loose) add(b);
+  }
+  return [...pairs.values()].sort();
+}
+
 function questionOf({ nodes, bundles, badges }: View, room: { width: number; height: number }): LayoutQuestion {
+  const callers = callersOf(bundles);
   const placeNodes: PlaceNode[] = nodes.map((n) => ({
     id: n.id,
-    group: groupOf(n),
+    group: groupOf(n, callers),
     width: nodeWidth(n, badgeWidth(badges.get(n.id)?.keys() ?? [])),
     height: nodeHeight,
   }));
-  // What was never there before must not move what one has learnt to find.
-  const pairs = new Map<string, Pair>();
-  for (const b of bundles) {
-    if (b.state !== 'unseen') pairs.set(`${b.source}|${b.target}`, [b.source, b.target]);
-  }
+  const pairs = pairsOf(bundles);
   const edges: RouteEdge[] = bundles.map((b) => ({
     id: b.id,
     source: b.source,
@@ -40,7 +57,7 @@ function questionOf({ nodes, bundles, badges }: View, room: { width: number; hei
     rank: ranks[b.state],
     label: b.state === 'allowed' && bundles.length > manyLabels ? 0 : labelWidth(b),
   }));
-  return { nodes: placeNodes, pairs: [...pairs.values()].sort(), edges, room, keep: undefined };
+  return { nodes: placeNodes, pairs: pairs, edges, room, keep: undefined };
 }
 
 const shapeOf = (q: LayoutQuestion) =>
