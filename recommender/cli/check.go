@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/netcinch/netcinch/recommender/analyze"
+	"github.com/netcinch/netcinch/recommender/question"
 )
 
 type check struct {
@@ -22,7 +23,7 @@ type check struct {
 	output
 	failOn
 	remote
-	question question
+	question question.Question
 	port     string
 	queries  string
 }
@@ -66,7 +67,7 @@ ends with status 2.`,
 }
 
 // asker answers questions: from manifests, or by asking a recommender.
-type asker func(context.Context, question) (answer, error)
+type asker func(context.Context, question.Question) (question.Answer, error)
 
 func (c *check) run(ctx context.Context, env *Env, cmd *cobra.Command) error {
 	if err := c.output.check(); err != nil {
@@ -86,11 +87,11 @@ func (c *check) run(ctx context.Context, env *Env, cmd *cobra.Command) error {
 	if c.queries != "" {
 		return c.answerAll(ctx, env, ask)
 	}
-	c.question.Port = portName(c.port)
+	c.question.Port = question.Port(c.port)
 	a, err := ask(ctx, c.question)
-	var fe *fieldError
+	var fe *question.FieldError
 	if errors.As(err, &fe) {
-		return fmt.Errorf("--%s: %s", fe.field, fe.message)
+		return fmt.Errorf("--%s: %s", fe.Field, fe.Message)
 	}
 	if err != nil {
 		return err
@@ -107,8 +108,8 @@ func (c *check) asker(env *Env) (asker, error) {
 		if err != nil {
 			return nil, err
 		}
-		return func(ctx context.Context, q question) (answer, error) {
-			var a answer
+		return func(ctx context.Context, q question.Question) (question.Answer, error) {
+			var a question.Answer
 			return a, client.post(ctx, "/api/v1/check", q, &a)
 		}, nil
 	}
@@ -116,11 +117,11 @@ func (c *check) asker(env *Env) (asker, error) {
 	if err != nil {
 		return nil, err
 	}
-	j := newJudge(s, engine)
-	return func(_ context.Context, q question) (answer, error) { return j.ask(q) }, nil
+	j := question.NewJudge(s, engine)
+	return func(_ context.Context, q question.Question) (question.Answer, error) { return j.Ask(q) }, nil
 }
 
-func kindsOf(a answer) []string {
+func kindsOf(a question.Answer) []string {
 	var kinds []string
 	if !a.Allowed {
 		kinds = append(kinds, "denied")
@@ -131,7 +132,7 @@ func kindsOf(a answer) []string {
 	return kinds
 }
 
-func writeAnswer(w io.Writer, q question, a answer) error {
+func writeAnswer(w io.Writer, q question.Question, a question.Answer) error {
 	var b strings.Builder
 	word := map[bool]string{true: "allowed", false: "denied"}
 	port := q.Protocol
@@ -187,7 +188,7 @@ func (c *check) answerAll(ctx context.Context, env *Env, ask asker) error {
 		if len(text) == 0 {
 			continue
 		}
-		a, err := c.answerLine(ctx, ask, text)
+		a, err := answerLine(ctx, ask, text)
 		if err != nil {
 			err = fmt.Errorf("%s:%d: %w", name, line, err)
 			fmt.Fprintf(env.Stderr, "netcinch: error: %s\n", oneLine(err))
@@ -213,31 +214,10 @@ func (c *check) answerAll(ctx context.Context, env *Env, ask asker) error {
 	return c.on(found...)
 }
 
-func (c *check) answerLine(ctx context.Context, ask asker, text []byte) (answer, error) {
-	var q question
-	d := json.NewDecoder(bytes.NewReader(text))
-	d.DisallowUnknownFields()
-	if err := d.Decode(&q); err != nil {
-		return answer{}, notAQuestion(err)
-	}
-	if d.More() {
-		return answer{}, errors.New("is more than one question; write one a line")
+func answerLine(ctx context.Context, ask asker, text []byte) (question.Answer, error) {
+	q, err := question.Parse(text)
+	if err != nil {
+		return question.Answer{}, err
 	}
 	return ask(ctx, q)
-}
-
-// notAQuestion turns an error of encoding/json into one that names the field.
-func notAQuestion(err error) error {
-	var te *json.UnmarshalTypeError
-	var fe *fieldError
-	unknown, isUnknown := strings.CutPrefix(err.Error(), "json: unknown field ")
-	switch {
-	case errors.As(err, &fe):
-		return fe
-	case errors.As(err, &te) && te.Field != "":
-		return wrong(te.Field, "want text, got %s", te.Value)
-	case isUnknown:
-		return wrong(strings.Trim(unknown, `"`), "unknown field; a question has from, to, port and protocol")
-	}
-	return fmt.Errorf("is not a question: %w; want {\"from\":…,\"to\":…,\"port\":…,\"protocol\":…}", err)
 }

@@ -16,6 +16,8 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"github.com/netcinch/netcinch/recommender/question"
 )
 
 // remote is how a running recommender is reached.
@@ -146,7 +148,7 @@ func (c *client) refused(resp *http.Response, text []byte) error {
 		message = p.Detail
 	}
 	if p.Parameter != "" {
-		return &fieldError{field: p.Parameter, message: message}
+		return &question.FieldError{Field: p.Parameter, Message: message}
 	}
 	return fmt.Errorf("%s answers: %s", c.base, message)
 }

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package cli
+package question
 
 import (
-	"encoding/json"
+	"cmp"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -16,72 +16,23 @@ import (
 	"github.com/netcinch/netcinch/recommender/policy"
 )
 
-// question is one line of a query file, and what the flags of check say.
-type question struct {
-	From     string   `json:"from"`
-	To       string   `json:"to"`
-	Port     portName `json:"port,omitempty"`
-	Protocol string   `json:"protocol,omitempty"`
-}
-
-// portName is a port as people give it: a number, or a name of the server's.
-type portName string
-
-// UnmarshalJSON takes a number or a string.
-func (p *portName) UnmarshalJSON(text []byte) error {
-	var n json.Number
-	var s string
-	if err := json.Unmarshal(text, &s); err == nil {
-		*p = portName(s)
-		return nil
-	}
-	if err := json.Unmarshal(text, &n); err != nil {
-		return wrong("port", "want a number or a name, got %s", text)
-	}
-	*p = portName(n)
-	return nil
-}
-
-// MarshalJSON writes a number where it is one.
-func (p portName) MarshalJSON() ([]byte, error) {
-	if _, err := strconv.ParseUint(string(p), 10, 16); err == nil {
-		return []byte(p), nil
-	}
-	return json.Marshal(string(p))
-}
-
-// answer is the verdict in the words of the API.
-type answer struct {
-	Allowed   bool         `json:"allowed"`
-	Egress    analyze.Side `json:"egress"`
-	Ingress   analyze.Side `json:"ingress"`
-	Uncertain []string     `json:"uncertain"`
-}
-
-// fieldError says which part of a question is wrong.
-type fieldError struct{ field, message string }
-
-func (e *fieldError) Error() string { return e.field + ": " + e.message }
-
-func wrong(field, format string, args ...any) error {
-	return &fieldError{field: field, message: fmt.Sprintf(format, args...)}
-}
-
-// judge answers questions on one snapshot.
-type judge struct {
+// Judge answers questions on one snapshot. It is safe for concurrent use.
+type Judge struct {
 	engine  *policy.Engine
 	pods    map[string][]*cluster.Pod // by namespace/name of the pod
 	members map[string][]*cluster.Pod // by namespace/name of the workload
 	byKind  map[flow.Workload][]*cluster.Pod
 	addrs   map[netip.Addr]*cluster.Pod
-	places  map[cluster.Ref]cluster.Source
-	lines   map[policy.AllowanceID]int
+	index   *analyze.Index
+	starts  map[cluster.Ref]int        // first lines, in the file
+	lines   map[policy.AllowanceID]int // in the file
 }
 
-func newJudge(s *cluster.Snapshot, e *policy.Engine) *judge {
-	j := &judge{
+// NewJudge gives a judge of a snapshot with its compiled policies.
+func NewJudge(s *cluster.Snapshot, e *policy.Engine) *Judge {
+	j := &Judge{
 		engine: e, pods: map[string][]*cluster.Pod{}, members: map[string][]*cluster.Pod{}, byKind: map[flow.Workload][]*cluster.Pod{},
-		addrs: map[netip.Addr]*cluster.Pod{}, places: map[cluster.Ref]cluster.Source{}, lines: map[policy.AllowanceID]int{},
+		addrs: map[netip.Addr]*cluster.Pod{}, index: analyze.NewIndex(s), starts: map[cluster.Ref]int{}, lines: map[policy.AllowanceID]int{},
 	}
 	for i := range s.Pods {
 		p := &s.Pods[i]
@@ -100,11 +51,11 @@ func newJudge(s *cluster.Snapshot, e *policy.Engine) *judge {
 		}
 	}
 	for _, o := range s.Policies {
-		j.places[o.Ref] = o.Source
+		j.starts[o.Ref] = o.Source.Line
 	}
 	for _, a := range e.Allowances() {
 		if a.Line > 0 {
-			j.lines[a.ID] = j.places[a.ID.Policy].Line + a.Line - 1
+			j.lines[a.ID] = j.starts[a.ID.Policy] + a.Line - 1
 		}
 	}
 	return j
@@ -116,7 +67,7 @@ const maxMembers = 16
 
 // ends gives the peers that a name stands for: a pod, else the pods of a
 // workload; or an address, which may be a pod's.
-func (j *judge) ends(field, name string) ([]policy.Peer, error) {
+func (j *Judge) ends(field, name string) ([]policy.Peer, error) {
 	if name == "" {
 		return nil, wrong(field, "is absent; give namespace/name of a pod or workload, or an address")
 	}
@@ -138,7 +89,7 @@ func (j *judge) ends(field, name string) ([]policy.Peer, error) {
 	return peers, nil
 }
 
-func (j *judge) named(field, name string) ([]*cluster.Pod, error) {
+func (j *Judge) named(field, name string) ([]*cluster.Pod, error) {
 	parts := strings.Split(name, "/")
 	switch {
 	case slices.Contains(parts, "") || len(parts) < 2 || len(parts) > 3:
@@ -162,7 +113,7 @@ func (j *judge) named(field, name string) ([]*cluster.Pod, error) {
 }
 
 // port resolves a port of the server's end.
-func (q question) port(protocol flow.Protocol, to policy.Peer) (uint16, error) {
+func (q Question) port(protocol flow.Protocol, to policy.Peer) (uint16, error) {
 	if !protocol.HasPorts() {
 		if q.Port != "" && q.Port != "0" {
 			return 0, wrong("port", "%s has no ports; leave it out", protocol)
@@ -200,34 +151,35 @@ func orNone(list []string) string {
 	return strings.Join(list, ", ")
 }
 
-// ask answers a question. Where it is about workloads, every pair of their
+// Ask answers a question. Where it is about workloads, every pair of their
 // pods is asked for; where the answers differ, one that denies is given, and
-// that they differ is among the uncertainties.
-func (j *judge) ask(q question) (answer, error) {
+// that they differ is among the uncertainties. What cannot be answered is a
+// *FieldError.
+func (j *Judge) Ask(q Question) (Answer, error) {
 	protocol := flow.TCP
 	if q.Protocol != "" {
 		var err error
 		if protocol, err = flow.ParseProtocol(q.Protocol); err != nil {
-			return answer{}, wrong("protocol", "%q: want TCP, UDP, SCTP, ICMP, ICMPv6, UDPLite or a number from 1 to 255", q.Protocol)
+			return Answer{}, wrong("protocol", "%q: want TCP, UDP, SCTP, ICMP, ICMPv6, UDPLite or a number from 1 to 255", q.Protocol)
 		}
 	}
 	from, err := j.ends("from", q.From)
 	if err != nil {
-		return answer{}, err
+		return Answer{}, err
 	}
 	to, err := j.ends("to", q.To)
 	if err != nil {
-		return answer{}, err
+		return Answer{}, err
 	}
 	pairs := pairsOf(from, to)
 	if len(pairs) == 0 {
-		return answer{}, wrong("to", "%s and %s have no address family in common", q.From, q.To)
+		return Answer{}, wrong("to", "%s and %s have no address family in common", q.From, q.To)
 	}
 	var p poll
 	for _, pair := range pairs {
 		port, err := q.port(protocol, pair[1])
 		if err != nil {
-			return answer{}, err
+			return Answer{}, err
 		}
 		p.add(pair, j.engine.Check(policy.Connection{From: pair[0], To: pair[1], Protocol: protocol, Port: port, ICMPType: -1, ICMPCode: -1}))
 	}
@@ -283,45 +235,19 @@ func peerText(p policy.Peer) string {
 	return p.Addr.String()
 }
 
-func (j *judge) answer(v policy.Verdict) answer {
-	return answer{
+func (j *Judge) answer(v policy.Verdict) Answer {
+	return Answer{
 		Allowed: v.Allowed, Egress: j.side(v.Egress), Ingress: j.side(v.Ingress), Uncertain: append([]string{}, v.Uncertain...),
 	}
 }
 
-func (j *judge) side(d policy.DirectionVerdict) analyze.Side {
-	s := analyze.Side{Allowed: d.Allowed, Isolated: d.Isolated, Why: []analyze.Step{}}
-	for _, w := range d.Why {
-		s.Why = append(s.Why, j.step(w))
-	}
-	return s
-}
-
-var (
-	stepKinds = map[policy.StepKind]analyze.StepKind{
-		policy.StepNotIsolated: analyze.StepNotIsolated, policy.StepRule: analyze.StepRule, policy.StepNoMatch: analyze.StepNoMatch,
-		policy.StepDefault: analyze.StepDefault, policy.StepAlways: analyze.StepAlways,
-	}
-	actions = map[policy.Action]string{
-		policy.ActionAllow: "allow", policy.ActionDeny: "deny", policy.ActionPass: "pass", policy.ActionLog: "log",
-	}
-)
-
-func (j *judge) step(w policy.Step) analyze.Step {
-	s := analyze.Step{Kind: stepKinds[w.Kind], Tier: w.Tier, Text: w.Text}
-	if w.Policy.Name != "" {
-		ref := analyze.RefOf(w.Policy)
-		source := j.places[w.Policy]
-		s.Policy, s.File, s.Line = &ref, source.File, source.Line
-	}
-	if w.Kind == policy.StepRule {
-		s.Action = actions[w.Action]
-		if w.Action == policy.ActionAllow {
-			a := analyze.AllowanceOf(w.Allowance)
-			s.Allowance = &a
-			if line := j.lines[w.Allowance]; line > 0 {
-				s.Line = line
-			}
+// side adds to the words of the report where each step is written.
+func (j *Judge) side(d policy.DirectionVerdict) analyze.Side {
+	s := j.index.Side(d)
+	for i, w := range d.Why {
+		step := &s.Why[i]
+		if step.Line == 0 && w.Policy.Name != "" {
+			step.Line = cmp.Or(j.lines[w.Allowance], j.starts[w.Policy])
 		}
 	}
 	return s
