@@ -3,8 +3,10 @@
 package sqlite
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"maps"
 	"slices"
 	"time"
 
@@ -22,7 +24,9 @@ func (s *Store) Catalogue(ctx context.Context, q store.Query) ([]store.Catalogue
 		return nil, err
 	}
 	folded := map[flow.Edge]entry{} // over clusters, where the query names none
-	for _, e := range entries {
+	order := slices.SortedFunc(maps.Keys(entries), func(a, b key) int { return bytes.Compare(a[:], b[:]) })
+	for _, id := range order {
+		e := entries[id]
 		k := store.Key(e.edge)
 		if have, ok := folded[k]; ok {
 			e = have.merge(e)

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"math"
 	"os"
 	"path/filepath"
@@ -213,7 +214,7 @@ func (r *reader) resolve(q store.Query, sums map[int64]bucket, visit func(flow.E
 	if int64(len(sums)) > total/4 {
 		return sqlitex.Execute(r.conn, "SELECT id, "+edgeNames+" FROM edge", &sqlitex.ExecOptions{ResultFunc: collect})
 	}
-	for id := range sums {
+	for _, id := range slices.Sorted(maps.Keys(sums)) {
 		err := sqlitex.Execute(r.conn, "SELECT id, "+edgeNames+" FROM edge WHERE id = ?", &sqlitex.ExecOptions{Args: []any{id}, ResultFunc: collect})
 		if err != nil {
 			return err

@@ -3,8 +3,11 @@
 package sqlite
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"log/slog"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"slices"
@@ -178,7 +181,24 @@ func TestCatalogueCatchesUp(t *testing.T) {
 	for _, suffix := range []string{"", "-wal", "-shm"} {
 		_ = os.Remove(filepath.Join(dir, catalogueFile+suffix))
 	}
-	s := openTest(t, dir)
+	var log bytes.Buffer
+	reopen := func() *Store {
+		t.Helper()
+		log.Reset()
+		s, err := Open(Options{Dir: dir, Clock: noon, Logger: slog.New(slog.NewTextHandler(&log, nil))})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
+	if err := reopen().Close(); err != nil || !strings.Contains(log.String(), "day=2026-10-31") {
+		t.Errorf("closing: %v; log:\n%s", err, &log)
+	}
+	s := reopen()
+	defer s.Close()
+	if log.Len() > 0 { // once is enough
+		t.Errorf("opened again, it logs:\n%s", &log)
+	}
 	entries, err := s.Catalogue(t.Context(), store.Query{})
 	if err != nil || len(entries) != 3 {
 		t.Fatalf("%d entries, error %v; want 3", len(entries), err)
@@ -290,6 +310,29 @@ func TestSumsStopAtTheLargest(t *testing.T) {
 	}
 }
 
+// TestKeysDiffer holds that no two edges share a key because their texts,
+// written one after the other, are the same.
+func TestKeysDiffer(t *testing.T) {
+	edge := func(namespace, kind, name, node, dns string) flow.Edge {
+		return flow.Edge{Client: flow.Endpoint{Workload: flow.Workload{Namespace: namespace, Kind: kind, Name: name}, Node: node, DNS: dns}}
+	}
+	swapped := flow.Edge{Server: edge("a", "b", "c", "", "").Client}
+	seen := map[key]int{}
+	for i, e := range []flow.Edge{
+		edge("a", "b", "c", "", ""), edge("ab", "", "c", "", ""), edge("", "ab", "c", "", ""), edge("a", "bc", "", "", ""),
+		edge("", "", "", "abc", ""), edge("", "", "", "", "abc"), swapped,
+		{Client: flow.Endpoint{IP: netip.MustParseAddr("10.0.0.1")}}, {Client: flow.Endpoint{IP: netip.MustParseAddr("::ffff:10.0.0.1")}},
+	} {
+		for _, cluster := range []string{"", "a", "c"} {
+			k := keyOf(cluster, e)
+			if before, ok := seen[k]; ok {
+				t.Errorf("edges %d and %d of cluster %q share a key", before, i, cluster)
+			}
+			seen[k] = i
+		}
+	}
+}
+
 func TestSpansCoverEveryBucketOnce(t *testing.T) {
 	d := dayOf(noon())
 	for _, resolution := range []time.Duration{time.Minute, 5 * time.Minute, 20 * time.Minute, time.Hour} {
@@ -320,5 +363,32 @@ func checkSpans(t *testing.T, d day, from, to, resolution time.Duration) {
 		if seen[i] != want {
 			t.Fatalf("resolution %v, from %v to %v: bucket %d is read %d times, want %d", resolution, from, to, i, seen[i], want)
 		}
+	}
+}
+
+// TestCheckFindsWhatOpeningDoesNot alters a file behind the store's back, in
+// ways that every query would believe.
+func TestCheckFindsWhatOpeningDoesNot(t *testing.T) {
+	for _, c := range []struct{ name, script, want string }{
+		{"nothing", "", ""},
+		{"a count", "UPDATE count SET s_bytes_sent = s_bytes_sent + 1 WHERE level = 1", "the counts of the hours"},
+		{"a lost row", "DELETE FROM count WHERE level = 2", "the counts of the day"},
+		{"an index", "PRAGMA writable_schema = ON; DELETE FROM sqlite_schema WHERE name = 'pods_first'", "never used"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			dir := filled(t, 3)
+			if err := alter(filepath.Join(dir, today), c.script); err != nil {
+				t.Fatal(err)
+			}
+			s := openTest(t, dir)
+			wrong := s.Check(t.Context())
+			err := wrong[today]
+			switch {
+			case c.want == "" && len(wrong) > 0:
+				t.Errorf("got %v, want nothing wrong", wrong)
+			case c.want != "" && (len(wrong) != 1 || !errors.Is(err, store.ErrDamaged) || !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), today)):
+				t.Errorf("got %v, want %s: …%s…", wrong, today, c.want)
+			}
+		})
 	}
 }

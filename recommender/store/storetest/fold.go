@@ -29,6 +29,23 @@ func (on suite) bothEnds() {
 	wantCatalogue(t, s, store.Query{Cluster: "c"}, store.Catalogued{Edge: want, FirstSeen: Window(0).Start, LastSeen: Window(0).End})
 }
 
+// descriptions holds that what only one end knows never splits an edge, over
+// days and clusters either.
+func (on suite) descriptions() {
+	t, s := on.t, on.store
+	plain, served, guessed := frontToCart(), frontToCart(), frontToCart()
+	served.Service, served.Client.Process = "shop/cart:http", "/bin/front"
+	guessed.Guessed, guessed.Server.Process = true, "/bin/cart"
+	other := Batch(3, 24*time.Hour, flow.Record{Edge: guessed, ByClient: Count(1)})
+	other.Cluster = "d"
+	mustAppend(t, s, Batch(1, 0, flow.Record{Edge: plain, ByClient: Count(1)}), Batch(2, -24*time.Hour, flow.Record{Edge: served, ByClient: Count(1)}), other)
+	want := frontToCartFolded()
+	want.Service, want.Client.Process, want.Server.Process = "shop/cart:http", "/bin/front", "/bin/cart"
+	whole := flow.Window{Start: Window(-24 * time.Hour).Start, End: Window(24 * time.Hour).End}
+	wantEdges(t, s, store.Query{}, flow.Record{Window: whole, Edge: want, ByClient: Count(3)})
+	wantCatalogue(t, s, store.Query{}, store.Catalogued{Edge: want, FirstSeen: whole.Start, LastSeen: whole.End})
+}
+
 func (on suite) foldsToWorkloads() {
 	t, s := on.t, on.store
 	other := frontToCart()

@@ -40,6 +40,7 @@ func Run(t *testing.T, engine Engine) {
 		test func(suite)
 	}{
 		{"both ends fold into one record", suite.bothEnds},
+		{"a description does not split an edge", suite.descriptions},
 		{"pods and addresses fold, outside peers do not", suite.foldsToWorkloads},
 		{"a repeated batch changes nothing", suite.idempotence},
 		{"batches may come in any order", suite.anyOrder},
