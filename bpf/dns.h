@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* DNS answers over UDP, handed to user space whole, which parses them. */
+/*
+ * DNS answers, handed to user space whole, which parses them. Over TCP only
+ * those that one packet holds whole; others count as lost.
+ */
 #ifndef NETCINCH_DNS_H
 #define NETCINCH_DNS_H
 
@@ -14,8 +17,9 @@
  */
 static __always_inline int is_dns_answer(const struct packet *p, const struct flow *flow)
 {
-	return p->protocol == IP_UDP && p->source_port == bpf_htons(DNS_PORT) &&
-	       p->fragment == WHOLE && (flow->state & SENT);
+	return (p->protocol == IP_UDP || p->protocol == IP_TCP) &&
+	       p->source_port == bpf_htons(DNS_PORT) && p->fragment == WHOLE &&
+	       (flow->state & SENT);
 }
 
 __noinline int send_dns_answer(struct __sk_buff *skb, __u32 offset, __u32 from)
@@ -44,6 +48,32 @@ __noinline int send_dns_answer(struct __sk_buff *skb, __u32 offset, __u32 from)
 			losses->dns_lost++;
 	}
 	return 0;
+}
+
+/*
+ * Over TCP a message follows its length. Packets without payload are no
+ * answers.
+ */
+static __always_inline void send_dns(struct __sk_buff *skb, const struct packet *p)
+{
+	__u32 end = p->network + p->bytes;
+	__u32 offset = p->payload;
+	__be16 length;
+
+	if (p->protocol == IP_UDP) {
+		send_dns_answer(skb, offset, p->slot);
+		return;
+	}
+	if (p->bytes && offset >= end)
+		return;
+	if (offset <= HEADERS_MAX && !bpf_skb_load_bytes(skb, offset, &length, sizeof(length)) &&
+	    offset + sizeof(length) + bpf_ntohs(length) == end) {
+		send_dns_answer(skb, offset + sizeof(length), p->slot);
+		return;
+	}
+	struct losses *losses = lost();
+	if (losses)
+		losses->dns_lost++;
 }
 
 #endif

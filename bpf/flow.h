@@ -135,7 +135,7 @@ struct losses {
 	__u64 lost_packets; /* of those, packets that the ring buffer refused */
 	__u64 lost_bytes;
 	__u64 unparsed; /* IP packets whose headers do not tell a flow */
-	__u64 dns_lost; /* DNS answers that the ring buffer refused */
+	__u64 dns_lost; /* DNS answers that the ring buffer refused, or that span TCP packets */
 };
 
 _Static_assert(sizeof(struct key4) == 16, "key4");

@@ -30,12 +30,12 @@ static __always_inline int ordinary(const void *transport, const void *end, stru
 	} else if (p->protocol == IP_UDP) {
 		if (transport + 8 > end)
 			return 0;
-		if (direction == INGRESS && ports[0] == bpf_htons(DNS_PORT))
-			return 0;
 		p->payload = p->transport + 8;
 	} else {
 		return 0;
 	}
+	if (direction == INGRESS && ports[0] == bpf_htons(DNS_PORT))
+		return 0;
 	p->source_port = ports[0];
 	p->target_port = ports[1];
 	return 1;

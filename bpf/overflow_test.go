@@ -7,6 +7,7 @@ package bpf
 import (
 	"encoding/binary"
 	"errors"
+	"net/netip"
 	"os"
 	"testing"
 	"time"
@@ -179,6 +180,42 @@ func TestDNSAnswersGoOut(t *testing.T) {
 		}
 		if _, err := ring.Read(); !errors.Is(err, os.ErrDeadlineExceeded) {
 			t.Errorf("a second event (%v): the answer that nobody asked for must not go out", err)
+		}
+	})
+}
+
+func TestDNSAnswersOverTCP(t *testing.T) {
+	forBoth(t, func(t *testing.T, e ends) {
+		l := load(t, testSlot, 64, 0)
+		ring, err := ringbuf.NewReader(l.Events)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = ring.Close() }()
+		e.far = netip.AddrPortFrom(e.far.Addr(), 53)
+		answer := func(payload string) packet {
+			p := e.back(tcp, ack, 0)
+			p.payload = []byte(payload)
+			return p
+		}
+		l.run(t, l.FlowEgress, e.to(tcp, syn, 0).ethernet())
+		l.run(t, l.FlowIngress, e.back(tcp, syn|ack, 0).ethernet())
+		l.run(t, l.FlowIngress, answer("").ethernet())
+		l.run(t, l.FlowIngress, answer("\x00\x0da DNS answer!").ethernet())
+		l.run(t, l.FlowIngress, answer("\x00\x63only its beginning").ethernet())
+		ring.SetDeadline(time.Unix(0, 1))
+		event, err := ring.Read()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := string(event.RawSample[16:]); got[:13] != "a DNS answer!" || binary.NativeEndian.Uint32(event.RawSample[8:]) != 13 {
+			t.Errorf("payload %q", got)
+		}
+		if _, err := ring.Read(); !errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Errorf("a second event (%v)", err)
+		}
+		if got := l.losses(t); got != (FlowLosses{DnsLost: 1}) {
+			t.Errorf("losses %+v: want the one answer that is not whole", got)
 		}
 	})
 }

@@ -99,6 +99,6 @@ type Losses struct {
 	LostPackets uint64 // packets of those that the ring buffer or the overflow table had no room for either
 	LostBytes   uint64
 	Unparsed    uint64 // packets whose headers are cut short or nested too deep to tell a flow
-	DNSLost     uint64 // DNS answers without room in the ring buffer or in the DNS channel
+	DNSLost     uint64 // DNS answers without room in the ring buffer or the DNS channel, or over several TCP packets
 	DNSUnparsed uint64 // DNS answers that are not well formed
 }

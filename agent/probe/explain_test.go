@@ -63,7 +63,7 @@ func TestOlderThan(t *testing.T) {
 	}
 }
 
-// withCapabilities runs work on a thread of its own that has lost some.
+// withoutCapabilities runs work on a thread of its own that has lost some.
 func withoutCapabilities(t *testing.T, work func() error, caps ...int) error {
 	t.Helper()
 	done := make(chan error, 1)
@@ -99,7 +99,10 @@ func open() error {
 	if err != nil {
 		return err
 	}
-	return s.Close()
+	for _, m := range s.Missing() {
+		err = errors.Join(err, fmt.Errorf("%s: %w", m.Feature, m.Err))
+	}
+	return errors.Join(err, s.Close())
 }
 
 func TestOpenNamesWhatIsMissing(t *testing.T) {
@@ -124,6 +127,33 @@ func TestOpenNamesWhatIsMissing(t *testing.T) {
 				t.Errorf("got %v: want %q", err, test.want)
 			}
 		})
+	}
+}
+
+// TestWithoutConntrack loads what a kernel without the look-up gets.
+func TestWithoutConntrack(t *testing.T) {
+	needRoot(t)
+	s, err := Open(DefaultOptions())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = s.Close() }()
+	s.conntrack = false
+	if err := s.loadSharedOnce(); err != nil {
+		t.Fatal(err)
+	}
+	err = withoutCapabilities(t, func() error { // on a thread and in a namespace of its own
+		if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
+			return err
+		}
+		hook, err := s.Attach("", "lo", 1)
+		if err != nil {
+			return err
+		}
+		return hook.Close()
+	})
+	if err != nil {
+		t.Error(err)
 	}
 }
 
