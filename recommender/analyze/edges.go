@@ -22,7 +22,7 @@ func (x *Index) edges(in Input, folded map[key]*folded, h *history) []Edge {
 
 func (x *Index) edge(engine Judge, f *folded, h *history) Edge {
 	c := f.sum()
-	j := x.judge(engine, f.key)
+	j := x.judge(engine, f)
 	e := Edge{
 		ID: f.id(), Client: f.client, Server: f.server, Protocol: f.protocol.String(), Port: f.port,
 		Services: f.services.sorted(), Processes: f.processes.sorted(), Reasons: f.reasons.sorted(), Addresses: []string{},

@@ -6,10 +6,12 @@ import (
 	"cmp"
 	"fmt"
 	"maps"
+	"net/netip"
 	"slices"
 	"time"
 
 	"github.com/netcinch/netcinch/recommender/flow"
+	"github.com/netcinch/netcinch/recommender/policy"
 )
 
 // key is what records are folded to.
@@ -35,6 +37,7 @@ type folded struct {
 	services, processes, reasons set
 	bins                         map[int64]struct{} // start of each window in which it was seen, Unix nanoseconds
 	pairs                        map[pair]*tally
+	four, six                    bool // address families that were seen
 	guessed                      bool
 	first, last                  time.Time
 }
@@ -90,6 +93,9 @@ func (e *folded) add(r *flow.Record) {
 	e.processes.add(r.Edge.Client.Process)
 	e.reasons.add(r.Edge.Reason)
 	e.guessed = e.guessed || r.Edge.Guessed
+	for _, ip := range []netip.Addr{r.Edge.Client.IP, r.Edge.Server.IP} {
+		e.four, e.six = e.four || ip.Unmap().Is4(), e.six || ip.Is6() && !ip.Is4In6()
+	}
 	e.seen(r.Window.Start, r.Window.End)
 	bin := r.Window.Start.UnixNano()
 	e.bins[bin] = struct{}{}
@@ -105,6 +111,16 @@ func (e *folded) add(r *flow.Record) {
 		t.byOutcomeAtClient[r.Edge.Outcome] += r.ByClient.Connections
 		t.atServ[r.Edge.Outcome] += r.ByServer.Connections
 	}
+}
+
+// speaks says whether two ends may be those that were seen, by their family.
+func (e *folded) speaks(from, to policy.Peer) bool {
+	if e.four == e.six {
+		return true // both, or not known
+	}
+	fourFrom, sixFrom := families(from)
+	fourTo, sixTo := families(to)
+	return e.four && fourFrom && fourTo || e.six && sixFrom && sixTo
 }
 
 func (e *folded) seen(from, to time.Time) {

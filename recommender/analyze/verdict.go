@@ -30,7 +30,7 @@ type Need struct {
 }
 
 // Ends gives the peers that a party stands for: its pods, its addresses; at
-// most limit pods.
+// most limit pods. A dual-stack pod is there once for each address.
 func (x *Index) Ends(p Party, limit int) []policy.Peer {
 	switch p.Kind {
 	case PartyWorkload:
@@ -39,7 +39,7 @@ func (x *Index) Ends(p Party, limit int) []policy.Peer {
 		}
 		var peers []policy.Peer
 		for _, pod := range distinct(x.pods[p.Workload()], limit) {
-			peers = append(peers, policy.Peer{Pod: pod})
+			peers = append(peers, addressed(pod)...)
 		}
 		return peers
 	case PartyNode:
@@ -55,10 +55,21 @@ func (x *Index) Ends(p Party, limit int) []policy.Peer {
 		return peers
 	case PartyOutside:
 		if p.IP.IsValid() {
-			return []policy.Peer{{Addr: p.IP}}
+			return []policy.Peer{{Addr: p.IP, DNS: p.DNS}}
 		}
 	}
 	return nil
+}
+
+func addressed(pod *cluster.Pod) []policy.Peer {
+	if len(pod.IPs) < 2 {
+		return []policy.Peer{{Pod: pod}}
+	}
+	peers := make([]policy.Peer, len(pod.IPs))
+	for i, a := range pod.IPs {
+		peers[i] = policy.Peer{Pod: pod, Addr: a}
+	}
+	return peers
 }
 
 // hostEnds gives the addresses of the nodes that a hostNetwork workload runs
@@ -144,42 +155,66 @@ func families(p policy.Peer) (v4, v6 bool) {
 	return v4, v6
 }
 
-// judge asks the engine about every pair of pods that stands for the edge.
-func (x *Index) judge(engine Judge, k key) judged {
-	var out judged
-	out.verdict = Verdict{State: StateUnknown, Mixed: []string{}, Uncertain: []string{}, Egress: Side{Why: []Step{}}, Ingress: Side{Why: []Step{}}}
-	var shown *policy.Verdict
-	var denied []string
-	allowed := 0
-	uncertain := set{}
-	Pairs(x.Ends(k.client, maxEnds), x.Ends(k.server, maxEnds), func(from, to policy.Peer) {
-		v := engine.Check(policy.Connection{From: from, To: to, Protocol: k.protocol, Port: k.port, ICMPType: -1, ICMPCode: -1})
-		for _, u := range v.Uncertain {
-			uncertain.add(u)
-		}
+// judgement collects the verdicts of the pairs that stand for an edge.
+type judgement struct {
+	shown     *policy.Verdict
+	allowed   int
+	denied    []string
+	uncertain set
+	asked     map[[2]string]bool
+	needs     []Need
+}
+
+// judge asks the engine about every pair of pods that stands for the edge. Two
+// dual-stack pods are judged by the family that was seen, else by the first
+// that they share; what either family stands on is needed.
+func (x *Index) judge(engine Judge, f *folded) judged {
+	j := judgement{uncertain: set{}, asked: map[[2]string]bool{}}
+	Pairs(x.Ends(f.client, maxEnds), x.Ends(f.server, maxEnds), func(from, to policy.Peer) {
+		v := engine.Check(policy.Connection{From: from, To: to, Protocol: f.protocol, Port: f.port, ICMPType: -1, ICMPCode: -1})
 		if v.Allowed {
-			allowed++
-			out.needs = append(out.needs, needsOf(v)...)
-		} else {
-			denied = append(denied, endText(from)+" → "+endText(to))
+			j.needs = append(j.needs, needsOf(v)...)
 		}
-		if shown == nil || shown.Allowed && !v.Allowed {
-			shown = &v
+		pair := [2]string{endText(from), endText(to)}
+		if j.asked[pair] || !f.speaks(from, to) {
+			return
 		}
+		j.asked[pair] = true
+		j.add(v, pair)
 	})
-	if shown == nil {
+	return x.judged(&j)
+}
+
+func (j *judgement) add(v policy.Verdict, pair [2]string) {
+	for _, u := range v.Uncertain {
+		j.uncertain.add(u)
+	}
+	if v.Allowed {
+		j.allowed++
+	} else {
+		j.denied = append(j.denied, pair[0]+" → "+pair[1])
+	}
+	if j.shown == nil || j.shown.Allowed && !v.Allowed {
+		j.shown = &v
+	}
+}
+
+func (x *Index) judged(j *judgement) judged {
+	out := judged{needs: j.needs}
+	out.verdict = Verdict{State: StateUnknown, Mixed: []string{}, Uncertain: []string{}, Egress: Side{Why: []Step{}}, Ingress: Side{Why: []Step{}}}
+	if j.shown == nil {
 		return out
 	}
-	out.verdict.State = StateAllowed
 	switch {
-	case allowed == 0:
+	case j.allowed == 0:
 		out.verdict.State = StateDenied
-	case len(denied) > 0:
-		out.verdict.State = StateMixed
-		out.verdict.Mixed = denied
+	case len(j.denied) > 0:
+		out.verdict.State, out.verdict.Mixed = StateMixed, j.denied
+	default:
+		out.verdict.State = StateAllowed
 	}
-	out.verdict.Uncertain = uncertain.sorted()
-	out.verdict.Egress, out.verdict.Ingress = x.side(shown.Egress), x.side(shown.Ingress)
+	out.verdict.Uncertain = j.uncertain.sorted()
+	out.verdict.Egress, out.verdict.Ingress = x.side(j.shown.Egress), x.side(j.shown.Ingress)
 	return out
 }
 
