@@ -92,9 +92,10 @@ func BenchmarkAllowed(b *testing.B) {
 	e := compileClean(b, s, Options{})
 	edges := bigEdges(s, 200_000)
 	b.ReportAllocs()
-	b.ResetTimer()
-	for i := range b.N {
+	i := 0
+	for b.Loop() {
 		e.Allowed(edges[i%len(edges)])
+		i++
 	}
 }
 
@@ -103,9 +104,10 @@ func BenchmarkCheck(b *testing.B) {
 	e := compileClean(b, s, Options{})
 	edges := bigEdges(s, 200_000)
 	b.ReportAllocs()
-	b.ResetTimer()
-	for i := range b.N {
+	i := 0
+	for b.Loop() {
 		e.Check(edges[i%len(edges)])
+		i++
 	}
 }
 
@@ -138,9 +140,10 @@ func BenchmarkPolicies(b *testing.B) {
 			s := bigCluster(10_000, n)
 			e := compileClean(b, s, Options{})
 			edges := bigEdges(s, 100_000)
-			b.ResetTimer()
-			for i := range b.N {
+			i := 0
+			for b.Loop() {
 				e.Allowed(edges[i%len(edges)])
+				i++
 			}
 		})
 	}
@@ -154,7 +157,6 @@ func BenchmarkCompareOne(b *testing.B) {
 	after.Policies = append([]cluster.Object{}, s.Policies...)
 	after.Policies[77] = bigPolicy(rand.New(rand.NewPCG(1, 1)), 77, 100)
 	changed := compileClean(b, &after, Options{})
-	b.ResetTimer()
 	for b.Loop() {
 		if Compare(old, changed).Empty() {
 			b.Fatal("nothing changed")

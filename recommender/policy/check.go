@@ -85,7 +85,7 @@ func (e *Engine) Isolated(pod *cluster.Pod, d Direction) bool {
 	if at.end < 0 {
 		return false
 	}
-	return slices.ContainsFunc(e.groups[d][e.group[d][at.end]].tiers, func(t groupTier) bool {
+	return slices.ContainsFunc(e.groups[d][e.group[d][at.end]].tiers, func(t *groupTier) bool {
 		return t.tier.fallback == ActionDeny && t.tier.name != profileTier
 	})
 }

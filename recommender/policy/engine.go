@@ -6,6 +6,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"sync/atomic"
 
 	networkingv1 "k8s.io/api/networking/v1"
 
@@ -37,12 +38,13 @@ type Engine struct {
 }
 
 // group is what applies to some ends in one direction.
-type group struct{ tiers []groupTier }
+type group struct{ tiers []*groupTier }
 
 // groupTier is a tier's policies that apply, in order.
 type groupTier struct {
 	tier     *tier
 	policies []*compiled
+	fast     atomic.Pointer[table] // made when first asked
 }
 
 // Compile reads the snapshot's policies. What is not understood is left out and
@@ -194,7 +196,7 @@ func (e *Engine) grouped(list []*compiled) group {
 			n++
 		}
 		if n > 0 {
-			g.tiers = append(g.tiers, groupTier{t, list[:n:n]})
+			g.tiers = append(g.tiers, &groupTier{tier: t, policies: list[:n:n]})
 			list = list[n:]
 		}
 	}

@@ -44,12 +44,33 @@ func (e *Engine) decide(d Direction, q *query) bool {
 
 // decide gives what the first rule that matches says, else the tier's default.
 func (t *groupTier) decide(d Direction, q *query, e *Engine) Action {
+	fast := t.fast.Load()
+	if fast == nil {
+		fast = t.build(d)
+		t.fast.Store(fast)
+	}
+	if portless := q.protocol.HasPorts() && uint16(q.first) == 0; fast.usable && q.first == q.last && !portless {
+		return t.tabled(fast, d, q, e)
+	}
 	for _, p := range t.policies {
 		for i := range p.rules[d] {
 			r := &p.rules[d][i]
 			if r.action != ActionLog && e.matches(r, d, q) == yes {
 				return r.action
 			}
+		}
+	}
+	return t.tier.fallback
+}
+
+// tabled decides by the table, then by the rules that are not in it.
+func (t *groupTier) tabled(fast *table, d Direction, q *query, e *Engine) Action {
+	if fast.allows(q.remote(d), q.first) {
+		return ActionAllow
+	}
+	for _, r := range fast.rest {
+		if e.matches(r, d, q) == yes {
+			return ActionAllow
 		}
 	}
 	return t.tier.fallback

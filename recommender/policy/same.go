@@ -13,7 +13,7 @@ type sameness struct {
 
 // groups says whether the same policies apply in two groups.
 func (s *sameness) groups(a, b *group, d Direction) bool {
-	return slices.EqualFunc(a.tiers, b.tiers, func(x, y groupTier) bool {
+	return slices.EqualFunc(a.tiers, b.tiers, func(x, y *groupTier) bool {
 		return x.tier.name == y.tier.name && x.tier.fallback == y.tier.fallback &&
 			slices.EqualFunc(x.policies, y.policies, func(p, q *compiled) bool { return s.policies(p, q, d) })
 	})

@@ -41,7 +41,7 @@ func (w *walk) run() DirectionVerdict {
 	v := DirectionVerdict{Allowed: true, Isolated: g.selected()}
 	decided := false
 	for i := range g.tiers {
-		action := w.tier(&g.tiers[i])
+		action := w.tier(g.tiers[i])
 		if action == ActionAllow || action == ActionDeny {
 			v.Allowed, decided = action == ActionAllow, true
 			break
