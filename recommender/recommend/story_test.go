@@ -150,7 +150,7 @@ func readStory(t *testing.T, a *txtar.Archive) story {
 				t.Fatal(err)
 			}
 		case "accepted":
-			s.input.Options.Accepted = append(s.input.Options.Accepted, value)
+			s.input.Options.Accepted = append(s.input.Options.Accepted, acceptedID(t, s.input, value))
 		default:
 			t.Fatalf("unknown option %q", name)
 		}
@@ -224,4 +224,21 @@ func replayText(r *ReplayReport) string {
 		fmt.Fprintf(&b, "note: %s\n", n)
 	}
 	return b.String()
+}
+
+// acceptedID finds the identity of the unseen edge that @client-server names.
+func acceptedID(t *testing.T, in analyze.Input, name string) string {
+	t.Helper()
+	client, server, _ := strings.Cut(strings.TrimPrefix(name, "@"), "-")
+	report, err := analyze.Analyze(in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range report.Edges {
+		if e.Unseen && e.Client.Name == client && e.Server.Name == server {
+			return e.ID
+		}
+	}
+	t.Fatalf("no unseen edge %s", name)
+	return ""
 }

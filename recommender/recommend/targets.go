@@ -203,7 +203,7 @@ func (t target) key() string {
 	case !t.workload.IsZero():
 		return strings.Join([]string{"2", t.workload.Namespace, t.workload.Name, t.workload.Kind}, "\x00")
 	}
-	return fmt.Sprintf("3 %d %x %03d", t.prefix.Addr().BitLen(), t.prefix.Addr().As16(), t.prefix.Bits())
+	return fmt.Sprintf("3 %03d %x %03d", t.prefix.Addr().BitLen(), t.prefix.Addr().As16(), t.prefix.Bits())
 }
 
 func (p portSpec) key() string {
