@@ -43,16 +43,19 @@ func BenchmarkEstablished(b *testing.B) {
 		name    string
 		packet  packet
 		ingress bool
+		cached  uint8 // 0: by the flow map alone
 	}{
-		{"TCP/IPv4/egress", packet{from: pod4, to: far4, protocol: tcp, flags: ack, payload: payload}, false},
-		{"TCP/IPv4/ingress", packet{from: far4, to: pod4, protocol: tcp, flags: ack, payload: payload}, true},
-		{"UDP/IPv4/egress", packet{from: pod4, to: far4, protocol: udp, payload: payload}, false},
-		{"UDP/IPv4/ingress", packet{from: far4, to: pod4, protocol: udp, payload: payload}, true},
-		{"TCP/IPv6/egress", packet{from: pod6, to: far6, protocol: tcp, flags: ack, payload: payload}, false},
-		{"TCP/IPv6/ingress", packet{from: far6, to: pod6, protocol: tcp, flags: ack, payload: payload}, true},
+		{"TCP/IPv4/egress", packet{from: pod4, to: far4, protocol: tcp, flags: ack, payload: payload}, false, 1},
+		{"TCP/IPv4/ingress", packet{from: far4, to: pod4, protocol: tcp, flags: ack, payload: payload}, true, 1},
+		{"UDP/IPv4/egress", packet{from: pod4, to: far4, protocol: udp, payload: payload}, false, 1},
+		{"UDP/IPv4/ingress", packet{from: far4, to: pod4, protocol: udp, payload: payload}, true, 1},
+		{"TCP/IPv6/egress", packet{from: pod6, to: far6, protocol: tcp, flags: ack, payload: payload}, false, 1},
+		{"TCP/IPv6/ingress", packet{from: far6, to: pod6, protocol: tcp, flags: ack, payload: payload}, true, 1},
+		{"TCP/IPv4/egress/map", packet{from: pod4, to: far4, protocol: tcp, flags: ack, payload: payload}, false, 0},
+		{"TCP/IPv6/egress/map", packet{from: pod6, to: far6, protocol: tcp, flags: ack, payload: payload}, false, 0},
 	} {
 		b.Run(bench.name, func(b *testing.B) {
-			l := load(b, 1, 1<<16, 1)
+			l := loadWith(b, options{1, 1 << 16, 1 << 20, 1, bench.cached})
 			program := l.FlowEgress
 			if bench.ingress {
 				program = l.FlowIngress

@@ -29,11 +29,11 @@ static __always_inline __u64 amount(struct __sk_buff *skb, const struct packet *
 {
 	__u32 bytes = skb->len - p->network;
 	__u32 packets = 1;
-	__u32 segments = skb->gso_segs;
 
 	if (p->bytes && p->bytes < bytes) /* Ethernet padding; 0 is a BIG TCP packet */
 		bytes = p->bytes;
 	if (skb->gso_size) {
+		__u32 segments = skb->gso_segs;
 		__u32 headers = p->payload - p->network;
 		if (!segments && bytes > headers) /* from a guest, not yet counted */
 			segments = (bytes - headers + skb->gso_size - 1) / skb->gso_size;
