@@ -56,8 +56,31 @@ func (f *finder) add(n Finding) {
 		}
 		n.Reservations = append(n.Reservations, fmt.Sprintf("%s is %s: %s", w, r.State, strings.Join(r.Reasons, "; ")))
 	}
+	n.Reservations = append(n.Reservations, f.schedules(n.Kind, n.Allowances)...)
 	n.Ready = len(n.Reservations) == 0
 	f.findings = append(f.findings, n)
+}
+
+// schedules names the CronJobs that an allowance said to be unused reaches, and
+// that have not run twice in the time that was seen: their next run may use it.
+func (f *finder) schedules(kind FindingKind, allowances []Allowance) []string {
+	if kind != FindingUnused && kind != FindingPartlyUsed {
+		return nil
+	}
+	names := set{}
+	for _, u := range f.uses.all {
+		if !slices.Contains(allowances, u.entry.Allowance) {
+			continue
+		}
+		pods, _ := f.engine.Reach(u.allowance.ID)
+		for _, i := range pods {
+			name := workloadOf(&f.snapshot.Pods[i]).String()
+			if r := f.ready[name]; r != nil && r.Uncovered() {
+				names.add(fmt.Sprintf("%s could use it, and has not run twice yet", name))
+			}
+		}
+	}
+	return names.sorted()
 }
 
 // period says which time a finding speaks of.

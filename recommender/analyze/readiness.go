@@ -4,6 +4,7 @@ package analyze
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -39,6 +40,7 @@ func (x *Index) readiness(in Input, edges []Edge, folded map[key]*folded, h *his
 			r.Observed = h.end.Sub(r.Since).Seconds()
 		}
 		r.sight(touching[p], bins)
+		r.Runs = runs(p, folded, x.period(w))
 		x.lose(&r, w, lost)
 		r.judge(h.learning)
 		out = append(out, r)
@@ -56,6 +58,31 @@ func allBins(folded map[key]*folded) int {
 	return len(bins)
 }
 
+// runs counts the runs of a CronJob: stretches of time bins in which it was
+// seen, a quarter of its period or more apart. 0 for other kinds.
+func runs(p Party, folded map[key]*folded, period time.Duration) int {
+	if period == 0 {
+		return 0
+	}
+	bins := map[int64]bool{}
+	for k, f := range folded {
+		if k.client != p && k.server != p {
+			continue
+		}
+		for b := range f.bins {
+			bins[b] = true
+		}
+	}
+	n, last := 0, int64(0)
+	for _, b := range slices.Sorted(maps.Keys(bins)) {
+		if n == 0 || b-last >= int64(period/4) {
+			n++
+		}
+		last = b
+	}
+	return n
+}
+
 // sight computes the Good–Turing estimate over time bins. Where all records
 // were folded to one bin, connections stand in for bins.
 func (r *Readiness) sight(edges []*Edge, bins int) {
@@ -68,7 +95,6 @@ func (r *Readiness) sight(edges []*Edge, bins int) {
 		if n == 1 {
 			r.Single++
 		}
-		r.Runs = max(r.Runs, e.Bins)
 		if e.First.After(r.Newest) {
 			r.Newest = e.First
 		}
@@ -106,7 +132,7 @@ func (r *Readiness) judge(learning time.Duration) {
 	if late {
 		r.Reasons = append(r.Reasons, fmt.Sprintf("observed for %s of %s", Span(seconds(r.Observed)), Span(learning)))
 	}
-	cron := r.Period > 0 && r.Observed < 2*r.Period
+	cron := r.Uncovered()
 	if cron {
 		r.Reasons = append(r.Reasons, fmt.Sprintf("its schedule runs every %s at the longest; observed for %s, two periods are needed", Span(seconds(r.Period)), Span(seconds(r.Observed))))
 	}
@@ -121,6 +147,12 @@ func (r *Readiness) judge(learning time.Duration) {
 	default:
 		r.State = ReadyReady
 	}
+}
+
+// Uncovered says whether a CronJob's schedule has not been covered: what its
+// next run does nobody has seen. False for other kinds.
+func (r *Readiness) Uncovered() bool {
+	return r.Period > 0 && r.Observed < 2*r.Period && r.Runs < 2
 }
 
 func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }

@@ -297,7 +297,7 @@ type Readiness struct {
 	Single    int       `json:"single"`    // F1
 	Newest    time.Time `json:"newestEdge,omitzero"`
 	Period    float64   `json:"periodSeconds"` // of the CronJob; 0 for other kinds
-	Runs      int       `json:"runs"`          // time bins in which the CronJob was seen
+	Runs      int       `json:"runs"`          // how often the CronJob was seen to run
 	Lost      uint64    `json:"lost"`          // on the nodes of its pods
 	Reasons   []string  `json:"reasons"`       // why it is not ready
 }

@@ -113,6 +113,9 @@ func (o *owners) planPeer(p *plan, i int, list []owned, full map[int]bool) {
 				p.source[t.key()] = i
 			}
 			p.book.add(t, port, d.edge, d.dns)
+			if d.wholePort {
+				p.book.seen[[2]string{t.key(), port.key()}].scheduled = true
+			}
 		}
 	}
 }

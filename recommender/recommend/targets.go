@@ -60,6 +60,7 @@ type seen struct {
 	first, last time.Time
 	edges       int
 	dns         bool // kept for name resolution, whether seen or not
+	scheduled   bool // kept for a CronJob that has not run often enough to be known
 }
 
 func (s *seen) add(e *analyze.Edge) {
@@ -76,7 +77,7 @@ func (s *seen) add(e *analyze.Edge) {
 func (s *seen) merge(o seen) {
 	s.edges += o.edges
 	s.connections += o.connections
-	s.dns = s.dns || o.dns
+	s.dns, s.scheduled = s.dns || o.dns, s.scheduled || o.scheduled
 	if !o.first.IsZero() && (s.first.IsZero() || o.first.Before(s.first)) {
 		s.first = o.first
 	}
@@ -96,6 +97,9 @@ func (s seen) text() string {
 		return text
 	case s.dns:
 		return "name resolution, kept whether it was seen or not"
+	}
+	if s.scheduled {
+		return "kept for a schedule that has not run twice yet"
 	}
 	return "kept though not seen"
 }

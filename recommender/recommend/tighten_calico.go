@@ -162,7 +162,7 @@ func protocols(p plan, ports []string) []flow.Protocol {
 	for _, key := range ports {
 		s := p.book.ports[key]
 		protocol := s.protocol
-		if s.any || s.original >= 0 {
+		if s.any {
 			protocol = 0
 		}
 		if !slices.Contains(out, protocol) {
@@ -175,7 +175,7 @@ func protocols(p plan, ports []string) []flow.Protocol {
 func portsOf(p plan, ports []string, protocol flow.Protocol) []string {
 	return slices.DeleteFunc(slices.Clone(ports), func(key string) bool {
 		s := p.book.ports[key]
-		if s.any || s.original >= 0 {
+		if s.any {
 			return protocol != 0
 		}
 		return s.protocol != protocol

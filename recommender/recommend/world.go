@@ -3,7 +3,6 @@
 package recommend
 
 import (
-	"fmt"
 	"net/netip"
 	"slices"
 	"strings"
@@ -194,9 +193,5 @@ func (w *world) states(names []string) (states []WorkloadState, ready bool) {
 // next run does nobody has seen.
 func (w *world) uncovered(wl flow.Workload) bool {
 	r := w.ready[wl.String()]
-	return r != nil && r.Period > 0 && r.Observed < 2*r.Period && r.Runs < 2
-}
-
-func schedule(r *analyze.Readiness) string {
-	return fmt.Sprintf("its schedule runs every %s at the longest", analyze.Span(secondsOf(r.Period)))
+	return r != nil && r.Uncovered()
 }
