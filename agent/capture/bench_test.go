@@ -102,3 +102,15 @@ func BenchmarkEnd(b *testing.B) {
 	b.ReportMetric(0, "ns/op")
 	b.ReportMetric(float64(spent)/float64(b.N)/n, "cpu-ns/flow")
 }
+
+// BenchmarkAttach attaches to one interface and detaches, over and over.
+func BenchmarkAttach(b *testing.B) {
+	w := newWorld(b)
+	p := w.addPod()
+	c := watch(b, nil)
+	for b.Loop() {
+		if err := c.Detach(attach(b, c, p)); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

@@ -183,7 +183,7 @@ func (c *Collector) Detach(slot Slot) error {
 
 // Drain gives one record for each flow that counted something since it was
 // last reported, and takes flows that are over out of the kernel's map. A
-// record is valid after emit returns. Between two drains at most 67 million
+// record is valid after emit returns; emit must not call the collector. Between two drains at most 67 million
 // packets and 256 GiB may pass on one flow and direction, or the count wraps:
 // drain at least every 20 seconds on a link of 100 Gbit/s.
 func (c *Collector) Drain(ctx context.Context, emit func(Record)) error {
@@ -220,7 +220,7 @@ func (c *Collector) pass(ctx context.Context, emit func(Record), all bool) error
 	if err != nil {
 		c.keepRetired(retired)
 	}
-	return err
+	return errors.Join(err, c.reader.err())
 }
 
 // keepRetired leaves slots to be reported next time.

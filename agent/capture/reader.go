@@ -38,6 +38,15 @@ type reader struct {
 	lost      Count
 
 	dnsLost, dnsUnparsed atomic.Uint64
+	failed               atomic.Pointer[error] // why reading ended, if not by Close
+}
+
+// err is why nothing is read any more; nil while all is well.
+func (r *reader) err() error {
+	if failed := r.failed.Load(); failed != nil {
+		return *failed
+	}
+	return nil
 }
 
 func newReader(events *ebpf.Map, o Options, c clock) (*reader, error) {
@@ -72,10 +81,14 @@ func (r *reader) run() {
 		if errors.Is(err, os.ErrClosed) {
 			return
 		}
-		if err != nil || len(event.RawSample) < 8 {
-			continue // woken for nothing
+		if err != nil {
+			err = fmt.Errorf("reading the ring buffer: %w", err)
+			r.failed.Store(&err)
+			return
 		}
-		r.take(event.RawSample)
+		if len(event.RawSample) >= 8 {
+			r.take(event.RawSample)
+		}
 	}
 }
 
