@@ -109,7 +109,7 @@ func (f *recordFlags) open(e Environment) (out io.Writer, finish func(keep bool)
 	}
 	temp, err := os.CreateTemp(filepath.Dir(f.output), filepath.Base(f.output)+".*")
 	if err != nil {
-		return nil, nil, fmt.Errorf("opening the flow file (-o): %w", err)
+		return nil, nil, fmt.Errorf("making the flow file %s (-o): %w", f.output, err)
 	}
 	return temp, func(keep bool) error {
 		if !keep {

@@ -67,6 +67,9 @@ Linux with BTF. It changes nothing: no packet, no route, no Kubernetes object.`,
 		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
 	}
 	root.SetUsageTemplate(usageTemplate)
+	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
+		return fmt.Errorf("%w; '%s --help' lists the flags", err, c.CommandPath())
+	})
 	root.SetOut(e.Stdout)
 	root.SetErr(e.Stderr)
 	root.AddCommand(newRun(e), newRecord(e), newVersion(e))

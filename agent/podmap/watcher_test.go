@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
 
 	"github.com/netcinch/netcinch/agent/capture"
 	"github.com/netcinch/netcinch/agent/podmap/nodetest"
@@ -80,6 +81,11 @@ type watched struct {
 
 func watch(t *testing.T, before func(*nodetest.Node), change func(*WatcherOptions)) *watched {
 	t.Helper()
+	return watchAs(t, before, change, func(*Watcher) {})
+}
+
+func watchAs(t *testing.T, before func(*nodetest.Node), change func(*WatcherOptions), prepare func(*Watcher)) *watched {
+	t.Helper()
 	w := &watched{Node: nodetest.New(t), attacher: &attacher{calls: make(chan string, 1000)}, t: t}
 	if before != nil {
 		before(w.Node)
@@ -96,6 +102,7 @@ func watch(t *testing.T, before func(*nodetest.Node), change func(*WatcherOption
 	if w.watcher, err = NewWatcher(o); err != nil {
 		t.Fatal(err)
 	}
+	prepare(w.watcher)
 	if err := w.watcher.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -172,6 +179,37 @@ func TestNewPodIsAttachedAndKnown(t *testing.T) {
 				w.want("detach 1")
 			})
 		}
+	}
+}
+
+// Without CAP_NET_BROADCAST the kernel tells nothing of other namespaces:
+// addresses are polled.
+func TestAddressesArePolledWhereNoEventTells(t *testing.T) {
+	for _, address := range []string{"10.77.0.5", "fd77::5"} {
+		w := watchAs(t, nil, nil, func(w *Watcher) {
+			w.socket.allIDs = false
+			raw, err := w.socket.file.SyscallConn()
+			if err != nil {
+				t.Fatal(err)
+			}
+			err = raw.Control(func(fd uintptr) {
+				if err := unix.SetsockoptInt(int(fd), unix.SOL_NETLINK, unix.NETLINK_LISTEN_ALL_NSID, 0); err != nil {
+					t.Error(err)
+				}
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+		})
+		if !w.watcher.PollsAddresses() {
+			t.Error("the watcher does not say that it polls")
+		}
+		p := w.AddBarePod("cart")
+		w.want("attach 1 eth0")
+		p.AddAddress(address)
+		w.wantPod(1, pod("cart", address))
+		p.Remove()
+		w.want("detach 1")
 	}
 }
 
