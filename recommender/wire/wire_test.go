@@ -257,7 +257,7 @@ func TestDecodeRefuses(t *testing.T) {
 		{"cut", body[:len(body)-3], ErrMalformed, "cut or damaged"},
 		{"damaged", flipped, ErrMalformed, "cut or damaged"},
 		{"not protobuf", pack(t, []byte("hello, world")), ErrMalformed, "is cut in field 13"},
-		{"bomb", pack(t, make([]byte, 1<<30)), ErrTooLarge, "decompressed"},
+		{"bomb", pack(t, make([]byte, 4*MaxDecoded)), ErrTooLarge, "decompressed"},
 		{"long", make([]byte, MaxEncoded+1), ErrTooLarge, "compressed"},
 		{"strings", pack(t, many(8, MaxStrings+1)), ErrTooLarge, "strings: has more than 150000 entries"},
 		{"two edges messages", pack(t, many(11, 2)), ErrTooLarge, "edges: has more than 1 entries"},

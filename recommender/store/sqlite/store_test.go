@@ -321,7 +321,8 @@ func TestKeysDiffer(t *testing.T) {
 	for i, e := range []flow.Edge{
 		edge("a", "b", "c", "", ""), edge("ab", "", "c", "", ""), edge("", "ab", "c", "", ""), edge("a", "bc", "", "", ""),
 		edge("", "", "", "abc", ""), edge("", "", "", "", "abc"), swapped,
-		{Client: flow.Endpoint{IP: netip.MustParseAddr("10.0.0.1")}}, {Client: flow.Endpoint{IP: netip.MustParseAddr("::ffff:10.0.0.1")}},
+		{Client: flow.Endpoint{IP: netip.MustParseAddr("10.0.0.1")}},
+		{Client: flow.Endpoint{IP: netip.MustParseAddr("::ffff:10.0.0.1")}},
 	} {
 		for _, cluster := range []string{"", "a", "c"} {
 			k := keyOf(cluster, e)
