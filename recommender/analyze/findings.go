@@ -18,12 +18,13 @@ type finder struct {
 	ready    map[string]*Readiness // by namespace/name
 	window   Window
 	engine   Judge
+	told     map[string]bool // identities
 	findings []Finding
 }
 
 // findings states everything that the report says, most severe first.
 func (x *Index) findings(engine Judge, u *uses, edges []Edge, ready []Readiness, w Window) []Finding {
-	f := &finder{Index: x, engine: engine, uses: u, edges: edges, ready: map[string]*Readiness{}, window: w, findings: []Finding{}}
+	f := &finder{Index: x, engine: engine, uses: u, edges: edges, ready: map[string]*Readiness{}, window: w, told: map[string]bool{}, findings: []Finding{}}
 	for i := range ready {
 		f.ready[ready[i].Workload.String()] = &ready[i]
 	}
@@ -56,6 +57,10 @@ func (f *finder) add(n Finding) {
 		}
 		n.Reservations = append(n.Reservations, fmt.Sprintf("%s is %s: %s", w, r.State, strings.Join(r.Reasons, "; ")))
 	}
+	for copies := 1; f.told[n.ID]; copies++ { // two rules that say the same
+		n.ID = identity(n.ID, fmt.Sprint(copies))
+	}
+	f.told[n.ID] = true
 	n.Reservations = append(n.Reservations, f.schedules(n.Kind, n.Allowances)...)
 	n.Ready = len(n.Reservations) == 0
 	f.findings = append(f.findings, n)
