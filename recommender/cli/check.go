@@ -89,10 +89,6 @@ func (c *check) run(ctx context.Context, env *Env, cmd *cobra.Command) error {
 	}
 	c.question.Port = question.Port(c.port)
 	a, err := ask(ctx, c.question)
-	var fe *question.FieldError
-	if errors.As(err, &fe) {
-		return fmt.Errorf("--%s: %s", fe.Field, fe.Message)
-	}
 	if err != nil {
 		return err
 	}

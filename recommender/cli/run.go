@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"github.com/netcinch/netcinch/recommender/question"
 )
 
 // The exit statuses.
@@ -68,12 +70,16 @@ func Run(ctx context.Context, env Env) (status int) {
 	root.SetErr(env.Stderr)
 	err := root.ExecuteContext(ctx)
 	var se *statusError
+	var fe *question.FieldError
 	switch {
 	case err == nil:
 		return StatusFine
 	case errors.Is(err, errFindings):
 		return StatusFindings
 	case errors.Is(err, errSaid):
+		return StatusInput
+	case errors.As(err, &fe): // fields of a question have the names of the flags
+		fmt.Fprintf(env.Stderr, "netcinch: --%s\n", oneLine(fe))
 		return StatusInput
 	case errors.As(err, &se):
 		fmt.Fprintf(env.Stderr, "netcinch: %s\n", oneLine(err))

@@ -56,6 +56,7 @@ func (s *serve) flags(cmd *cobra.Command) {
 	f.StringVar(&o.DataDir, "data-dir", "", "folder to keep flows in; needed unless --flows is given")
 	f.StringVar(&o.Cluster, "cluster", "default", "name of the cluster, as agents send it")
 	f.StringVar(&o.Listen, "listen", app.DefaultListen, "address of the page and the API; port 0 takes a free one")
+	f.StringArrayVar(&o.PageHosts, "page-host", nil, "further host name that the page is opened by, behind a proxy or a port-forward (repeatable)")
 	f.StringVar(&o.IngestListen, "ingest-listen", app.DefaultIngestListen, "address that agents send to; port 0 takes a free one")
 	f.StringVar(&o.TokenFile, "token-file", "", "file with the token that lets people in (default: one is made and printed)")
 	f.StringVar(&o.AgentTokenFile, "agent-token-file", "", "file with the token that agents send (default: agent.token in the data folder, made where it is missing)")
@@ -91,7 +92,11 @@ func (s *serve) run(ctx context.Context, env *Env) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(env.Stdout, "Page:   %s\n", a.PageURL())
+	page := a.PageURL()
+	if o.TokenFile != "" {
+		page = a.PageAddress() // who wrote the file knows the token
+	}
+	fmt.Fprintf(env.Stdout, "Page:   %s\n", page)
 	if url := a.IngestURL(); url != "" {
 		fmt.Fprintf(env.Stdout, "Agents: %s\n", url)
 	}

@@ -5,6 +5,7 @@ package cli
 import (
 	"fmt"
 	"net/url"
+	"strconv"
 	"strings"
 	"time"
 
@@ -45,14 +46,28 @@ func moment(flag, text string, now time.Time) (time.Time, error) {
 	if text == "" {
 		return time.Time{}, nil
 	}
-	if d, err := time.ParseDuration(text); err == nil && strings.HasPrefix(text, "-") {
+	if d, ok := back(text); ok {
 		return now.Add(d), nil
 	}
 	t, err := time.Parse(time.RFC3339, text)
 	if err != nil {
-		return t, fmt.Errorf("%s %q: want a time such as 2026-01-31T10:00:00Z, or a duration back from now such as -24h", flag, text)
+		return t, fmt.Errorf("%s %q: want a time such as 2026-01-31T10:00:00Z, or a duration back from now such as -24h or -7d", flag, text)
 	}
 	return t, nil
+}
+
+// back reads a negative duration; days are 24 hours.
+func back(text string) (time.Duration, bool) {
+	if !strings.HasPrefix(text, "-") {
+		return 0, false
+	}
+	if days, ok := strings.CutSuffix(text, "d"); ok {
+		n, err := strconv.Atoi(days)
+		const most = 100_000 // some 270 years, what a duration holds
+		return time.Duration(n) * 24 * time.Hour, err == nil && n >= -most
+	}
+	d, err := time.ParseDuration(text)
+	return d, err == nil
 }
 
 // within keeps the records whose windows touch the span.

@@ -27,6 +27,9 @@ type Options struct {
 	// Rediscover is how often the feed looks whether optional kinds came or
 	// went; 0 means DefaultRediscover.
 	Rediscover time.Duration
+	// StartWithin bounds how long a start waits for the first reading of all
+	// needed kinds; 0 means DefaultStartWithin.
+	StartWithin time.Duration
 	// Clock gives the time; required.
 	Clock func() time.Time
 	// Log receives what happens; nil discards it.
@@ -37,6 +40,8 @@ type Options struct {
 const (
 	DefaultDebounce   = 500 * time.Millisecond
 	DefaultRediscover = 30 * time.Second
+	// DefaultStartWithin is enough for 20,000 pods over a slow line.
+	DefaultStartWithin = 3 * time.Minute
 )
 
 func (o Options) withDefaults() (Options, error) {
@@ -48,6 +53,9 @@ func (o Options) withDefaults() (Options, error) {
 	}
 	if o.Rediscover <= 0 {
 		o.Rediscover = DefaultRediscover
+	}
+	if o.StartWithin <= 0 {
+		o.StartWithin = DefaultStartWithin
 	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
@@ -117,16 +125,28 @@ func StartWith(ctx context.Context, c Clients, o Options) (*Feed, error) {
 	f.core = newCore(c.Core, o, f.touch)
 	f.optional = newOptional(c, o, f.touch)
 	f.core.start(ctx)
-	if err := f.core.wait(ctx); err != nil {
+	if err := f.firstReading(ctx); err != nil {
 		cancel()
 		f.core.stop()
+		f.optional.stop()
 		return nil, err
 	}
-	f.optional.discover(ctx)
-	f.optional.wait(ctx)
 	f.build()
 	f.running.Go(func() { f.run(ctx) })
 	return f, nil
+}
+
+var errStart = errors.New("it took too long")
+
+func (f *Feed) firstReading(ctx context.Context) error {
+	within, done := context.WithTimeoutCause(ctx, f.options.StartWithin, errStart)
+	defer done()
+	if err := f.core.wait(within); err != nil {
+		return err
+	}
+	f.optional.discover(ctx)
+	f.optional.wait(within)
+	return nil
 }
 
 // Snapshot gives the newest snapshot.
