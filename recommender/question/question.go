@@ -48,7 +48,7 @@ func (p *Port) UnmarshalJSON(text []byte) error {
 
 // MarshalJSON writes a number where it is one.
 func (p Port) MarshalJSON() ([]byte, error) {
-	if _, err := strconv.ParseUint(string(p), 10, 16); err == nil {
+	if n, err := strconv.ParseUint(string(p), 10, 16); err == nil && strconv.FormatUint(n, 10) == string(p) {
 		return []byte(p), nil
 	}
 	return json.Marshal(string(p))
