@@ -13,8 +13,6 @@ import (
 // prepare reads what policies refer to, before the policies themselves: tiers,
 // network sets, host endpoints and profiles.
 func (c *compiler) prepare(objects []cluster.Object) {
-	w := newCalicoWorld(c.top)
-	c.calico = w
 	for i := range objects {
 		o := &objects[i]
 		switch typed := o.Typed.(type) {
@@ -25,7 +23,7 @@ func (c *compiler) prepare(objects []cluster.Object) {
 		case *calicov3.GlobalNetworkSet:
 			c.networkSet(o, "", typed.Labels, typed.Spec.Nets)
 		case *calicov3.Profile:
-			w.profiles[typed.Name] = o
+			c.calico.profiles[typed.Name] = o
 		}
 	}
 	for i := range objects {

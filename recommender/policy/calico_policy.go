@@ -52,7 +52,7 @@ func (c *compiler) calicoGlobalPolicy(o *cluster.Object, np *calicov3.GlobalNetw
 	}
 	if spec.DoNotTrack || spec.PreDNAT {
 		p.subject = bits.Set{} // such policies are for hosts only
-		c.left = append(c.left, left{hosts, fmt.Sprintf("%s decides before connections are tracked or translated, which is not judged here", o.Ref)})
+		c.left = append(c.left, left{o.Ref, hosts, fmt.Sprintf("%s decides before connections are tracked or translated, which is not judged here", o.Ref)})
 		return
 	}
 	p.subject = p.subject.Union(hosts)
@@ -69,7 +69,7 @@ func (c *compiler) forwarded(o *cluster.Object, h host) {
 			ends.Add(n)
 		}
 	}
-	c.left = append(c.left, left{ends, fmt.Sprintf("%s applies to traffic that node %s forwards, which is not judged here", o.Ref, h.node)})
+	c.left = append(c.left, left{o.Ref, ends, fmt.Sprintf("%s applies to traffic that node %s forwards, which is not judged here", o.Ref, h.node)})
 }
 
 func orderOf(order *float64) float64 {

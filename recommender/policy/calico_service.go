@@ -40,7 +40,7 @@ func (c *compiler) services(ns string, d Direction, e *calicov3.EntityRule, at p
 		items = c.selectedItems(name)
 	}
 	if items == nil {
-		c.left = append(c.left, left{c.top.reach(ns), "Service " + name.namespace + "/" + name.name + " is not in the input, and a policy here refers to it"})
+		c.left = append(c.left, left{c.current, c.top.reach(ns), "Service " + name.namespace + "/" + name.name + " is not in the input, and a policy here refers to it"})
 		items = []entityItem{{peer: c.top.intern(peer{})}}
 	}
 	for i := range items {

@@ -86,22 +86,58 @@ func pointsKey(s l4.Set) string {
 }
 
 // joined merges cells that differ on one side only, so that people read few:
-// first sources, then destinations, then the two families.
+// first sources, then destinations, then the two families. Pods and outside
+// addresses stay apart.
 func (t *topology) joined(cells []cell) []cell {
-	cells = merge(cells, func(c *cell) string { return pointsKey(c.points) + c.to.key() }, func(a *cell, b cell) { a.from = a.from.union(b.from) })
-	cells = merge(cells, func(c *cell) string { return pointsKey(c.points) + c.from.key() }, func(a *cell, b cell) { a.to = a.to.union(b.to) })
+	for i := range cells {
+		t.withoutSelf(&cells[i])
+	}
+	kind := func(s *span) string { return string(rune('0' + min(1, len(s.outside)))) }
+	cells = merge(cells, func(c *cell) string { return pointsKey(c.points) + kind(&c.from) + c.to.key() }, func(a *cell, b cell) { a.from = a.from.union(b.from) })
+	cells = merge(cells, func(c *cell) string { return pointsKey(c.points) + kind(&c.to) + c.from.key() }, func(a *cell, b cell) { a.to = a.to.union(b.to) })
 	for i := range cells {
 		cells[i].from.anyName()
 		cells[i].to.anyName()
 	}
-	return t.acrossFamilies(cells)
+	cells = t.acrossFamilies(cells, func(c *cell) string { return t.membersKey(c.to.ends) + t.addresslessKey(c.from.ends) })
+	return t.acrossFamilies(cells, func(c *cell) string { return t.membersKey(c.from.ends) + t.addresslessKey(c.to.ends) })
 }
 
-// acrossFamilies joins an IPv4 cell and an IPv6 cell of the same pods. That adds
-// no connection: what is new is pairs of two families, and a pod without
-// address is then in both cells.
-func (t *topology) acrossFamilies(cells []cell) []cell {
-	index := map[string]int{}
+// withoutSelf takes a lone pod out of the other side, since its traffic to
+// itself is no policy's.
+func (t *topology) withoutSelf(c *cell) {
+	if own, lone := t.lonePod(c.to.ends); lone && !c.from.ends.Minus(own).Empty() {
+		c.from.ends = c.from.ends.Minus(own)
+	}
+	if own, lone := t.lonePod(c.from.ends); lone && !c.to.ends.Minus(own).Empty() {
+		c.to.ends = c.to.ends.Minus(own)
+	}
+}
+
+// lonePod gives all ends of the pod that the set's ends are all of.
+func (t *topology) lonePod(ends bits.Set) (own bits.Set, lone bool) {
+	pod := int32(-1)
+	for n := range ends.All {
+		if e := &t.ends[n]; e.isNode() || (pod >= 0 && e.pod != pod) {
+			return bits.Set{}, false
+		}
+		pod = t.ends[n].pod
+	}
+	if pod < 0 {
+		return bits.Set{}, false
+	}
+	return bits.Range(int(t.firstEnd[pod]), int(t.firstEnd[pod]+t.endCount[pod])), true
+}
+
+// acrossFamilies joins an IPv4 cell and an IPv6 cell of the same points and key.
+// That adds no connection: what is new is pairs of two families, and the keys
+// see to it that pods without address are in both cells or in none.
+func (t *topology) acrossFamilies(cells []cell, key func(*cell) string) []cell {
+	type half struct {
+		key    string
+		family family
+	}
+	index := map[half]int{}
 	var out []cell
 	for _, c := range cells {
 		f, pure := t.cellFamily(&c)
@@ -109,17 +145,31 @@ func (t *topology) acrossFamilies(cells []cell) []cell {
 			out = append(out, c)
 			continue
 		}
-		key := pointsKey(c.points) + "\x00" + bits.Of(t.members(c.from.ends)...).Key() + "\x00" + bits.Of(t.members(c.to.ends)...).Key()
-		other := family4 + family6 - f
-		if i, ok := index[key+string(rune('0'+other))]; ok {
+		k := pointsKey(c.points) + key(&c)
+		other := half{k, family4 + family6 - f}
+		if i, ok := index[other]; ok {
 			out[i].from, out[i].to = out[i].from.union(c.from), out[i].to.union(c.to)
-			delete(index, key+string(rune('0'+other)))
+			delete(index, other)
 			continue
 		}
-		index[key+string(rune('0'+f))] = len(out)
+		index[half{k, f}] = len(out)
 		out = append(out, c)
 	}
 	return out
+}
+
+func (t *topology) membersKey(ends bits.Set) string {
+	return bits.Of(t.members(ends)...).Key() + "\x00"
+}
+
+func (t *topology) addresslessKey(ends bits.Set) string {
+	var out bits.Set
+	for n := range ends.All {
+		if t.ends[n].family == familyAny {
+			out.Add(n)
+		}
+	}
+	return out.Key() + "\x00"
 }
 
 // cellFamily gives the one family of a cell's ends; not pure where there are

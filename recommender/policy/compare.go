@@ -97,20 +97,7 @@ func (c *comparison) pairs(from bits.Set, fromOutside bool, to bits.Set, toOutsi
 }
 
 func (c *comparison) pair(from, to *class) {
-	f := from.family
-	if f == familyAny {
-		f = to.family
-	}
-	if !from.family.meets(to.family) || (from.member.end < 0 && to.member.end < 0) || c.old.top.alwaysAll(from, to) {
-		return
-	}
-	before := c.old.permits(Ingress, &from.member, &to.member, f)
-	after := c.new.permits(Ingress, &from.member, &to.member, f)
-	if before.Empty() && after.Empty() {
-		return
-	}
-	before = before.Intersect(c.old.permits(Egress, &from.member, &to.member, f))
-	after = after.Intersect(c.new.permits(Egress, &from.member, &to.member, f))
+	before, after := c.old.between(from, to), c.new.between(from, to)
 	if more := after.Minus(before); !more.Empty() {
 		c.added = append(c.added, cellOf(from, to, more))
 	}

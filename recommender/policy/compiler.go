@@ -48,6 +48,7 @@ func faultAt(at path, format string, args ...any) *fault {
 // left is a policy that could not be compiled, with the ends that it may have
 // meant: every verdict at them is uncertain.
 type left struct {
+	ref  cluster.Ref
 	ends bits.Set
 	text string
 }
@@ -61,6 +62,7 @@ type compiler struct {
 	problems []cluster.Problem
 	left     []left
 	calico   *calicoWorld
+	current  cluster.Ref // the object at hand
 }
 
 // problem records a fault with its place in the file.
@@ -76,7 +78,7 @@ func (c *compiler) problem(o *cluster.Object, f *fault) {
 // be in the cluster.
 func (c *compiler) leaveOut(o *cluster.Object, f *fault, ends bits.Set) {
 	c.problem(o, f)
-	c.left = append(c.left, left{ends, fmt.Sprintf("%s was left out, its %s is not understood; it may apply here", o.Ref, f.at)})
+	c.left = append(c.left, left{o.Ref, ends, fmt.Sprintf("%s was left out, its %s is not understood; it may apply here", o.Ref, f.at)})
 }
 
 // reach gives the ends that an object could touch, judged by its namespace.

@@ -28,9 +28,11 @@ type Options struct {
 type Engine struct {
 	top      *topology
 	options  Options
-	tiers    []*tier // in order of evaluation, without empty ones
-	policies []*compiled
+	calico   *calicoWorld
+	tiers    map[string]*tier
+	policies []*compiled // in order of evaluation
 	left     []left
+	objects  []cluster.Object // all that was compiled
 	// group gives for each direction and end the number of its group; groups
 	// holds what applies to each. Ends of one workload share a group.
 	group  [2][]int32
@@ -51,13 +53,16 @@ type groupTier struct {
 // comes back as a Problem; verdicts that it could have changed are uncertain.
 func Compile(s *cluster.Snapshot, o Options) (*Engine, []cluster.Problem) {
 	c := &compiler{top: newTopology(s), options: o, tiers: map[string]*tier{}}
+	c.calico = newCalicoWorld(c.top)
+	c.prepare(s.Policies)
 	c.compile(s.Policies)
-	return c.engine(s.Problems), c.problems
+	e := c.engine(s.Problems)
+	e.objects = s.Policies
+	return e, c.problems
 }
 
 func (c *compiler) compile(objects []cluster.Object) {
 	seen := map[cluster.Ref]bool{}
-	c.prepare(objects)
 	for i := range objects {
 		o := &objects[i]
 		if seen[o.Ref] {
@@ -71,6 +76,7 @@ func (c *compiler) compile(objects []cluster.Object) {
 
 // object hands a policy to the front end of its kind.
 func (c *compiler) object(o *cluster.Object) {
+	c.current = o.Ref
 	switch typed := o.Typed.(type) {
 	case *networkingv1.NetworkPolicy:
 		c.kubernetes(o, typed)
@@ -84,33 +90,23 @@ func (c *compiler) object(o *cluster.Object) {
 
 // place puts a policy into a tier, making the well-known ones as needed.
 func (c *compiler) place(name string, p *compiled) {
-	t := c.tiers[name]
-	if t == nil {
-		t = c.wellKnownTier(name)
-		c.tiers[name] = t
+	if c.tiers[name] == nil {
+		c.tiers[name] = c.wellKnownTier(name)
 	}
-	p.tier = t
+	p.tier = c.tiers[name]
 	p.settle()
-	t.policies = append(t.policies, p)
+	c.policies = append(c.policies, p)
 }
 
 // engine freezes what was compiled.
 func (c *compiler) engine(problems []cluster.Problem) *Engine {
-	e := &Engine{top: c.top, options: c.options, left: c.left}
-	for _, t := range c.tiers {
-		if len(t.policies) > 0 {
-			e.tiers = append(e.tiers, t)
-		}
-	}
-	slices.SortFunc(e.tiers, func(a, b *tier) int {
-		return cmp.Or(cmp.Compare(a.order, b.order), cmp.Compare(a.name, b.name))
+	e := &Engine{top: c.top, options: c.options, calico: c.calico, tiers: c.tiers, policies: c.policies, left: c.left}
+	slices.SortStableFunc(e.policies, func(a, b *compiled) int {
+		return cmp.Or(
+			cmp.Compare(a.tier.order, b.tier.order), cmp.Compare(a.tier.name, b.tier.name),
+			cmp.Compare(a.order, b.order), cmp.Compare(a.tieBreak, b.tieBreak),
+		)
 	})
-	for _, t := range e.tiers {
-		slices.SortStableFunc(t.policies, func(a, b *compiled) int {
-			return cmp.Or(cmp.Compare(a.order, b.order), cmp.Compare(a.tieBreak, b.tieBreak))
-		})
-		e.policies = append(e.policies, t.policies...)
-	}
 	for _, p := range problems {
 		e.leaveUnread(p)
 	}
@@ -132,7 +128,7 @@ func (e *Engine) leaveUnread(p cluster.Problem) {
 	case !policyKinds[p.Ref.Kind]:
 		return
 	}
-	e.left = append(e.left, left{ends, what + " could not be read; it may apply here"})
+	e.left = append(e.left, left{p.Ref, ends, what + " could not be read; it may apply here"})
 }
 
 // policyKinds are the kinds that change verdicts.
@@ -179,7 +175,7 @@ func (e *Engine) groupEnds() {
 				slices.Reverse(list)
 				g = int32(len(e.groups[d]))
 				number[n] = g
-				e.groups[d] = append(e.groups[d], e.grouped(list))
+				e.groups[d] = append(e.groups[d], grouped(list))
 			}
 			group[end] = g
 		}
@@ -188,17 +184,15 @@ func (e *Engine) groupEnds() {
 }
 
 // grouped cuts a list of policies, in order, into tiers.
-func (e *Engine) grouped(list []*compiled) group {
+func grouped(list []*compiled) group {
 	var g group
-	for _, t := range e.tiers {
-		n := 0
-		for n < len(list) && list[n].tier == t {
+	for len(list) > 0 {
+		n := 1
+		for n < len(list) && list[n].tier == list[0].tier {
 			n++
 		}
-		if n > 0 {
-			g.tiers = append(g.tiers, &groupTier{tier: t, policies: list[:n:n]})
-			list = list[n:]
-		}
+		g.tiers = append(g.tiers, &groupTier{tier: list[0].tier, policies: list[:n:n]})
+		list = list[n:]
 	}
 	return g
 }

@@ -111,11 +111,8 @@ func (e *Engine) matches(r *rule, d Direction, q *query) truth {
 	return best
 }
 
-// holds evaluates one clause.
+// holds evaluates one clause: ports first, they are cheap and refuse most.
 func (e *Engine) holds(c *clause, d Direction, q *query) truth {
-	if !c.peer.has(q.remote(d)) || !c.local.has(q.local(d)) {
-		return no
-	}
 	best := yes
 	if c.ports != nil {
 		best = no
@@ -133,6 +130,9 @@ func (e *Engine) holds(c *clause, d Direction, q *query) truth {
 			best = maybe
 		case no:
 		}
+	}
+	if best == no || !c.peer.has(q.remote(d)) || !c.local.has(q.local(d)) {
+		return no
 	}
 	return best
 }

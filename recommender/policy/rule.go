@@ -26,7 +26,6 @@ type tier struct {
 	fallback Action // ActionDeny or ActionPass, where no rule matched
 	// unordered: the order of policies with equal priority is not defined.
 	unordered bool
-	policies  []*compiled
 }
 
 // compiled is one policy in the model.

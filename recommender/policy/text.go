@@ -56,6 +56,8 @@ func (t *topology) portItemText(p *port) string {
 		}
 		return l4.Set{p.interval}.String()
 	}
+	t.compiling.Lock()
+	defer t.compiling.Unlock()
 	for name, n := range t.portNames {
 		if n == p.name {
 			return p.protocol.String() + " " + name

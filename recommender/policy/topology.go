@@ -7,6 +7,7 @@ import (
 	"maps"
 	"net/netip"
 	"slices"
+	"sync"
 
 	"github.com/netcinch/netcinch/recommender/cluster"
 	"github.com/netcinch/netcinch/recommender/flow"
@@ -61,6 +62,7 @@ type namedPort struct {
 // once and shared by every engine over the same snapshot; after building only
 // the interning tables grow, while an engine is being compiled.
 type topology struct {
+	compiling  sync.Mutex // guards interned, selected and portNames
 	snapshot   *cluster.Snapshot
 	ends       []end
 	byAddr     map[netip.Addr]int32
