@@ -14,7 +14,9 @@ export function Excerpts({ items }: { items: Excerpt[] }) {
         {item.lines.map((line) => (
           <div key={line.line} className="code-line" data-marked={line.marked || undefined}>
             <span className="code-number">{line.line}</span>
-            <YamlLine text={line.text} />
+            <span className="code-text">
+              <YamlLine text={line.text} />
+            </span>
           </div>
         ))}
       </pre>

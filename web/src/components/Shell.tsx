@@ -124,17 +124,17 @@ export function Shell({ status, children }: { status: Resource<Status>; children
         </nav>
         <div className="top-aside">
           <Pulse status={status} />
+          {status.data?.learning.active && status.data.learning.until && (
+            <span className="chip" data-ready="learning" title="New connections still join the baseline; after that they are held as unseen">
+              <b aria-hidden="true">◔</b> Learning, {left(status.data)} left
+            </span>
+          )}
           {status.data && <span className="cluster" title="Cluster">{status.data.cluster}</span>}
           <NamespacePicker />
           <WindowPicker />
           <ThemeButton />
         </div>
       </header>
-      {status.data?.learning.active && path !== '/map' && (
-        <p className="banner quiet-banner">
-          Still learning: new connections join the baseline{status.data.learning.until ? ' for another ' + left(status.data) : ''}. Advice gets surer with time.
-        </p>
-      )}
       {status.data?.failure && (
         <p className="banner" role="alert">
           The last computation failed, so this is older than it should be: {status.data.failure}

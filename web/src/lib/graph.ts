@@ -117,6 +117,9 @@ function bundle(edges: GraphEdge[]): Bundle[] {
   return [...bundles.values()];
 }
 
+/** From how many folded edges on a node is a hub of them, and has a badge. */
+const hub = 3;
+
 function badgesOf(edges: GraphEdge[]) {
   const badges = new Map<string, Map<string, number>>();
   for (const e of edges) {
@@ -125,6 +128,10 @@ function badgesOf(edges: GraphEdge[]) {
       of.set(e.noise ?? '', (of.get(e.noise ?? '') ?? 0) + 1);
       badges.set(id, of);
     }
+  }
+  for (const [id, of] of badges) {
+    for (const [kind, many] of of) if (many < hub) of.delete(kind);
+    if (of.size === 0) badges.delete(id);
   }
   return badges;
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Two-level layout: dagre inside each namespace, dagre over the namespaces.
-// Of the four combinations of directions the one is taken that can be drawn
-// largest in the room there is.
+// Of the combinations of directions the one is taken that can be drawn largest
+// in the room there is.
 import { Graph, layout } from '@dagrejs/dagre';
 
 export interface Box {
@@ -77,22 +77,36 @@ function grid(nodes: PlaceNode[], columns: number): Flat {
   return out;
 }
 
-function inside(members: PlaceNode[], pairs: Pair[], direction: Direction): Flat {
-  if (pairs.length > 0) return flat(members, pairs, direction, { node: 18, rank: direction === 'LR' ? 56 : 40 });
-  const columns = direction === 'LR' ? Math.ceil(members.length / 4) : Math.min(members.length, 3);
-  return grid(members, Math.max(columns, members.length > 8 ? 3 : 1));
+/** How the inside of each namespace is laid out: all alike, or as fits best. */
+type Inner = 'reading' | 'narrow' | 'flat';
+
+/** The ways to lay out the inside of one namespace, the one that reads best first. */
+function insides(members: PlaceNode[], pairs: Pair[]): Flat[] {
+  if (pairs.length > 0) {
+    return [flat(members, pairs, 'LR', { node: 16, rank: 56 }), flat(members, pairs, 'TB', { node: 16, rank: 40 })];
+  }
+  const most = Math.min(members.length, 4);
+  const columns = [Math.ceil(members.length / 4), ...Array.from({ length: most }, (_, i) => i + 1)];
+  return columns.map((n) => grid(members, n));
 }
 
-function combine(nodes: PlaceNode[], pairs: Pair[], inner: Direction, outer: Direction): Placement & { size: Point } {
+function inside(members: PlaceNode[], pairs: Pair[], inner: Inner): Flat {
+  const ways = insides(members, pairs);
+  if (inner === 'narrow') ways.sort((a, b) => a.width - b.width || a.height - b.height);
+  if (inner === 'flat') ways.sort((a, b) => a.height - b.height || a.width - b.width);
+  return ways[0] as Flat;
+}
+
+function combine(nodes: PlaceNode[], pairs: Pair[], inner: Inner, outer: Direction): Placement & { size: Point } {
   const groupOf = new Map(nodes.map((n) => [n.id, n.group]));
   const groups = [...new Set(nodes.map((n) => n.group))];
-  const insides = new Map<string, Flat>();
+  const flats = new Map<string, Flat>();
   for (const group of groups) {
     const own = pairs.filter(([s, t]) => groupOf.get(s) === group && groupOf.get(t) === group);
-    insides.set(group, inside(nodes.filter((n) => n.group === group), own, inner));
+    flats.set(group, inside(nodes.filter((n) => n.group === group), own, inner));
   }
   const boxes = groups.map((id) => {
-    const f = insides.get(id) as Flat;
+    const f = flats.get(id) as Flat;
     return { id, width: f.width + 2 * groupPad, height: f.height + groupHead + groupPad };
   });
   const between = new Map<string, Pair>();
@@ -101,12 +115,12 @@ function combine(nodes: PlaceNode[], pairs: Pair[], inner: Direction, outer: Dir
     const b = groupOf.get(t);
     if (a && b && a !== b) between.set(`${a}|${b}`, [a, b]);
   }
-  const over = flat(boxes, [...between.values()], outer, { node: 30, rank: outer === 'LR' ? 84 : 66 });
+  const over = flat(boxes, [...between.values()], outer, { node: 26, rank: outer === 'LR' ? 72 : 56 });
   const out: Placement & { size: Point } = {
     nodes: {}, groups: over.nodes, ways: {}, size: { x: over.width, y: over.height },
-    horizontal: { inner: inner === 'LR', outer: outer === 'LR' },
+    horizontal: { inner: inner === 'reading', outer: outer === 'LR' },
   };
-  for (const [group, f] of insides) {
+  for (const [group, f] of flats) {
     const at = over.nodes[group] as Box;
     const shift = (p: Point) => ({ x: p.x + at.x + groupPad, y: p.y + at.y + groupHead });
     for (const [id, box] of Object.entries(f.nodes)) out.nodes[id] = { ...box, ...shift(box) };
@@ -119,18 +133,23 @@ function combine(nodes: PlaceNode[], pairs: Pair[], inner: Direction, outer: Dir
   return out;
 }
 
-/** Places every node; room is the size in pixels that the picture should fit. */
-export function place(nodes: PlaceNode[], pairs: Pair[], room: { width: number; height: number }): Placement {
+/** Every way to lay out that is considered. */
+export function candidates(nodes: PlaceNode[], pairs: Pair[]): (Placement & { size: Point })[] {
   const sorted = [...nodes].sort((a, b) => (a.group + a.id < b.group + b.id ? -1 : 1));
   const known = new Set(nodes.map((n) => n.id));
   const real = pairs.filter(([s, t]) => known.has(s) && known.has(t));
+  const inners = ['reading', 'narrow', 'flat'] as const;
+  return (['LR', 'TB'] as const).flatMap((outer) => inners.map((inner) => combine(sorted, real, inner, outer)));
+}
+
+/** Places every node; room is the size in pixels that the picture should fit. */
+export function place(nodes: PlaceNode[], pairs: Pair[], room: { width: number; height: number }): Placement {
   let best: (Placement & { size: Point }) | undefined;
   let bestScore = 0;
-  for (const [inner, outer] of [['LR', 'LR'], ['TB', 'LR'], ['LR', 'TB'], ['TB', 'TB']] as const) {
-    const one = combine(sorted, real, inner, outer);
+  for (const one of candidates(nodes, pairs)) {
     const zoom = Math.min(room.width / one.size.x, room.height / one.size.y, 1.15);
     // Reading from left to right is worth a little size.
-    const score = zoom * (inner === 'LR' ? 1.04 : 1) * (outer === 'LR' ? 1.08 : 1);
+    const score = zoom * (one.horizontal.inner ? 1.04 : 1) * (one.horizontal.outer ? 1.08 : 1);
     if (!best || score > bestScore) [best, bestScore] = [one, score];
   }
   const { nodes: at, groups, ways, horizontal } = best as Placement;

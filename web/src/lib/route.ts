@@ -113,21 +113,37 @@ function along(cubics: Cubic[], t: number): Point {
   return on(cubics[i] as Cubic, scaled - i);
 }
 
-const overlap = (a: Box, b: Box) =>
-  a.x < b.x + b.width && b.x < a.x + a.width && a.y < b.y + b.height && b.y < a.y + a.height;
-
 const spots = [0.5, 0.42, 0.58, 0.34, 0.66, 0.26, 0.74, 0.2, 0.8, 0.14, 0.86];
+const asides = [0, -22, 22];
 
+/** How much of a box lies on others, in square pixels. */
+const covered = (box: Box, taken: Box[]) =>
+  taken.reduce((sum, t) => {
+    const w = Math.min(box.x + box.width, t.x + t.width) - Math.max(box.x, t.x);
+    const h = Math.min(box.y + box.height, t.y + t.height) - Math.max(box.y, t.y);
+    return sum + (w > 0 && h > 0 ? w * h : 0);
+  }, 0);
+
+/**
+ * A free spot on the line, else beside it. A label that must be there takes the
+ * spot that hides least.
+ */
 function labelSpot(cubics: Cubic[], width: number, taken: Box[], always: boolean): Point | undefined {
-  for (const t of spots) {
-    const p = along(cubics, t);
-    const box = { x: p.x - width / 2 - 2, y: p.y - 11, width: width + 4, height: 22 };
-    if (!taken.some((other) => overlap(box, other))) {
-      taken.push(box);
-      return p;
+  let best: { at: Point; box: Box; cost: number } | undefined;
+  for (const aside of always ? asides : [0]) {
+    for (const t of spots) {
+      const p = along(cubics, t);
+      const at = { x: p.x, y: p.y + aside };
+      const box = { x: at.x - width / 2 - 2, y: at.y - 11, width: width + 4, height: 22 };
+      const cost = covered(box, taken);
+      if (!best || cost < best.cost) best = { at, box, cost };
+      if (cost === 0) break;
     }
+    if (best?.cost === 0) break;
   }
-  return always ? along(cubics, 0.5) : undefined;
+  if (!best || (best.cost > 0 && !always)) return undefined;
+  taken.push(best.box);
+  return best.at;
 }
 
 const round = (n: number) => Math.round(n * 10) / 10;

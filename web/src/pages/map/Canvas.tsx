@@ -6,6 +6,7 @@ import type { EdgeState } from '../../api/types';
 import { type Bundle, groupTitle, type View } from '../../lib/graph';
 import type { LayoutAnswer } from '../../lib/layout';
 import { Box, type BoxNode, Group, type GroupNode, Line, type LineEdge } from './elements';
+import { Loading } from '../../components/State';
 import { useLayout } from './useLayout';
 import { type Selection, select } from './useMapState';
 
@@ -110,6 +111,21 @@ function useRoom() {
   return { ref, room };
 }
 
+/** How far to move the picture so that what is lit stands clear of the panel. */
+function clearance(nodes: BoxNode[], zoom: number, x: number, width: number): number {
+  const lit = nodes.filter((n) => n.type === 'box' && !n.data.dim);
+  if (lit.length === 0) return 0;
+  const left = Math.min(...lit.map((n) => n.position.x)) * zoom + x;
+  const right = Math.max(...lit.map((n) => n.position.x + (n.width ?? 0))) * zoom + x;
+  const over = right - (width - 24);
+  return over > 0 ? Math.min(over, Math.max(0, left - 24)) : 0;
+}
+
+const panelWidth = () => {
+  const panel = document.querySelector('[data-testid="panel"]');
+  return panel && getComputedStyle(panel).position === 'absolute' ? panel.clientWidth : 0;
+};
+
 interface Props {
   view: View;
   selection: Selection | undefined;
@@ -131,12 +147,22 @@ function Drawing({ view, selection }: Props) {
     return () => cancelAnimationFrame(frame);
   }, [placement, room, flow]);
 
+  // biome-ignore lint/correctness/useExhaustiveDependencies: a new selection is what asks for it
+  useEffect(() => {
+    if (!drawn || !selection) return;
+    const { x, y, zoom } = flow.getViewport();
+    const boxes = drawn.nodes.filter((n): n is BoxNode => n.type === 'box');
+    const shift = clearance(boxes, zoom, x, room.width - panelWidth());
+    if (shift > 0) void flow.setViewport({ x: x - shift, y, zoom }, { duration: 250 });
+  }, [selection?.id, drawn === undefined]);
+
   const onMove: OnMove = useCallback((event) => {
     if (event) moved.current = true;
   }, []);
 
   return (
     <div className="canvas" ref={ref} data-testid="map" data-ready={drawn ? 'true' : 'false'}>
+      {!drawn && <Loading what="the layout" />}
       {drawn && (
         <ReactFlow
           nodes={drawn.nodes}

@@ -60,7 +60,7 @@ export const Box = memo(function Box({ data }: NodeProps<BoxNode>) {
           {detail(node)}
           {badges.map(([kind, many]) => (
             <span key={kind} className="box-badge" title={`${plural(many, `${badgeWords[kind]} edge`)} folded away`}>
-              {badgeWords[kind]}
+              {badgeWords[kind]} {many}
             </span>
           ))}
         </div>

@@ -7,14 +7,14 @@ import type { Pair, PlaceNode } from '../../lib/place';
 import type { RouteEdge } from '../../lib/route';
 import { detail } from './elements';
 
-const nodeHeight = 46;
-const chrome = 48; // icon, gaps and padding of a box
+const nodeHeight = 44;
+const chrome = 46; // icon, gaps and padding of a box
 /** Wide enough for name and detail, as measured in the page's own font. */
 const nodeWidth = (n: GraphNode, badges: number) => {
-  const needed = Math.max(n.label.length * 7.9, detail(n).length * 6.3 + badges);
+  const needed = Math.max(n.label.length * 7.9, detail(n).length * 6.5 + badges);
   return Math.round(Math.min(260, Math.max(132, chrome + needed)));
 };
-const badgeWidth = (kinds: Iterable<string>) => [...kinds].reduce((sum, k) => sum + 12 + 6.4 * k.length, 0);
+const badgeWidth = (kinds: Iterable<string>) => [...kinds].reduce((sum, k) => sum + 30 + 7 * k.length, 0);
 const labelWidth = (b: Bundle) => Math.round(22 + b.label.length * 6.8);
 const ranks = { unseen: 3, denied: 2, unused: 1, allowed: 0 } as const;
 
@@ -82,7 +82,8 @@ export function useLayout(view: View, room: { width: number; height: number }): 
   useEffect(() => {
     if (!worker.current || room.width === 0) return;
     const shape = shapeOf(question);
-    const wide = room.width > 1.9 * room.height;
+    // The panel that opens beside the map is no reason to move everything.
+    const wide = window.innerWidth > 1.9 * window.innerHeight;
     const same = last.current?.shape === shape && last.current.wide === wide;
     const mine = ++turn.current;
     worker.current.onmessage = (event: MessageEvent<{ turn: number; answer: LayoutAnswer }>) => {

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+// A recommender for component tests: fetch answers from the fixtures.
+import { vi } from 'vitest';
+import * as data from '../fixture/data';
+
+export type Answers = Record<string, { status?: number; body: unknown; etag?: string }>;
+
+export const fixtures: Answers = {
+  status: { body: data.status },
+  graph: { body: data.graph },
+  edges: { body: data.edgeList },
+  workloads: { body: { meta: data.graph.meta, items: [] } },
+  policies: { body: data.policies },
+  findings: { body: data.findings },
+  recommendations: { body: data.recommendations },
+  coverage: { body: data.coverage },
+};
+
+/** Makes fetch answer; gives the addresses that were asked for, in order. */
+export function serve(answers: Answers): string[] {
+  const asked: string[] = [];
+  vi.stubGlobal('fetch', async (input: string, init?: RequestInit) => {
+    const url = new URL(input, 'http://page');
+    asked.push(url.pathname + url.search);
+    const route = url.pathname.replace('/api/v1/', '');
+    const evidence = route.startsWith('edges/') ? data.evidence(decodeURIComponent(route.slice(6))) : undefined;
+    const answer = answers[route] ?? (evidence && { body: evidence });
+    if (!answer) return problem(404, `no ${route}`);
+    const known = new Headers(init?.headers).get('If-None-Match');
+    if (answer.etag && known === answer.etag) return new Response(null, { status: 304 });
+    if (answer.status) return problem(answer.status, String(answer.body));
+    const headers: Record<string, string> = { 'content-type': 'application/json' };
+    if (answer.etag) headers['etag'] = answer.etag;
+    return new Response(JSON.stringify(answer.body), { headers });
+  });
+  return asked;
+}
+
+const problem = (status: number, detail: string) =>
+  new Response(JSON.stringify({ title: 'Problem', status, detail }), { status, headers: { 'content-type': 'application/problem+json' } });
+
+export const go = (path: string) => window.history.replaceState(null, '', path);
