@@ -13,9 +13,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
+	"golang.org/x/sys/unix"
 
 	"github.com/netcinch/netcinch/agent/capture"
-	"github.com/netcinch/netcinch/recommender/flow"
 	"github.com/netcinch/netcinch/recommender/wire"
 )
 
@@ -32,10 +32,10 @@ func ap(s string) netip.AddrPort { return netip.MustParseAddrPort(s) }
 func ip(s string) netip.Addr     { return netip.MustParseAddr(s) }
 
 // record is a flow of slot 1 between two addresses with ports.
-func record(p flow.Protocol, local, remote string, change func(*capture.Record)) capture.Record {
+func record(p uint8, local, remote string, change func(*capture.Record)) capture.Record {
 	l, r := ap(local), ap(remote)
 	rec := capture.Record{
-		Slot: 1, Local: l.Addr(), LocalPort: l.Port(), Remote: r.Addr(), RemotePort: r.Port(), Protocol: uint8(p),
+		Slot: 1, Local: l.Addr(), LocalPort: l.Port(), Remote: r.Addr(), RemotePort: r.Port(), Protocol: p,
 		Initiator: capture.InitiatorLocal, Connections: 1,
 		Tx: capture.Count{Packets: 3, Bytes: 300}, Rx: capture.Count{Packets: 2, Bytes: 2000},
 	}
@@ -106,8 +106,8 @@ func sameEdges(t *testing.T, got, want []wire.Edge) {
 func TestOrient(t *testing.T) {
 	sent := wire.Counts{Connections: 1, BytesSent: 300, PacketsSent: 3, BytesReceived: 2000, PacketsReceived: 2}
 	turned := wire.Counts{Connections: 1, BytesSent: 2000, PacketsSent: 2, BytesReceived: 300, PacketsReceived: 3}
-	key := func(p flow.Protocol, local, remote string, port uint16, flags wire.EdgeFlag) wire.EdgeKey {
-		return wire.EdgeKey{Pod: cart, Local: ip(local), Remote: ip(remote), Protocol: uint8(p), Port: port, Flags: flags}
+	key := func(p uint8, local, remote string, port uint16, flags wire.EdgeFlag) wire.EdgeKey {
+		return wire.EdgeKey{Pod: cart, Local: ip(local), Remote: ip(remote), Protocol: p, Port: port, Flags: flags}
 	}
 	dialled := func(k wire.EdgeKey, d string) wire.EdgeKey { k.Dialled = ap(d); return k }
 	outcome := func(k wire.EdgeKey, o wire.Outcome) wire.EdgeKey { k.Outcome = o; return k }
@@ -117,68 +117,68 @@ func TestOrient(t *testing.T) {
 		want   wire.Edge
 	}{
 		"client, IPv4": {
-			record(flow.TCP, "10.1.0.5:40000", "10.1.0.9:5432", nil),
-			wire.Edge{EdgeKey: key(flow.TCP, "10.1.0.5", "10.1.0.9", 5432, isClient), Counts: sent},
+			record(unix.IPPROTO_TCP, "10.1.0.5:40000", "10.1.0.9:5432", nil),
+			wire.Edge{EdgeKey: key(unix.IPPROTO_TCP, "10.1.0.5", "10.1.0.9", 5432, isClient), Counts: sent},
 		},
 		"client, IPv6": {
-			record(flow.UDP, "[fd00::5]:40000", "[fd00::9]:53", nil),
-			wire.Edge{EdgeKey: key(flow.UDP, "fd00::5", "fd00::9", 53, isClient), Counts: sent},
+			record(unix.IPPROTO_UDP, "[fd00::5]:40000", "[fd00::9]:53", nil),
+			wire.Edge{EdgeKey: key(unix.IPPROTO_UDP, "fd00::5", "fd00::9", 53, isClient), Counts: sent},
 		},
 		"server, IPv4": {
-			record(flow.TCP, "10.1.0.5:8080", "10.1.0.9:40000", from(capture.InitiatorRemote)),
-			wire.Edge{EdgeKey: key(flow.TCP, "10.1.0.5", "10.1.0.9", 8080, 0), Counts: turned},
+			record(unix.IPPROTO_TCP, "10.1.0.5:8080", "10.1.0.9:40000", from(capture.InitiatorRemote)),
+			wire.Edge{EdgeKey: key(unix.IPPROTO_TCP, "10.1.0.5", "10.1.0.9", 8080, 0), Counts: turned},
 		},
 		"server with the higher port, IPv6": {
-			record(flow.TCP, "[fd00::5]:50051", "[fd00::9]:1024", from(capture.InitiatorRemote)),
-			wire.Edge{EdgeKey: key(flow.TCP, "fd00::5", "fd00::9", 50051, 0), Counts: turned},
+			record(unix.IPPROTO_TCP, "[fd00::5]:50051", "[fd00::9]:1024", from(capture.InitiatorRemote)),
+			wire.Edge{EdgeKey: key(unix.IPPROTO_TCP, "fd00::5", "fd00::9", 50051, 0), Counts: turned},
 		},
 		"nobody knows: the lower port serves": {
-			record(flow.TCP, "10.1.0.5:8080", "10.1.0.9:40000", from(capture.InitiatorUnknown)),
-			wire.Edge{EdgeKey: key(flow.TCP, "10.1.0.5", "10.1.0.9", 8080, guessed), Counts: turned},
+			record(unix.IPPROTO_TCP, "10.1.0.5:8080", "10.1.0.9:40000", from(capture.InitiatorUnknown)),
+			wire.Edge{EdgeKey: key(unix.IPPROTO_TCP, "10.1.0.5", "10.1.0.9", 8080, guessed), Counts: turned},
 		},
 		"nobody knows: the lower port serves there": {
-			record(flow.TCP, "[fd00::5]:40000", "[fd00::9]:8080", from(capture.InitiatorUnknown)),
-			wire.Edge{EdgeKey: key(flow.TCP, "fd00::5", "fd00::9", 8080, isClient|guessed), Counts: sent},
+			record(unix.IPPROTO_TCP, "[fd00::5]:40000", "[fd00::9]:8080", from(capture.InitiatorUnknown)),
+			wire.Edge{EdgeKey: key(unix.IPPROTO_TCP, "fd00::5", "fd00::9", 8080, isClient|guessed), Counts: sent},
 		},
 		"capture guessed": {
-			record(flow.UDP, "10.1.0.5:40000", "10.1.0.9:53", func(r *capture.Record) { r.Guessed = true }),
-			wire.Edge{EdgeKey: key(flow.UDP, "10.1.0.5", "10.1.0.9", 53, isClient|guessed), Counts: sent},
+			record(unix.IPPROTO_UDP, "10.1.0.5:40000", "10.1.0.9:53", func(r *capture.Record) { r.Guessed = true }),
+			wire.Edge{EdgeKey: key(unix.IPPROTO_UDP, "10.1.0.5", "10.1.0.9", 53, isClient|guessed), Counts: sent},
 		},
 		"equal ports: who sent more asked": {
-			record(flow.UDP, "10.1.0.5:123", "10.1.0.9:123", from(capture.InitiatorUnknown)),
-			wire.Edge{EdgeKey: key(flow.UDP, "10.1.0.5", "10.1.0.9", 123, isClient|guessed), Counts: sent},
+			record(unix.IPPROTO_UDP, "10.1.0.5:123", "10.1.0.9:123", from(capture.InitiatorUnknown)),
+			wire.Edge{EdgeKey: key(unix.IPPROTO_UDP, "10.1.0.5", "10.1.0.9", 123, isClient|guessed), Counts: sent},
 		},
 		"virtual address, other target port, IPv4": {
-			record(flow.TCP, "10.1.0.5:40000", "10.96.0.1:80", func(r *capture.Record) {
+			record(unix.IPPROTO_TCP, "10.1.0.5:40000", "10.96.0.1:80", func(r *capture.Record) {
 				r.Dialled, r.Backend = ap("10.96.0.1:80"), ap("10.1.0.9:8080")
 			}),
-			wire.Edge{EdgeKey: dialled(key(flow.TCP, "10.1.0.5", "10.1.0.9", 8080, isClient), "10.96.0.1:80"), Counts: sent},
+			wire.Edge{EdgeKey: dialled(key(unix.IPPROTO_TCP, "10.1.0.5", "10.1.0.9", 8080, isClient), "10.96.0.1:80"), Counts: sent},
 		},
 		"virtual address, only the backend told, IPv6": {
-			record(flow.TCP, "[fd00::5]:40000", "[fd00:96::1]:80", func(r *capture.Record) { r.Backend = ap("[fd00::9]:8080") }),
-			wire.Edge{EdgeKey: dialled(key(flow.TCP, "fd00::5", "fd00::9", 8080, isClient), "[fd00:96::1]:80"), Counts: sent},
+			record(unix.IPPROTO_TCP, "[fd00::5]:40000", "[fd00:96::1]:80", func(r *capture.Record) { r.Backend = ap("[fd00::9]:8080") }),
+			wire.Edge{EdgeKey: dialled(key(unix.IPPROTO_TCP, "fd00::5", "fd00::9", 8080, isClient), "[fd00:96::1]:80"), Counts: sent},
 		},
 		"backend is what is in the packet: nothing was dialled": {
-			record(flow.TCP, "10.1.0.5:40000", "10.1.0.9:8080", func(r *capture.Record) { r.Backend = ap("10.1.0.9:8080") }),
-			wire.Edge{EdgeKey: key(flow.TCP, "10.1.0.5", "10.1.0.9", 8080, isClient), Counts: sent},
+			record(unix.IPPROTO_TCP, "10.1.0.5:40000", "10.1.0.9:8080", func(r *capture.Record) { r.Backend = ap("10.1.0.9:8080") }),
+			wire.Edge{EdgeKey: key(unix.IPPROTO_TCP, "10.1.0.5", "10.1.0.9", 8080, isClient), Counts: sent},
 		},
 		"source rewritten, own address known": {
-			record(flow.TCP, "10.1.0.5:8080", "10.0.0.1:40000", func(r *capture.Record) {
+			record(unix.IPPROTO_TCP, "10.1.0.5:8080", "10.0.0.1:40000", func(r *capture.Record) {
 				r.Initiator, r.SourceRewritten, r.Source = capture.InitiatorRemote, true, ap("10.1.0.7:41000")
 			}),
-			wire.Edge{EdgeKey: key(flow.TCP, "10.1.0.5", "10.1.0.7", 8080, snat), Counts: turned},
+			wire.Edge{EdgeKey: key(unix.IPPROTO_TCP, "10.1.0.5", "10.1.0.7", 8080, snat), Counts: turned},
 		},
 		"ICMP has no ports": {
-			record(flow.ICMP, "10.1.0.5:77", "10.1.0.9:77", nil),
-			wire.Edge{EdgeKey: key(flow.ICMP, "10.1.0.5", "10.1.0.9", 0, isClient), Counts: sent},
+			record(unix.IPPROTO_ICMP, "10.1.0.5:77", "10.1.0.9:77", nil),
+			wire.Edge{EdgeKey: key(unix.IPPROTO_ICMP, "10.1.0.5", "10.1.0.9", 0, isClient), Counts: sent},
 		},
 		"refused": {
-			record(flow.TCP, "10.1.0.5:40000", "10.1.0.9:81", func(r *capture.Record) { r.Outcome = capture.Refused }),
-			wire.Edge{EdgeKey: outcome(key(flow.TCP, "10.1.0.5", "10.1.0.9", 81, isClient), wire.Refused), Counts: sent},
+			record(unix.IPPROTO_TCP, "10.1.0.5:40000", "10.1.0.9:81", func(r *capture.Record) { r.Outcome = capture.Refused }),
+			wire.Edge{EdgeKey: outcome(key(unix.IPPROTO_TCP, "10.1.0.5", "10.1.0.9", 81, isClient), wire.Refused), Counts: sent},
 		},
 		"unanswered": {
-			record(flow.TCP, "[fd00::5]:40000", "[fd00::9]:81", func(r *capture.Record) { r.Outcome = capture.Unanswered }),
-			wire.Edge{EdgeKey: outcome(key(flow.TCP, "fd00::5", "fd00::9", 81, isClient), wire.Unanswered), Counts: sent},
+			record(unix.IPPROTO_TCP, "[fd00::5]:40000", "[fd00::9]:81", func(r *capture.Record) { r.Outcome = capture.Unanswered }),
+			wire.Edge{EdgeKey: outcome(key(unix.IPPROTO_TCP, "fd00::5", "fd00::9", 81, isClient), wire.Unanswered), Counts: sent},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -193,7 +193,7 @@ func TestOrient(t *testing.T) {
 func TestEphemeralPortsFoldAway(t *testing.T) {
 	w := newWorld(t, nil)
 	for port := range uint16(1000) {
-		w.add(record(flow.TCP, "10.1.0.5:40000", "10.1.0.9:80", func(r *capture.Record) { r.LocalPort += port }))
+		w.add(record(unix.IPPROTO_TCP, "10.1.0.5:40000", "10.1.0.9:80", func(r *capture.Record) { r.LocalPort += port }))
 	}
 	w.Close(window.End)
 	want := wire.Counts{Connections: 1000, BytesSent: 300_000, PacketsSent: 3000, BytesReceived: 2_000_000, PacketsReceived: 2000}
@@ -212,7 +212,7 @@ func TestEmptyWindowIsStillEmitted(t *testing.T) {
 
 func TestEdgesWaitForTheirPodAndKeepTheirWindow(t *testing.T) {
 	w := newWorld(t, nil)
-	w.add(record(flow.TCP, "10.1.0.6:40000", "10.1.0.9:80", func(r *capture.Record) { r.Slot = 2 }))
+	w.add(record(unix.IPPROTO_TCP, "10.1.0.6:40000", "10.1.0.9:80", func(r *capture.Record) { r.Slot = 2 }))
 	w.Close(window.End)
 	if got := w.edges(); len(got) != 0 {
 		t.Fatalf("an edge of an unknown pod went out: %+v", got)
@@ -238,7 +238,7 @@ func TestEdgesWaitForTheirPodAndKeepTheirWindow(t *testing.T) {
 
 func TestWhatNeverGetsAPodIsCounted(t *testing.T) {
 	unknown := func(remote string) capture.Record {
-		return record(flow.TCP, "10.1.0.6:40000", remote, func(r *capture.Record) { r.Slot = 2 })
+		return record(unix.IPPROTO_TCP, "10.1.0.6:40000", remote, func(r *capture.Record) { r.Slot = 2 })
 	}
 	t.Run("after the wait", func(t *testing.T) {
 		w := newWorld(t, func(o *Options) { o.Wait = time.Minute })
@@ -277,7 +277,7 @@ func TestWhatNeverGetsAPodIsCounted(t *testing.T) {
 	})
 	t.Run("at the very end", func(t *testing.T) {
 		w := newWorld(t, nil)
-		w.add(unknown("10.1.0.9:80"), record(flow.TCP, "10.1.0.5:40000", "10.1.0.9:80", nil))
+		w.add(unknown("10.1.0.9:80"), record(unix.IPPROTO_TCP, "10.1.0.5:40000", "10.1.0.9:80", nil))
 		w.Finish(noon.Add(time.Second))
 		if n, e := w.Counts().Unattributed, w.edges(); n != 1 || len(e) != 1 {
 			t.Errorf("%d unattributed and %d edges, want 1 and 1", n, len(e))
@@ -290,7 +290,7 @@ func TestFullTableEmitsEarly(t *testing.T) {
 	w := newWorld(t, func(o *Options) { o.MaxEdges = 10 })
 	var want wire.Counts
 	for i := range 1000 {
-		r := record(flow.TCP, "10.1.0.5:40000", "10.1.0.9:80", func(r *capture.Record) { r.RemotePort = uint16(1 + i*7%333) })
+		r := record(unix.IPPROTO_TCP, "10.1.0.5:40000", "10.1.0.9:80", func(r *capture.Record) { r.RemotePort = uint16(1 + i*7%333) })
 		want = add(want, wire.Counts{Connections: 1, BytesSent: r.Tx.Bytes, PacketsSent: r.Tx.Packets, BytesReceived: r.Rx.Bytes, PacketsReceived: r.Rx.Packets})
 		w.add(r)
 		if len(w.Aggregator.edges) > 10 {
@@ -336,8 +336,8 @@ func TestOptionsAreChecked(t *testing.T) {
 func TestAddAllocatesNothing(t *testing.T) {
 	w := newWorld(t, nil)
 	w.Learn(capture.DNSAnswer{Slot: 1, Name: "pay.example.com", Addrs: []netip.Addr{ip("192.0.2.7")}, TTL: time.Hour, At: noon})
-	r4 := record(flow.TCP, "10.1.0.5:40000", "192.0.2.7:443", nil)
-	r6 := record(flow.UDP, "[fd00::5]:40000", "[fd00::9]:53", nil)
+	r4 := record(unix.IPPROTO_TCP, "10.1.0.5:40000", "192.0.2.7:443", nil)
+	r6 := record(unix.IPPROTO_UDP, "[fd00::5]:40000", "[fd00::9]:53", nil)
 	w.add(r4, r6)
 	if n := testing.AllocsPerRun(1000, func() {
 		r4.LocalPort++
@@ -359,7 +359,7 @@ func BenchmarkAdd(b *testing.B) {
 		b.Fatal(err)
 	}
 	a.Begin(window)
-	r := record(flow.TCP, "10.1.0.5:40000", "10.1.0.9:80", nil)
+	r := record(unix.IPPROTO_TCP, "10.1.0.5:40000", "10.1.0.9:80", nil)
 	b.ReportAllocs()
 	for b.Loop() {
 		r.LocalPort++

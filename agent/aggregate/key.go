@@ -9,7 +9,6 @@ import (
 	"unique"
 
 	"github.com/netcinch/netcinch/agent/capture"
-	"github.com/netcinch/netcinch/recommender/flow"
 	"github.com/netcinch/netcinch/recommender/wire"
 )
 
@@ -37,7 +36,7 @@ type edgeKey struct {
 	dns                    text
 	slot                   capture.Slot
 	dialledPort, port      uint16
-	protocol               flow.Protocol
+	protocol               uint8 // IANA number
 	flags                  uint8 // wire.EdgeFlag
 	outcome                wire.Outcome
 	_                      uint8
@@ -51,7 +50,7 @@ func (k edgeKey) edge(pod wire.PodKey, c wire.Counts) wire.Edge {
 	e := wire.Edge{
 		EdgeKey: wire.EdgeKey{
 			Pod: pod, Local: unfold(k.local), Remote: unfold(k.remote),
-			Protocol: uint8(k.protocol), Port: k.port, Flags: wire.EdgeFlag(k.flags), Outcome: k.outcome,
+			Protocol: k.protocol, Port: k.port, Flags: wire.EdgeFlag(k.flags), Outcome: k.outcome,
 			DNS: k.dns.String(),
 		},
 		Counts: c,

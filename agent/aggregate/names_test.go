@@ -10,8 +10,9 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/netcinch/netcinch/agent/capture"
-	"github.com/netcinch/netcinch/recommender/flow"
 )
 
 func answer(slot capture.Slot, name string, ttl time.Duration, addresses ...string) capture.DNSAnswer {
@@ -23,8 +24,8 @@ func answer(slot capture.Slot, name string, ttl time.Duration, addresses ...stri
 }
 
 func TestNamesOnEdges(t *testing.T) {
-	toPay4 := record(flow.TCP, "10.1.0.5:40000", "192.0.2.7:443", nil)
-	toPay6 := record(flow.TCP, "[fd00::5]:40000", "[2001:db8::7]:443", nil)
+	toPay4 := record(unix.IPPROTO_TCP, "10.1.0.5:40000", "192.0.2.7:443", nil)
+	toPay6 := record(unix.IPPROTO_TCP, "[fd00::5]:40000", "[2001:db8::7]:443", nil)
 	pay := answer(1, "Pay.Example.COM.", time.Hour, "192.0.2.7", "2001:db8::7")
 	for name, c := range map[string]struct {
 		answers []capture.DNSAnswer
@@ -34,7 +35,7 @@ func TestNamesOnEdges(t *testing.T) {
 	}{
 		"asked for, IPv4":            {[]capture.DNSAnswer{pay}, 0, toPay4, "pay.example.com"},
 		"asked for, IPv6":            {[]capture.DNSAnswer{pay}, 0, toPay6, "pay.example.com"},
-		"another address":            {[]capture.DNSAnswer{pay}, 0, record(flow.TCP, "10.1.0.5:40000", "192.0.2.8:443", nil), ""},
+		"another address":            {[]capture.DNSAnswer{pay}, 0, record(unix.IPPROTO_TCP, "10.1.0.5:40000", "192.0.2.8:443", nil), ""},
 		"another pod asked":          {[]capture.DNSAnswer{answer(2, "pay.example.com", time.Hour, "192.0.2.7")}, 0, toPay4, ""},
 		"the last name asked for":    {[]capture.DNSAnswer{answer(1, "old.example.com", time.Hour, "192.0.2.7"), pay}, 0, toPay4, "pay.example.com"},
 		"within the TTL":             {[]capture.DNSAnswer{pay}, time.Hour, toPay4, "pay.example.com"},
@@ -42,11 +43,11 @@ func TestNamesOnEdges(t *testing.T) {
 		"a short TTL lasts a minute": {[]capture.DNSAnswer{answer(1, "pay.example.com", time.Second, "192.0.2.7")}, time.Minute, toPay4, "pay.example.com"},
 		"the pod serves": {
 			[]capture.DNSAnswer{pay}, 0,
-			record(flow.TCP, "10.1.0.5:8080", "192.0.2.7:40000", func(r *capture.Record) { r.Initiator = capture.InitiatorRemote }), "",
+			record(unix.IPPROTO_TCP, "10.1.0.5:8080", "192.0.2.7:40000", func(r *capture.Record) { r.Initiator = capture.InitiatorRemote }), "",
 		},
 		"a service was dialled": {
 			[]capture.DNSAnswer{answer(1, "db.shop.svc.cluster.local", time.Hour, "10.96.0.1", "10.1.0.9")}, 0,
-			record(flow.TCP, "10.1.0.5:40000", "10.96.0.1:80", func(r *capture.Record) { r.Backend = ap("10.1.0.9:8080") }), "",
+			record(unix.IPPROTO_TCP, "10.1.0.5:40000", "10.96.0.1:80", func(r *capture.Record) { r.Backend = ap("10.1.0.9:8080") }), "",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -74,7 +75,7 @@ func TestNameLastsAsLongAsItsConnection(t *testing.T) {
 		if w.now.Sub(noon) == 10*time.Minute {
 			w.now = noon.Add(30 * time.Second)
 		}
-		w.add(record(flow.TCP, "10.1.0.5:40000", "192.0.2.7:443", nil))
+		w.add(record(unix.IPPROTO_TCP, "10.1.0.5:40000", "192.0.2.7:443", nil))
 	}
 	w.Close(window.End)
 	if e := w.edges(); len(e) != 1 || e[0].DNS != "pay.example.com" {

@@ -5,8 +5,9 @@
 package aggregate
 
 import (
+	"golang.org/x/sys/unix"
+
 	"github.com/netcinch/netcinch/agent/capture"
-	"github.com/netcinch/netcinch/recommender/flow"
 	"github.com/netcinch/netcinch/recommender/wire"
 )
 
@@ -17,7 +18,7 @@ func orient(r *capture.Record) (edgeKey, wire.Counts) {
 	client, guessed := clientIsLocal(r)
 	k := edgeKey{
 		slot: r.Slot, local: r.Local.As16(), remote: r.Remote.As16(),
-		protocol: flow.Protocol(r.Protocol), outcome: outcomeOf(r.Outcome),
+		protocol: r.Protocol, outcome: outcomeOf(r.Outcome),
 	}
 	var flags wire.EdgeFlag
 	if guessed {
@@ -40,7 +41,7 @@ func orient(r *capture.Record) (edgeKey, wire.Counts) {
 		c.BytesSent, c.PacketsSent = r.Rx.Bytes, r.Rx.Packets
 		c.BytesReceived, c.PacketsReceived = r.Tx.Bytes, r.Tx.Packets
 	}
-	if !k.protocol.HasPorts() {
+	if !HasPorts(k.protocol) {
 		k.port = 0
 	}
 	k.flags = uint8(flags)
@@ -80,6 +81,15 @@ func clientIsLocal(r *capture.Record) (client, guessed bool) {
 		return r.LocalPort > r.RemotePort, true
 	}
 	return r.Tx.Packets >= r.Rx.Packets, true
+}
+
+// HasPorts says whether the header of a protocol (IANA number) carries ports.
+func HasPorts(protocol uint8) bool {
+	switch protocol {
+	case unix.IPPROTO_TCP, unix.IPPROTO_UDP, unix.IPPROTO_SCTP, unix.IPPROTO_UDPLITE:
+		return true
+	}
+	return false
 }
 
 func outcomeOf(o capture.Outcome) wire.Outcome {

@@ -91,14 +91,14 @@ func (f *recordFlags) record(ctx context.Context, e Environment) (err error) {
 	if err := errors.Join(writer.Err(), finish(true)); err != nil {
 		return fmt.Errorf("writing the flow file: %w", err)
 	}
-	f.summary(e, writer.Lines(), observer.Status())
+	summary(e, writer, observer.Status())
 	return nil
 }
 
-func (f *recordFlags) summary(e Environment, lines int, s run.Status) {
+func summary(e Environment, w *flowfile.Writer, s run.Status) {
 	lost := s.Capture.LostPackets + s.Capture.Unparsed + s.Aggregate.Unattributed
-	_, _ = fmt.Fprintf(e.Stderr, "wrote %d lines from %d flow records on %d interfaces; lost: %d\n", // nowhere else to say it
-		lines, s.Aggregate.Records, s.Pods.Slots, lost)
+	_, _ = fmt.Fprintf(e.Stderr, "wrote %d lines from %d flow records on %d interfaces; lost: %d, left out without a port: %d\n", // nowhere else to say it
+		w.Lines(), s.Aggregate.Records, s.Pods.Slots, lost, w.WithoutPort())
 }
 
 // open gives the output. The file gets its name only when it is complete: what

@@ -46,8 +46,7 @@ func Execute(ctx context.Context, e Environment, args []string) int {
 		return ExitFine
 	}
 	_, _ = fmt.Fprintf(e.Stderr, "netcinch-agent: %v\n", err) // nowhere else to say it
-	var internal internalError
-	if errors.As(err, &internal) {
+	if _, internal := errors.AsType[internalError](err); internal {
 		return ExitInternal
 	}
 	return ExitInput

@@ -76,7 +76,7 @@ func (c *client) post(ctx context.Context, n name, body []byte) error {
 	}
 	req.Header.Set("Content-Type", wire.ContentType)
 	req.Header.Set("Content-Encoding", wire.ContentEncoding)
-	if err := c.authorize(req); err != nil {
+	if err = c.authorize(req); err != nil {
 		return err
 	}
 	resp, err := c.http.Do(req)

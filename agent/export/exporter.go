@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"sync"
 	"time"
 
@@ -84,10 +85,7 @@ func (e *Exporter) Counts() Counts {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	c := e.counts
-	c.Refused = make(map[string]uint64, len(e.counts.Refused))
-	for reason, n := range e.counts.Refused {
-		c.Refused[reason] = n
-	}
+	c.Refused = maps.Clone(e.counts.Refused)
 	c.SpoolOverflow, c.SpoolDamaged, c.SpoolWriteFail = s.overflow, s.damaged, s.writeErrors
 	return c
 }

@@ -12,10 +12,13 @@ import (
 	"encoding/json"
 	"io"
 	"net/netip"
+	"strconv"
 	"time"
 
+	"golang.org/x/sys/unix"
+
+	"github.com/netcinch/netcinch/agent/aggregate"
 	"github.com/netcinch/netcinch/agent/export"
-	"github.com/netcinch/netcinch/recommender/flow"
 	"github.com/netcinch/netcinch/recommender/wire"
 )
 
@@ -26,6 +29,7 @@ type Writer struct {
 	out   *bufio.Writer
 	owner func(netip.Addr) (wire.PodKey, bool) // who has an address at present, where it is one of the node's pods
 	lines int
+	bare  int
 	err   error
 }
 
@@ -65,11 +69,34 @@ var outcomes = [...]string{
 	wire.Established: "established", wire.Refused: "refused", wire.Unanswered: "unanswered", wire.Dropped: "dropped",
 }
 
+// protocol gives the name that the flow file uses, or the number.
+func protocol(number uint8) string {
+	switch number {
+	case unix.IPPROTO_TCP:
+		return "TCP"
+	case unix.IPPROTO_UDP:
+		return "UDP"
+	case unix.IPPROTO_SCTP:
+		return "SCTP"
+	case unix.IPPROTO_ICMP:
+		return "ICMP"
+	case unix.IPPROTO_ICMPV6:
+		return "ICMPv6"
+	case unix.IPPROTO_UDPLITE:
+		return "UDPLite"
+	}
+	return strconv.Itoa(int(number))
+}
+
 // Put writes the window's edges.
 func (w *Writer) Put(window export.Window) {
 	for _, e := range window.Edges {
 		if w.err != nil {
 			return
+		}
+		if e.Port == 0 && aggregate.HasPorts(e.Protocol) {
+			w.bare++ // fragments whose first one was not seen: the file has no way to say it
+			continue
 		}
 		text, err := json.Marshal(w.line(window, e))
 		if err != nil {
@@ -88,7 +115,7 @@ func (w *Writer) Put(window export.Window) {
 func (w *Writer) line(window export.Window, e wire.Edge) line {
 	l := line{
 		Schema: schema, Start: stamp(window.Start), End: stamp(window.End),
-		Protocol: flow.Protocol(e.Protocol).String(), Port: e.Port,
+		Protocol: protocol(e.Protocol), Port: e.Port,
 		Connections: e.Connections, BytesSent: e.BytesSent, BytesReceived: e.BytesReceived,
 		PacketsSent: e.PacketsSent, PacketsReceived: e.PacketsReceived,
 		Outcome: outcomes[e.Outcome], Reason: e.Reason, Guessed: e.Guessed(),
@@ -112,6 +139,9 @@ func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339Nano) }
 
 // Lines is how many were written.
 func (w *Writer) Lines() int { return w.lines }
+
+// WithoutPort is how many edges were left out because their port was not seen.
+func (w *Writer) WithoutPort() int { return w.bare }
 
 // Err gives the first error of writing.
 func (w *Writer) Err() error { return w.err }

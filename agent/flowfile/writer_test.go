@@ -75,6 +75,15 @@ func TestLines(t *testing.T) {
 	}
 }
 
+func TestEdgeWithoutItsPortIsLeftOutAndCounted(t *testing.T) {
+	var out bytes.Buffer
+	w := NewWriter(&out, owner)
+	w.Put(export.Window{Start: noon, End: noon.Add(time.Second), Edges: []wire.Edge{edge("10.1.0.5", "192.0.2.7", 0, func(e *wire.Edge) { e.Port = 0 })}})
+	if out.Len() != 0 || w.Lines() != 0 || w.WithoutPort() != 1 {
+		t.Errorf("wrote %q, %d lines, %d left out", &out, w.Lines(), w.WithoutPort())
+	}
+}
+
 type full struct{}
 
 func (full) Write([]byte) (int, error) { return 0, errors.New("no space left") }

@@ -98,7 +98,7 @@ func (a *APIServer) pods(store cache.Store) []Pod {
 }
 
 // failed logs a problem of the watch once while it lasts.
-func (a *APIServer) failed(_ context.Context, _ *cache.Reflector, err error) {
+func (a *APIServer) failed(ctx context.Context, _ *cache.Reflector, err error) {
 	if err == nil || errors.Is(err, context.Canceled) {
 		return
 	}
@@ -107,7 +107,7 @@ func (a *APIServer) failed(_ context.Context, _ *cache.Reflector, err error) {
 	if last := a.last.Swap(&text); last != nil && *last == text {
 		return
 	}
-	a.logger.Warn("the node's pods cannot be watched; what was known stays, and it is tried again", slog.Any("error", err))
+	a.logger.WarnContext(ctx, "the node's pods cannot be watched; what was known stays, and it is tried again", slog.Any("error", err))
 }
 
 // trim keeps of a pod only what [podOf] reads, for the memory's sake.

@@ -74,7 +74,7 @@ func (d *Directory) Watch(ctx context.Context, update func([]Pod)) error {
 		switch {
 		case err != nil && err.Error() != problem:
 			problem = err.Error()
-			d.logger.Error("the directory of pods cannot be read; what was known stays", slog.Any("error", err))
+			d.logger.ErrorContext(ctx, "the directory of pods cannot be read; what was known stays", slog.Any("error", err))
 		case err == nil:
 			problem = ""
 		}

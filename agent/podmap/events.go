@@ -46,24 +46,23 @@ func (s *socket) pump(ctx context.Context, events chan<- event) error {
 	buffer, control := make([]byte, 64<<10), make([]byte, 256)
 	for {
 		n, err := s.receive(buffer, control)
-		if ctx.Err() != nil {
-			return nil
-		}
 		var found []event
 		switch {
 		case errors.Is(err, errOverrun):
 			found = []event{{kind: overrun}}
-		case err != nil:
+		case err != nil && ctx.Err() == nil:
 			return err
-		default:
+		case err == nil:
 			found = parse(n)
 		}
 		for _, e := range found {
 			select {
 			case events <- e:
 			case <-ctx.Done():
-				return nil
 			}
+		}
+		if ctx.Err() != nil {
+			return nil //nolint:nilerr // the read was ended on purpose
 		}
 	}
 }

@@ -17,8 +17,7 @@ var noon = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
 // world is a registry with a clock that moves by hand.
 type world struct {
 	*Registry
-	now  time.Time
-	pods []Pod
+	now time.Time
 }
 
 func newWorld() *world {

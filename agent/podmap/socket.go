@@ -80,7 +80,7 @@ func (s *socket) receive(buffer, control []byte) (n notification, err error) {
 	var failure error
 	err = raw.Read(func(fd uintptr) bool {
 		size, controlSize, _, _, failure = unix.Recvmsg(int(fd), buffer, control, 0)
-		return failure != unix.EAGAIN && failure != unix.EINTR //nolint:errorlint // a bare errno
+		return failure != unix.EAGAIN && failure != unix.EINTR
 	})
 	switch {
 	case err != nil:
@@ -122,7 +122,7 @@ func inNamespace(ns netns.NsHandle, f func() error) error {
 			return // the thread was not moved, but ends with its goroutine all the same
 		}
 		defer func() { _ = own.Close() }() // only a handle
-		if err := netns.Set(ns); err != nil {
+		if err = netns.Set(ns); err != nil {
 			done <- err
 			return
 		}

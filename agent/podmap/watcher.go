@@ -142,8 +142,7 @@ func (w *Watcher) Run(ctx context.Context) error {
 		timer.Reset(w.untilDue())
 		select {
 		case <-ctx.Done():
-			<-failed
-			return nil
+			return <-failed
 		case err := <-failed:
 			return err
 		case e := <-events:

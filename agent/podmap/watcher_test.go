@@ -50,11 +50,11 @@ func (a *attacher) Attach(path, ifname string) (capture.Slot, error) {
 	defer ns.Close()
 	// The link must be there, in that namespace.
 	err = inNamespace(ns, func() error {
-		l, err := netlink.LinkByName(ifname)
-		if err == nil {
+		l, missing := netlink.LinkByName(ifname)
+		if missing == nil {
 			found = l.Attrs().Name
 		}
-		return err
+		return missing
 	})
 	if err != nil {
 		return 0, err
@@ -193,8 +193,8 @@ func TestAddressesArePolledWhereNoEventTells(t *testing.T) {
 				t.Fatal(err)
 			}
 			err = raw.Control(func(fd uintptr) {
-				if err := unix.SetsockoptInt(int(fd), unix.SOL_NETLINK, unix.NETLINK_LISTEN_ALL_NSID, 0); err != nil {
-					t.Error(err)
+				if off := unix.SetsockoptInt(int(fd), unix.SOL_NETLINK, unix.NETLINK_LISTEN_ALL_NSID, 0); off != nil {
+					t.Error(off)
 				}
 			})
 			if err != nil {

@@ -33,7 +33,7 @@ func New(o Options) (*Agent, error) {
 	if a.exporter, err = export.New(o.Export); err != nil {
 		return nil, err
 	}
-	if err := a.exporter.Check(); err != nil {
+	if err = a.exporter.Check(); err != nil {
 		return nil, errors.Join(err, a.exporter.Close())
 	}
 	if o.MetricsListen != "" {
@@ -64,7 +64,7 @@ func (a *Agent) Run(ctx context.Context) error {
 	var tasks sync.WaitGroup
 	tasks.Go(func() { a.exporter.Run(sending) })
 	server := a.serve(&tasks)
-	a.options.Observer.Logger.Info("watching", slog.String("node", a.options.Export.Node), slog.String("cluster", a.options.Export.Cluster),
+	a.options.Observer.Logger.InfoContext(ctx, "watching", slog.String("node", a.options.Export.Node), slog.String("cluster", a.options.Export.Cluster),
 		slog.String("server", a.options.Export.Server), slog.Duration("window", a.options.Observer.Window), slog.String("metrics", a.MetricsURL()))
 
 	err := a.observer.Run(ctx)
@@ -77,7 +77,7 @@ func (a *Agent) Run(ctx context.Context) error {
 	}
 	tasks.Wait()
 	if left := a.exporter.Spool(); left.Batches > 0 {
-		a.options.Observer.Logger.Info("batches stay in the spool for the next start", slog.Int("batches", left.Batches))
+		a.options.Observer.Logger.InfoContext(ctx, "batches stay in the spool for the next start", slog.Int("batches", left.Batches))
 	}
 	return errors.Join(err, a.exporter.Close())
 }

@@ -118,7 +118,7 @@ func (o *Observer) drainWith(ctx context.Context, drain func(context.Context, fu
 	o.mu.Unlock()
 	if o.drainProblem != err.Error() {
 		o.drainProblem = err.Error()
-		o.Logger.Error("reading the kernel's counts; they are read again with the next drain", slog.Any("error", err))
+		o.Logger.ErrorContext(ctx, "reading the kernel's counts; they are read again with the next drain", slog.Any("error", err))
 	}
 }
 

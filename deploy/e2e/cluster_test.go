@@ -102,11 +102,11 @@ func (s *setup) startRecommender() *process {
 		"--listen", s.page, "--ingest-listen", s.ingest)
 }
 
-func (s *setup) startAgent() *process {
+func (s *setup) startAgent(more ...string) *process {
 	s.t.Helper()
-	return start(s.t, "agent", "run", "--node", "n1", "--server", "https://"+s.ingest, "--window", "1s",
+	return start(s.t, "agent", append([]string{"run", "--node", "n1", "--server", "https://" + s.ingest, "--window", "1s",
 		"--ca-file", s.path("data/ca.pem"), "--token-file", s.path("data/agent.token"), "--spool-dir", s.path("spool"),
-		"--netns", s.node.Path, "--netns-dir", s.node.PodsDir, "--pods-dir", s.path("pods"), "--metrics-listen", s.metrics)
+		"--netns", s.node.Path, "--netns-dir", s.node.PodsDir, "--pods-dir", s.path("pods"), "--metrics-listen", s.metrics}, more...)...)
 }
 
 func (s *setup) path(name string) string { return filepath.Join(s.dir, name) }
@@ -172,19 +172,50 @@ type edge struct {
 // counted is an edge's counts at both ends, over the whole test.
 type counted struct{ byClient, byServer flow.Counters }
 
-// stored reads what the recommender has kept, once it has ended. Neighbour
-// discovery and the like, which tests do not control, are left out.
+// stored reads what the recommender has kept, once it has ended.
 func (s *setup) stored() (map[edge]counted, store.Losses) {
+	s.t.Helper()
+	db := s.open()
+	defer db.Close()
+	nodes, err := db.Coverage(s.t.Context(), store.Query{Cluster: "default"})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	if len(nodes) != 1 || nodes[0].Node != "n1" {
+		s.t.Fatalf("coverage of %+v, want node n1 alone", nodes)
+	}
+	return sum(s.pods(db)), nodes[0].Losses
+}
+
+// records gives the rows that the recommender has kept, once it has ended.
+func (s *setup) records() []flow.Record {
+	s.t.Helper()
+	db := s.open()
+	defer db.Close()
+	return s.pods(db)
+}
+
+func (s *setup) open() *sqlite.Store {
 	s.t.Helper()
 	db, err := sqlite.Open(sqlite.Options{Dir: s.path("data/flows"), Clock: time.Now})
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	defer db.Close()
+	return db
+}
+
+func (s *setup) pods(db *sqlite.Store) []flow.Record {
+	s.t.Helper()
 	records, err := db.Pods(s.t.Context(), store.Query{Cluster: "default"})
 	if err != nil {
 		s.t.Fatal(err)
 	}
+	return records
+}
+
+// sum folds records over their windows. Neighbour discovery and the like,
+// which tests do not control, are left out.
+func sum(records []flow.Record) map[edge]counted {
 	sums := make(map[edge]counted)
 	for _, r := range records {
 		if r.Edge.Protocol == flow.ICMPv6 {
@@ -194,14 +225,7 @@ func (s *setup) stored() (map[edge]counted, store.Losses) {
 		c := sums[k]
 		sums[k] = counted{c.byClient.Add(r.ByClient), c.byServer.Add(r.ByServer)}
 	}
-	nodes, err := db.Coverage(s.t.Context(), store.Query{Cluster: "default"})
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	if len(nodes) != 1 || nodes[0].Node != "n1" {
-		s.t.Fatalf("coverage of %+v, want node n1 alone", nodes)
-	}
-	return sums, nodes[0].Losses
+	return sums
 }
 
 func endOf(e flow.Endpoint) end {

@@ -39,14 +39,14 @@ var (
 
 // New makes a node without pods. The test is skipped, and says why, where
 // namespaces cannot be made.
-func New(t testing.TB) *Node {
-	t.Helper()
-	n := &Node{t: t, PodsDir: filepath.Join(t.TempDir(), "netns")}
+func New(tb testing.TB) *Node {
+	tb.Helper()
+	n := &Node{t: tb, PodsDir: filepath.Join(tb.TempDir(), "netns")}
 	if err := os.Mkdir(n.PodsDir, 0o700); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	n.Path = filepath.Join(t.TempDir(), "node")
-	n.ns = newNamespace(t, n.Path)
+	n.Path = filepath.Join(tb.TempDir(), "node")
+	n.ns = newNamespace(tb, n.Path)
 	n.must(n.Do(func() error {
 		for _, f := range []string{"ipv4/ip_forward", "ipv6/conf/all/forwarding"} {
 			if err := writeSysctl(f, "1"); err != nil {
@@ -71,8 +71,8 @@ func (n *Node) must(err error) {
 }
 
 // newNamespace makes a network namespace and keeps it under a path.
-func newNamespace(t testing.TB, path string) netns.NsHandle {
-	t.Helper()
+func newNamespace(tb testing.TB, path string) netns.NsHandle {
+	tb.Helper()
 	made := make(chan error, 1)
 	go func() {
 		runtime.LockOSThread() // never unlocked: the thread ends with its goroutine
@@ -88,29 +88,30 @@ func newNamespace(t testing.TB, path string) netns.NsHandle {
 	}()
 	if err := <-made; err != nil {
 		if os.Geteuid() != 0 {
-			t.Skip("needs root (CAP_SYS_ADMIN) to make network namespaces")
+			tb.Skip("needs root (CAP_SYS_ADMIN) to make network namespaces")
 		}
-		t.Fatalf("making a network namespace: %v", err)
+		tb.Fatalf("making a network namespace: %v", err)
 	}
 	ns, err := netns.GetFromPath(path)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	t.Cleanup(func() {
+	tb.Cleanup(func() {
 		_ = ns.Close()
 		unmount(path)
 	})
-	err = in(ns, func() error {
-		lo, err := netlink.LinkByName("lo")
-		if err != nil {
-			return err
-		}
-		return netlink.LinkSetUp(lo)
-	})
-	if err != nil {
-		t.Fatal(err)
+	if err := in(ns, upLoopback); err != nil {
+		tb.Fatal(err)
 	}
 	return ns
+}
+
+func upLoopback() error {
+	lo, err := netlink.LinkByName("lo")
+	if err != nil {
+		return err
+	}
+	return netlink.LinkSetUp(lo)
 }
 
 func unmount(path string) {

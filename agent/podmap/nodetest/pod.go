@@ -9,9 +9,11 @@ import (
 	"net"
 	"net/netip"
 	"path/filepath"
+	"time"
 
 	"github.com/vishvananda/netlink"
 	"github.com/vishvananda/netns"
+	"go4.org/netipx"
 )
 
 // Pod is a network namespace with one interface, eth0.
@@ -119,8 +121,8 @@ func (p *Pod) up() error {
 // nodad: an address is usable at once (IFA_F_NODAD).
 const nodad = 0x02
 
-func network(a netip.Addr) *net.IPNet {
-	return &net.IPNet{IP: a.AsSlice(), Mask: net.CIDRMask(a.BitLen(), a.BitLen())}
+func network(a netip.Addr) *net.IPNet { //nolint:forbidigo // netlink's type
+	return netipx.AddrIPNet(a)
 }
 
 // AddAddress gives eth0 an address, with a route on both sides.
@@ -128,24 +130,19 @@ func (p *Pod) AddAddress(text string) {
 	p.node.t.Helper()
 	a := netip.MustParseAddr(text)
 	p.Addresses = append(p.Addresses, a)
-	gateway := gateway4
-	everything := "0.0.0.0/0"
+	gateway, everything := gateway4, netip.PrefixFrom(netip.IPv4Unspecified(), 0)
 	if a.Is6() {
-		gateway, everything = gateway6, "::/0"
+		gateway, everything = gateway6, netip.PrefixFrom(netip.IPv6Unspecified(), 0)
 	}
 	p.node.must(p.Do(func() error {
 		l, err := netlink.LinkByName("eth0")
 		if err != nil {
 			return err
 		}
-		if err := netlink.AddrAdd(l, &netlink.Addr{IPNet: network(a), Flags: nodad}); err != nil {
+		if err = netlink.AddrAdd(l, &netlink.Addr{IPNet: network(a), Flags: nodad}); err != nil {
 			return err
 		}
-		_, all, err := net.ParseCIDR(everything)
-		if err != nil {
-			return err
-		}
-		return netlink.RouteReplace(&netlink.Route{LinkIndex: l.Attrs().Index, Dst: all, Gw: gateway.AsSlice(), Flags: int(netlink.FLAG_ONLINK)})
+		return netlink.RouteReplace(&netlink.Route{LinkIndex: l.Attrs().Index, Dst: netipx.PrefixIPNet(everything), Gw: gateway.AsSlice(), Flags: int(netlink.FLAG_ONLINK)})
 	}))
 	p.node.must(p.node.Do(func() error {
 		l, err := netlink.LinkByName(p.HostLink)
@@ -188,4 +185,16 @@ func (p *Pod) ListenPacket(address string) net.PacketConn {
 func (p *Pod) Dial(network, address string) (c net.Conn, err error) {
 	err = p.Do(func() (err error) { c, err = net.Dial(network, address); return err })
 	return c, err
+}
+
+// DialFor connects from the pod, gives up after a while, and closes what it
+// got.
+func (p *Pod) DialFor(network, address string, patience time.Duration) error {
+	return p.Do(func() error {
+		c, err := net.DialTimeout(network, address, patience)
+		if err != nil {
+			return err
+		}
+		return c.Close()
+	})
 }
