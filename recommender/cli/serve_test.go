@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cli_test
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/netcinch/netcinch/recommender/cli"
+)
+
+// run starts serve; it gives what it prints first, and a function that ends it
+// and gives its status.
+func run(t *testing.T, args ...string) (firstLine string, end func() int) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	out, in := io.Pipe()
+	var stderr bytes.Buffer
+	status := make(chan int, 1)
+	go func() {
+		status <- cli.Run(ctx, cli.Env{
+			Args: append([]string{"netcinch", "serve"}, args...), Stdin: strings.NewReader(""), Stdout: in, Stderr: &stderr,
+			Getenv: func(string) string { return "" }, Now: time.Now,
+		})
+		in.Close()
+	}()
+	lines := bufio.NewScanner(out)
+	if !lines.Scan() {
+		cancel()
+		t.Fatalf("serve printed nothing and ended with %d: %s", <-status, stderr.String())
+	}
+	go func() { _, _ = io.Copy(io.Discard, out) }()
+	return lines.Text(), func() int {
+		cancel()
+		return <-status
+	}
+}
+
+var shop = []string{"-f", "testdata/shop/manifests", "--flows", "testdata/shop/flows.jsonl", "--listen", "127.0.0.1:0"}
+
+// The page comes from files alone; the link that is printed lets one in; an
+// interrupt is a clean end.
+func TestServeFiles(t *testing.T) {
+	line, end := run(t, shop...)
+	m := regexp.MustCompile(`^Page:   (http://127\.0\.0\.1:\d+)/#token=(\S+)$`).FindStringSubmatch(line)
+	if m == nil {
+		t.Fatalf("printed %q, want the page's address with a token", line)
+	}
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, m[1]+"/api/v1/status", http.NoBody)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Authorization", "Bearer "+m[2])
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, _ := io.ReadAll(resp.Body)
+	resp.Body.Close()
+	if resp.StatusCode != http.StatusOK || !strings.Contains(string(text), `"files"`) {
+		t.Errorf("status: %s %s", resp.Status, text)
+	}
+	if status := end(); status != cli.StatusFine {
+		t.Errorf("ended with status %d, want 0", status)
+	}
+}
+
+// Whoever wrote the token file knows the token; it is not printed.
+func TestServeKeepsTheToken(t *testing.T) {
+	token := filepath.Join(t.TempDir(), "token")
+	if err := os.WriteFile(token, []byte("a-token-of-the-test-0123456789"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	line, end := run(t, append(shop, "--token-file", token)...)
+	defer end()
+	if !strings.HasPrefix(line, "Page:   http://127.0.0.1:") || strings.Contains(line, "token") {
+		t.Errorf("printed %q", line)
+	}
+}
+
+// What cannot start says why in one line, and ends with status 2.
+func TestServeRefusals(t *testing.T) {
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	broken := filepath.Join(t.TempDir(), "broken.jsonl")
+	if err := os.WriteFile(broken, []byte("{\"schema\":\"netcinch.flow/v1\"}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	tests := []struct {
+		name string
+		args []string
+		want string
+	}{
+		{"taken port", append(shop[:4:4], "--listen", taken.Addr().String()), "listening for the page: listen tcp " + taken.Addr().String() + ": bind: address already in use; choose another address with --listen\n"},
+		{"broken flows", append(shop[:2:2], "--flows", broken), broken + ":1: start: "},
+		{"no manifests", []string{"-f", "nowhere", "--flows", shop[3], "--listen", "127.0.0.1:0"}, "nowhere: no such file or directory\n"},
+		{"no folder", shop[:2], "--data-dir"},
+		{"flows without manifests", shop[2:], "--flows needs -f"},
+		{"half a certificate", append(shop[:6:6], "--tls-cert", "x"), "give both --tls-cert and --tls-key"},
+		{"log level", append(shop[:6:6], "--log-level", "loud"), `--log-level "loud": want debug, info, warn or error`},
+		{"no kubeconfig", []string{"--kubeconfig", "nowhere", "--data-dir", filepath.Join(t.TempDir(), "data"), "--listen", "127.0.0.1:0", "--ingest-listen", "127.0.0.1:0"}, "nowhere"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			status, stdout, stderr := netcinch(t, nil, append([]string{"serve"}, tt.args...)...)
+			if status != cli.StatusInput || stdout != "" || !strings.Contains(stderr, tt.want) || strings.Count(stderr, "\n") != 1 {
+				t.Errorf("status %d, stdout %q, stderr %q; want status 2 and one line with %q", status, stdout, stderr, tt.want)
+			}
+		})
+	}
+}
