@@ -186,6 +186,7 @@ func (c *compiler) hostEndpoint(o *cluster.Object, h *calicov3.HostEndpoint) {
 	c.hostPorts(made.ends, h)
 	c.calico.sets = append(c.calico.sets, addressSet{made.labels, set})
 	c.calico.hosts = append(c.calico.hosts, made)
+	c.guard(o, &made)
 }
 
 // hostPorts gives a node's ends the named ports of its host endpoint.

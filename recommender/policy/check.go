@@ -60,6 +60,9 @@ func (e *Engine) doubts(c *Connection, q *query) []string {
 			add(fmt.Sprintf("%s is the virtual address of Service %s; policies apply after it is translated, so ask for one of its pods", side.at.addr, service))
 		}
 	}
+	if e.toOwnHost(q) {
+		add(hostText)
+	}
 	for _, l := range e.left {
 		if (q.from.end >= 0 && l.ends.Has(int(q.from.end))) || (q.to.end >= 0 && l.ends.Has(int(q.to.end))) {
 			add(l.text)

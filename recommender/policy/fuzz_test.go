@@ -48,7 +48,7 @@ func evaluators(t *testing.T, seed uint64) {
 func allowancesOf(v Verdict) []AllowanceID {
 	var out []AllowanceID
 	for _, s := range slices.Concat(v.Egress.Why, v.Ingress.Why) {
-		if s.Kind == StepRule && s.Action == ActionAllow && s.Tier != profileTier {
+		if s.Kind == StepRule && s.Action == ActionAllow && s.Tier != profileTier && s.Tier != failsafeTier {
 			out = append(out, s.Allowance)
 		}
 	}

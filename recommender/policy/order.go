@@ -47,6 +47,8 @@ func (c *compiler) wellKnownTier(name string) *tier {
 			t.order = math.MaxFloat64
 		}
 		return t
+	case failsafeTier:
+		return guardTier()
 	case profileTier:
 		return &tier{name: name, order: math.Inf(1), fallback: ActionDeny}
 	default:

@@ -4,6 +4,7 @@ package policy
 
 import (
 	"fmt"
+	"slices"
 )
 
 // walk evaluates one direction step by step and writes down why.
@@ -29,7 +30,7 @@ func (w *walk) run() DirectionVerdict {
 	}
 	g := &w.engine.groups[w.direction][w.engine.group[w.direction][local.end]]
 	if !g.selected() {
-		if w.engine.top.ends[local.end].isNode() {
+		if len(g.tiers) == 0 && w.engine.top.ends[local.end].isNode() {
 			text := "a node, or a pod on the node's network; no policy applies at this end"
 			return DirectionVerdict{Allowed: true, Why: []Step{{Kind: StepAlways, Text: text}}}
 		}
@@ -54,9 +55,11 @@ func (w *walk) run() DirectionVerdict {
 	return v
 }
 
-// selected says whether any policy, profiles aside, applies.
+// selected says whether any policy, profiles and failsafe ports aside, applies.
 func (g *group) selected() bool {
-	return len(g.tiers) > 0 && g.tiers[0].tier.name != profileTier
+	return slices.ContainsFunc(g.tiers, func(t *groupTier) bool {
+		return t.tier.name != profileTier && t.tier.name != failsafeTier
+	})
 }
 
 // tier writes down what one tier says and gives its action.
@@ -76,7 +79,12 @@ func (w *walk) tier(t *groupTier) Action {
 		}
 	}
 	for _, p := range t.policies {
-		w.noMatch(t, p)
+		if !p.profile {
+			w.noMatch(t, p)
+		}
+	}
+	if t.tier.name == failsafeTier {
+		return ActionPass
 	}
 	if t.tier.fallback == ActionPass {
 		w.steps = append(w.steps, Step{Kind: StepDefault, Action: ActionPass, Tier: t.name(), Text: fmt.Sprintf("tier %s: nothing matched, so the next tier is asked", t.tier.name)})
