@@ -16,7 +16,7 @@ import (
 // Document is one YAML document under edit.
 type Document struct {
 	text  string
-	lines []string // without line ends
+	lines []string // without "\n"; those of some editors end in "\r"
 	crlf  bool
 	json  bool
 	root  *yaml.Node
@@ -39,11 +39,6 @@ func Parse(text []byte) (*Document, error) {
 	d := &Document{text: string(text), root: doc.Content[0], was: map[*yaml.Node][]*yaml.Node{}}
 	d.crlf = strings.Contains(d.text, "\r\n")
 	d.lines = strings.Split(d.text, "\n")
-	if d.crlf {
-		for i := range d.lines {
-			d.lines[i] = strings.TrimSuffix(d.lines[i], "\r")
-		}
-	}
 	d.json = d.root.Style&yaml.FlowStyle != 0 && json.Valid(text)
 	d.remember(d.root)
 	return d, nil

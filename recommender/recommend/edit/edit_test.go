@@ -3,6 +3,7 @@
 package edit
 
 import (
+	"reflect"
 	"strings"
 	"testing"
 
@@ -165,16 +166,17 @@ func TestJSONStaysJSON(t *testing.T) {
 	}
 }
 
-// FuzzRemove takes one item after the other out of every list of a document:
-// either the result reads as the tree says, or it is refused; what does not
-// change keeps its bytes.
+// FuzzRemove takes an item out of a list of a document: the result reads as the
+// tree says, or the change is refused; and of the text one block of lines goes,
+// or one flow value changes.
 func FuzzRemove(f *testing.F) {
-	f.Add(author, uint8(0))
-	f.Add("a:\n- b: 1\n\n  c: [1, 2,\n  3]\n-\n  d: |\n    x\n    # y\n- e\n", uint8(1))
-	f.Add("{\"a\": [1, {\"b\": []}]}", uint8(0))
-	f.Add("- - a\n  - b\n- ? x\n  : y\n", uint8(1))
-	f.Add("a: \"x: [\"\nb: [ 'it''s', \"]\" ] # ]\nc:\n  - ä: [ö, ü]\n", uint8(1))
-	f.Fuzz(func(t *testing.T, text string, which uint8) {
+	f.Add(author, uint8(0), uint8(0))
+	f.Add(author, uint8(2), uint8(1))
+	f.Add("a:\n- b: 1\n\n  c: [1, 2,\n  3]\n-\n  d: |\n    x\n    # y\n- e\n", uint8(0), uint8(1))
+	f.Add("{\"a\": [1, {\"b\": []}]}", uint8(0), uint8(0))
+	f.Add("- - a\n  - b\n- ? x\n  : y\n", uint8(0), uint8(1))
+	f.Add("a: \"x: [\"\nb: [ 'it''s', \"]\" ] # ]\nc:\n  - ä: [ö, ü]\n", uint8(1), uint8(0))
+	f.Fuzz(func(t *testing.T, text string, list, item uint8) {
 		d, err := Parse([]byte(text))
 		if err != nil {
 			return
@@ -182,16 +184,12 @@ func FuzzRemove(f *testing.F) {
 		if same, err := d.Bytes(); err != nil || string(same) != text {
 			t.Fatalf("no change wrote %q (%v)", same, err)
 		}
-		var lists []*yaml.Node
-		for n := range d.was {
-			if n.Kind == yaml.SequenceNode && len(n.Content) > 0 {
-				lists = append(lists, n)
-			}
-		}
-		if len(lists) != 1 { // maps have no order; one list is deterministic
+		lists := d.lists(d.Root(), nil)
+		if len(lists) == 0 {
 			return
 		}
-		without(lists[0], int(which)%len(lists[0].Content))
+		n := lists[int(list)%len(lists)]
+		without(n, int(item)%len(n.Content))
 		got, err := d.Bytes()
 		if err != nil {
 			return
@@ -200,8 +198,37 @@ func FuzzRemove(f *testing.F) {
 		if err := yaml.Unmarshal(got, &back); err != nil {
 			t.Fatalf("wrote what does not parse: %v\n%s", err, got)
 		}
-		if err := d.Root().Decode(&want); err != nil {
-			t.Fatal(err)
+		if err := d.Root().Decode(&want); err != nil || !reflect.DeepEqual(back, want) {
+			t.Fatalf("wrote %v, want %v (%v)", back, want, err)
+		}
+		if !d.json {
+			oneBlock(t, text, string(got))
 		}
 	})
+}
+
+func (d *Document) lists(n *yaml.Node, found []*yaml.Node) []*yaml.Node {
+	if n.Kind == yaml.SequenceNode && len(n.Content) > 0 {
+		found = append(found, n)
+	}
+	for _, c := range n.Content {
+		found = d.lists(c, found)
+	}
+	return found
+}
+
+// oneBlock: what differs between two texts is one run of lines, of which at most
+// one line is left or written.
+func oneBlock(t *testing.T, before, after string) {
+	t.Helper()
+	a, b := strings.Split(before, "\n"), strings.Split(after, "\n")
+	for len(a) > 0 && len(b) > 0 && a[0] == b[0] {
+		a, b = a[1:], b[1:]
+	}
+	for len(a) > 0 && len(b) > 0 && a[len(a)-1] == b[len(b)-1] {
+		a, b = a[:len(a)-1], b[:len(b)-1]
+	}
+	if len(b) > 1 {
+		t.Errorf("more than one line was written: %q in place of %q", b, a)
+	}
 }

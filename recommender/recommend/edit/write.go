@@ -47,6 +47,9 @@ func (d *Document) write() (string, error) {
 	if d.json {
 		return renderJSON(d.root)
 	}
+	if d.oddLineBreaks() {
+		return "", fmt.Errorf("%w: it has line breaks other than those of Unix and Windows", ErrUnwritable)
+	}
 	w := writer{Document: d}
 	if d.root.Style&yaml.FlowStyle != 0 {
 		if err := w.flow(d.root); err != nil {
@@ -55,7 +58,32 @@ func (d *Document) write() (string, error) {
 	} else if err := w.container(d.root); err != nil {
 		return "", err
 	}
+	if err := w.sound(); err != nil {
+		return "", err
+	}
 	return w.apply(), nil
+}
+
+// sound puts the patches in order and sees that none meets another: a text that
+// is laid out in a way that is not understood is refused.
+func (w *writer) sound() error {
+	slices.SortStableFunc(w.patches, func(a, b patch) int { return a.from - b.from })
+	free := 0
+	for _, p := range w.patches {
+		end := p.to
+		if p.flow {
+			end++
+		}
+		bad := p.from < free || end < p.from || end > len(w.lines)
+		if !bad && p.flow {
+			bad = p.start > len(w.lines[p.from]) || p.end > len(w.lines[p.to]) || p.from == p.to && p.end < p.start
+		}
+		if bad {
+			return fmt.Errorf("%w: the layout around line %d is not understood", ErrUnwritable, p.from+1)
+		}
+		free = end
+	}
+	return nil
 }
 
 // confirm parses the result back and holds it against the tree.
@@ -242,7 +270,6 @@ func every(nodes []*yaml.Node, n int) []*yaml.Node {
 // apply puts the patches into the text, from the last to the first.
 func (w *writer) apply() string {
 	lines := slices.Clone(w.lines)
-	slices.SortStableFunc(w.patches, func(a, b patch) int { return a.from - b.from })
 	for _, p := range slices.Backward(w.patches) {
 		if p.flow {
 			last := lines[p.to]
@@ -250,11 +277,18 @@ func (w *writer) apply() string {
 			lines = slices.Replace(lines, p.from, p.to+1, joined)
 			continue
 		}
+		if w.crlf {
+			for i := range p.lines {
+				p.lines[i] += "\r"
+			}
+		}
 		lines = slices.Replace(lines, p.from, p.to, p.lines...)
 	}
-	end := "\n"
-	if w.crlf {
-		end = "\r\n"
-	}
-	return strings.Join(lines, end)
+	return strings.Join(lines, "\n")
+}
+
+// oddLineBreaks: YAML breaks lines also at a lone carriage return and at three
+// characters of Unicode; lines are not counted so here.
+func (d *Document) oddLineBreaks() bool {
+	return strings.ContainsAny(d.text, "\u0085\u2028\u2029") || strings.Contains(strings.ReplaceAll(d.text, "\r\n", ""), "\r")
 }
