@@ -56,7 +56,7 @@ ends with status 2.`,
 	c.manifestFlags(cmd)
 	c.output.flag(cmd)
 	c.failOn.flag(cmd, "denied", "uncertain")
-	c.remote.flags(cmd)
+	c.flags(cmd)
 	f := cmd.Flags()
 	f.StringVar(&c.question.From, "from", "", "who connects: namespace/name of a pod or workload, or an address")
 	f.StringVar(&c.question.To, "to", "", "to whom: namespace/name of a pod or workload, or an address")
@@ -70,7 +70,7 @@ ends with status 2.`,
 type asker func(context.Context, question.Question) (question.Answer, error)
 
 func (c *check) run(ctx context.Context, env *Env, cmd *cobra.Command) error {
-	if err := c.output.check(); err != nil {
+	if err := c.known(); err != nil {
 		return err
 	}
 	single := cmd.Flags().Changed("from") || cmd.Flags().Changed("to") || cmd.Flags().Changed("port")
@@ -171,7 +171,7 @@ func (c *check) answerAll(ctx context.Context, env *Env, ask asker) error {
 	if err != nil {
 		return fmt.Errorf("reading queries: %w", err)
 	}
-	defer in.Close() //nolint:errcheck // nothing was written
+	defer in.Close()
 	out := bufio.NewWriter(env.Stdout)
 	scan := bufio.NewScanner(in)
 	scan.Buffer(nil, maxQuery)

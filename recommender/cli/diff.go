@@ -56,7 +56,7 @@ With --flows it also says what the change means for past traffic.`,
 }
 
 func (d *diff) run(_ context.Context, env *Env) error {
-	if err := d.output.check(); err != nil {
+	if err := d.known(); err != nil {
 		return err
 	}
 	if len(d.manifests) == 0 || len(d.changed) == 0 {

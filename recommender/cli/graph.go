@@ -57,7 +57,7 @@ connections that did not come about.`,
 }
 
 func (g *graph) run(ctx context.Context, env *Env) error {
-	if err := g.output.check(); err != nil {
+	if err := g.known(); err != nil {
 		return err
 	}
 	r, err := g.result(ctx, env)

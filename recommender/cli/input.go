@@ -125,7 +125,7 @@ func readFlows(env *Env, path string) ([]flow.Record, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading flows: %w", err)
 	}
-	defer r.Close() //nolint:errcheck // nothing was written
+	defer r.Close()
 	records, unknown, err := jsonl.ReadAll(r, name)
 	if len(unknown) > 0 {
 		var fields []string
@@ -150,8 +150,7 @@ func open(env *Env, path string) (io.ReadCloser, string, error) {
 }
 
 func plain(err error) error {
-	var pe *os.PathError
-	if errors.As(err, &pe) {
+	if pe, ok := errors.AsType[*os.PathError](err); ok {
 		return fmt.Errorf("%s: %w", pe.Path, pe.Err)
 	}
 	return err

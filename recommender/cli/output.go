@@ -21,8 +21,8 @@ func (o *output) flag(cmd *cobra.Command) {
 	cmd.Flags().StringVarP(&o.format, "output", "o", "table", "table, json or yaml")
 }
 
-// check refuses formats that do not exist, before any work is done.
-func (o *output) check() error {
+// known refuses formats that do not exist, before any work is done.
+func (o *output) known() error {
 	switch o.format {
 	case "table", "json", "yaml":
 		return nil
@@ -32,7 +32,7 @@ func (o *output) check() error {
 
 // print writes a value as JSON or YAML, or as the table that write makes of it.
 func (o *output) print(w io.Writer, value any, write func(io.Writer) error) error {
-	if err := o.check(); err != nil {
+	if err := o.known(); err != nil {
 		return err
 	}
 	var text []byte

@@ -67,7 +67,7 @@ the existing files. Nothing is ever applied by this program.`,
 }
 
 func (a *advise) run(ctx context.Context, env *Env) error {
-	if err := a.output.check(); err != nil {
+	if err := a.known(); err != nil {
 		return err
 	}
 	if a.diff && a.format != "table" {

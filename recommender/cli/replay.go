@@ -55,7 +55,7 @@ were denied and would pass.`,
 }
 
 func (r *replay) run(ctx context.Context, env *Env) error {
-	if err := r.output.check(); err != nil {
+	if err := r.known(); err != nil {
 		return err
 	}
 	if len(r.policies) == 0 {

@@ -63,7 +63,7 @@ func Run(ctx context.Context, env Env) (status int) {
 			status = StatusInternal
 		}
 	}()
-	root := newRoot(&env)
+	root := newRoot(&env) //nolint:contextcheck // commands take the context from ExecuteContext
 	root.SetArgs(rewrite(env.Args[1:]))
 	root.SetIn(env.Stdin)
 	root.SetOut(env.Stdout)

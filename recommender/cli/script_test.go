@@ -48,7 +48,7 @@ func TestStories(t *testing.T) {
 	})
 }
 
-// status runs a command and wants an exit status: status 2 netcinch check …
+// status runs a command and wants an exit status, as in: status 2 netcinch check.
 func status(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 2 {
 		ts.Fatalf("usage: status N command [argument…]")

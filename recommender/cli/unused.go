@@ -63,7 +63,7 @@ single allowance is there too.`,
 }
 
 func (u *unused) run(ctx context.Context, env *Env) error {
-	if err := u.output.check(); err != nil {
+	if err := u.known(); err != nil {
 		return err
 	}
 	r, err := u.result(ctx, env)

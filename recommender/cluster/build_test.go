@@ -108,7 +108,7 @@ status: {addresses: [{type: InternalIP, address: 192.0.2.1}, {type: InternalIP, 
 		Ports: []cluster.ContainerPort{
 			{Name: "web", Protocol: 6, Port: 80}, {Name: "dns", Protocol: 17, Port: 53, HostPort: 5353}, {Name: "side", Protocol: 132, Port: 99},
 		},
-		Workload: workload("x", "Pod", "a"),
+		Workload: workload("Pod", "a"),
 		Started:  time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), Ended: time.Date(2026, 1, 2, 3, 4, 6, 0, time.UTC),
 	}
 	if diff := cmp.Diff([]cluster.Pod{want}, s.Pods, comparers); diff != "" {

@@ -54,10 +54,10 @@ func Complete(apiVersion string, object Typed) error {
 	return nil
 }
 
-// completeKubernetes: "If this field is not specified, it will default based
+// completeKubernetes does what the API's documentation says: "If this field is not specified, it will default based
 // on the existence of ingress or egress rules; policies that contain an egress
 // section are assumed to affect egress, and all policies (whether or not they
-// contain an ingress section) are assumed to affect ingress."
+// contain an ingress section) are assumed to affect ingress".
 func completeKubernetes(spec *networkingv1.NetworkPolicySpec) {
 	if len(spec.PolicyTypes) == 0 {
 		spec.PolicyTypes = []networkingv1.PolicyType{networkingv1.PolicyTypeIngress}

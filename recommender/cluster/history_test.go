@@ -26,7 +26,7 @@ func second(n float64) time.Time { return epoch.Add(time.Duration(n * float64(ti
 func pod(name string, started time.Time, ips ...string) cluster.Pod {
 	return cluster.Pod{
 		Namespace: "x", Name: name, UID: "uid-" + name, Node: "n1", IPs: addrs(ips...), Started: started,
-		Workload: workload("x", "Deployment", name),
+		Workload: workload("Deployment", name),
 	}
 }
 
@@ -220,14 +220,14 @@ func TestAttribute(t *testing.T) {
 	}}
 	got := h.Attribute(in).Edge
 	want := flow.Edge{
-		Client: flow.Endpoint{IP: netip.MustParseAddr("10.0.0.9"), Pod: "a", Node: "n1", Workload: workload("x", "Deployment", "a")},
-		Server: flow.Endpoint{Pod: "b", Node: "n1", Workload: workload("x", "Deployment", "b")},
+		Client: flow.Endpoint{IP: netip.MustParseAddr("10.0.0.9"), Pod: "a", Node: "n1", Workload: workload("Deployment", "a")},
+		Server: flow.Endpoint{Pod: "b", Node: "n1", Workload: workload("Deployment", "b")},
 	}
 	if diff := cmp.Diff(want, got, comparers); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 	in.Edge.Server = flow.Endpoint{Pod: "never", Workload: flow.Workload{Namespace: "x"}}
-	if got := h.Attribute(in).Edge.Server.Workload; got != workload("x", "Pod", "never") {
+	if got := h.Attribute(in).Edge.Server.Workload; got != workload("Pod", "never") {
 		t.Errorf("unknown pod: %+v", got)
 	}
 }

@@ -103,7 +103,7 @@ func containerPort(p corev1.ContainerPort) ContainerPort {
 	}
 }
 
-// protocolOf: "Must be UDP, TCP, or SCTP. Defaults to TCP."
+// protocolOf reads a protocol: "Must be UDP, TCP, or SCTP. Defaults to TCP".
 func protocolOf(p corev1.Protocol) flow.Protocol {
 	switch p {
 	case corev1.ProtocolUDP:

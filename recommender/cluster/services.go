@@ -124,7 +124,8 @@ func backendsOf(s *Snapshot) map[backendKey][]netip.AddrPort {
 	return all
 }
 
-// sliceAddresses: "A nil value [of ready] should be interpreted as true."
+// sliceAddresses gives the ready ones: "A nil value should be interpreted as
+// true".
 func sliceAddresses(slice *discoveryv1.EndpointSlice, port uint16) []netip.AddrPort {
 	var list []netip.AddrPort
 	for _, e := range slice.Endpoints {

@@ -5,7 +5,6 @@ package question_test
 import (
 	"encoding/json"
 	"errors"
-	"fmt"
 	"strings"
 	"testing"
 
@@ -65,12 +64,12 @@ metadata: {name: a, namespace: x}
 spec: {podSelector: {matchLabels: {app: a}}}
 `
 
-func judge(t testing.TB) *question.Judge {
-	t.Helper()
+func judge(tb testing.TB) *question.Judge {
+	tb.Helper()
 	s := manifest.LoadText("w.yaml", []byte(world), manifest.Options{})
 	e, problems := policy.Compile(s, policy.Options{})
 	for _, p := range append(problems, s.Problems...) {
-		t.Fatalf("%+v", p)
+		tb.Fatalf("%+v", p)
 	}
 	return question.NewJudge(s, e)
 }
@@ -197,7 +196,7 @@ func FuzzParse(f *testing.F) {
 			t.Fatalf("%+v became %s, %+v, %v", q, again, p, err)
 		}
 		if a, err := j.Ask(q); err == nil && (len(a.Egress.Why) == 0 || len(a.Ingress.Why) == 0) {
-			t.Fatal(fmt.Sprintf("%+v: an answer without reasons: %+v", q, a))
+			t.Fatalf("%+v: an answer without reasons: %+v", q, a)
 		}
 	})
 }

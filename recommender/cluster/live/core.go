@@ -125,9 +125,9 @@ func newCore(client kubernetes.Interface, o Options, touch func()) *core {
 // follow hears of changes and failures of a kind. Errors of the two calls mean
 // that the informer runs already, which a programme error alone could cause.
 func follow(k *kind, o Options, touch func()) {
-	err := k.informer.SetWatchErrorHandlerWithContext(func(_ context.Context, _ *cache.Reflector, err error) {
+	err := k.informer.SetWatchErrorHandlerWithContext(func(ctx context.Context, _ *cache.Reflector, err error) {
 		k.fail(err)
-		o.Log.Warn("watch failed", "resource", k.resource, "error", err)
+		o.Log.WarnContext(ctx, "watch failed", "resource", k.resource, "error", err)
 		touch()
 	})
 	_, handlerErr := k.informer.AddEventHandler(cache.ResourceEventHandlerFuncs{

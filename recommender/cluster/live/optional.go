@@ -121,7 +121,7 @@ func (p *optional) set(ctx context.Context, gv schema.GroupVersion, found map[st
 			<-w.done
 			delete(p.watched, gvr)
 			changed = true
-			p.options.Log.Info("kind is no longer served", "resource", w.resource)
+			p.options.Log.InfoContext(ctx, "kind is no longer served", "resource", w.resource)
 		}
 	}
 	for resource, k := range found {
@@ -131,7 +131,7 @@ func (p *optional) set(ctx context.Context, gv schema.GroupVersion, found map[st
 		}
 		p.watched[gvr] = p.begin(ctx, gvr, k)
 		changed = true
-		p.options.Log.Info("kind is served", "resource", k.resource)
+		p.options.Log.InfoContext(ctx, "kind is served", "resource", k.resource)
 	}
 	return changed
 }

@@ -3,6 +3,9 @@
 package manifest
 
 import (
+	"slices"
+	"strings"
+
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	npav1alpha1 "sigs.k8s.io/network-policy-api/apis/v1alpha1"
 	npav1alpha2 "sigs.k8s.io/network-policy-api/apis/v1alpha2"
@@ -55,12 +58,9 @@ func (c *checker) priority(n int32) {
 }
 
 func (c *checker) action(field, got string, want ...string) {
-	for _, w := range want {
-		if got == w {
-			return
-		}
+	if !slices.Contains(want, got) {
+		c.add(field+".action", "action %q: want %s", got, strings.Join(want, ", "))
 	}
-	c.add(field+".action", "action %q: want one of %v", got, want)
 }
 
 // oneOf: of the ways to name a subject or peer exactly one must be used; one

@@ -128,7 +128,7 @@ func (d *decoder) structure(n *yaml.Node, t reflect.Type, field string) any {
 	}
 	fields := fieldsOf(t)
 	out := map[string]any{}
-	d.pairs(n, field, func(k *yaml.Node, v *yaml.Node) {
+	d.pairs(n, field, func(k, v *yaml.Node) {
 		ft, ok := fields[k.Value]
 		switch {
 		case ok:
@@ -146,7 +146,7 @@ func (d *decoder) mapping(n *yaml.Node, t reflect.Type, field string) any {
 		return nil
 	}
 	out := map[string]any{}
-	d.pairs(n, field, func(k *yaml.Node, v *yaml.Node) {
+	d.pairs(n, field, func(k, v *yaml.Node) {
 		out[k.Value] = d.value(v, t.Elem(), join(field, k.Value))
 	})
 	return out

@@ -4,6 +4,7 @@ package manifest
 
 import (
 	"fmt"
+	"maps"
 	"reflect"
 	"slices"
 	"strings"
@@ -29,9 +30,7 @@ func fieldsOf(t reflect.Type) map[string]reflect.Type {
 			if inner.Kind() == reflect.Pointer {
 				inner = inner.Elem()
 			}
-			for k, v := range fieldsOf(inner) {
-				fields[k] = v
-			}
+			maps.Copy(fields, fieldsOf(inner))
 		case name == "":
 			fields[f.Name] = f.Type
 		default:

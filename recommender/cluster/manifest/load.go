@@ -163,8 +163,7 @@ func readFile(path string) ([]byte, error) {
 
 // plain turns "open x: no such file" into "x: no such file".
 func plain(err error) error {
-	var pe *fs.PathError
-	if errors.As(err, &pe) {
+	if pe, ok := errors.AsType[*fs.PathError](err); ok {
 		return fmt.Errorf("%s: %w", pe.Path, pe.Err)
 	}
 	return err

@@ -259,7 +259,7 @@ func FuzzReader(f *testing.F) {
 			}
 			// What was read can be written, and reads the same again.
 			var out bytes.Buffer
-			if err := jsonl.NewWriter(&out).Write(rec); err != nil {
+			if err = jsonl.NewWriter(&out).Write(rec); err != nil {
 				t.Fatalf("writing %+v: %v", rec, err)
 			}
 			again, _, err := jsonl.ReadAll(&out, "again")

@@ -127,7 +127,7 @@ func (r *Reader) parse(text []byte) (flow.Record, error) {
 		return r.finish(&l)
 	}
 	l = line{}
-	if err := json.Unmarshal(text, &l); err != nil {
+	if err = json.Unmarshal(text, &l); err != nil {
 		return flow.Record{}, r.syntax(text, err)
 	}
 	record, err := r.finish(&l)
@@ -139,8 +139,7 @@ func (r *Reader) parse(text []byte) (flow.Record, error) {
 
 func (r *Reader) finish(l *line) (flow.Record, error) {
 	record, err := l.record()
-	var fe *fieldError
-	if errors.As(err, &fe) {
+	if fe, ok := errors.AsType[*fieldError](err); ok {
 		return flow.Record{}, r.bad(fe.field, fe.message)
 	}
 	return record, err
