@@ -3,6 +3,7 @@
 package policy
 
 import (
+	"net/netip"
 	"strings"
 
 	"github.com/netcinch/netcinch/recommender/cluster"
@@ -90,7 +91,7 @@ func (t *topology) resolve(p *Peer, wanted family) endpoint {
 	if !p.Addr.IsValid() && p.Pod == nil {
 		return endpoint{end: -1, name: normalName(p.DNS)}
 	}
-	addr := p.Addr.Unmap().WithZone("")
+	addr := plain(p.Addr)
 	if p.Pod == nil {
 		if n, ok := t.byAddr[addr]; ok {
 			return endpoint{end: n, addr: addr}
@@ -110,15 +111,27 @@ func (t *topology) resolve(p *Peer, wanted family) endpoint {
 	}
 	best := first
 	for n := first; n < first+count; n++ {
-		if t.ends[n].addr == addr && addr.IsValid() {
+		own := &t.ends[n]
+		if own.family != wanted {
+			continue
+		}
+		if own.addr == addr || !addr.IsValid() {
 			best = n
 			break
 		}
-		if t.ends[n].family == wanted && t.ends[best].family != wanted {
+		if t.ends[best].family != wanted {
 			best = n
 		}
 	}
 	return endpoint{end: best, addr: t.ends[best].addr}
+}
+
+// plain is an address without zone, IPv4 as such: as the topology keeps them.
+func plain(a netip.Addr) netip.Addr {
+	if a.Is4() {
+		return a
+	}
+	return a.Unmap().WithZone("")
 }
 
 // sameNode finds the node's end of the family wanted.
