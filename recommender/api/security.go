@@ -24,9 +24,9 @@ const (
 	pageHeader = "X-Netcinch"
 )
 
-// session gives the cookie that stands for a token; the token itself never
+// sessionOf gives the cookie that stands for a token; the token itself never
 // goes into a cookie.
-func session(token string) string {
+func sessionOf(token string) string {
 	sum := sha256.Sum256([]byte("netcinch session\x00" + token))
 	return hex.EncodeToString(sum[:])
 }
@@ -55,7 +55,7 @@ func (s *Server) admit(r *http.Request) error {
 		return problemf(http.StatusUnauthorized, "The token is not the one that this recommender printed at its start.")
 	}
 	cookie, err := r.Cookie(sessionCookie)
-	if err != nil || !same(cookie.Value, session(s.token)) {
+	if err != nil || !same(cookie.Value, sessionOf(s.token)) {
 		return problemf(http.StatusUnauthorized, "Open the link that the recommender printed at its start, or send its token as a bearer.")
 	}
 	// The browser sends the cookie by itself, so it must be our page that asks.
@@ -95,6 +95,14 @@ func checkOrigin(r *http.Request) error {
 	return nil
 }
 
+// session opens or closes one.
+func (s *Server) session(w http.ResponseWriter, r *http.Request) error {
+	if r.Method == http.MethodDelete {
+		return s.closeSession(w, r)
+	}
+	return s.openSession(w, r)
+}
+
 // openSession exchanges the token for a cookie.
 func (s *Server) openSession(w http.ResponseWriter, r *http.Request) error {
 	if err := s.checkHost(r); err != nil {
@@ -118,7 +126,7 @@ func (s *Server) openSession(w http.ResponseWriter, r *http.Request) error {
 		p.Parameter = "token"
 		return p
 	}
-	http.SetCookie(w, s.cookie(r, session(s.token), sessionAge))
+	http.SetCookie(w, s.cookie(r, sessionOf(s.token), sessionAge))
 	w.WriteHeader(http.StatusNoContent)
 	return nil
 }

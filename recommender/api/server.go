@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -78,35 +79,53 @@ func (s *Server) Hub() *Hub { return s.hub }
 func (s *Server) routes(metrics http.Handler) http.Handler {
 	m := mux.NewRouter()
 	m.Use(headers)
-	m.Handle("/healthz", s.handle(s.health)).Methods(http.MethodGet, http.MethodHead)
-	m.Handle("/readyz", s.handle(s.ready)).Methods(http.MethodGet, http.MethodHead)
+	read := []string{http.MethodGet, http.MethodHead}
+	m.Handle("/healthz", s.only(s.handle(s.health), read...))
+	m.Handle("/readyz", s.only(s.handle(s.ready), read...))
 	if metrics != nil {
-		m.Handle("/metrics", s.guard(metrics)).Methods(http.MethodGet)
+		m.Handle("/metrics", s.only(s.guard(metrics), read...))
 	}
 	a := m.PathPrefix("/api/v1").Subrouter()
-	a.Handle("/session", s.handle(s.openSession)).Methods(http.MethodPost)
-	a.Handle("/session", s.handle(s.closeSession)).Methods(http.MethodDelete)
-	a.Handle("/openapi.yaml", s.handle(s.description)).Methods(http.MethodGet)
-	a.Handle("/events", s.guard(s.handle(s.events))).Methods(http.MethodGet)
+	a.Handle("/session", s.only(s.handle(s.session), http.MethodPost, http.MethodDelete))
+	a.Handle("/openapi.yaml", s.only(s.handle(s.description), read...))
+	a.Handle("/events", s.only(s.guard(s.handle(s.events)), http.MethodGet))
 	for path, h := range map[string]handler{
 		"/status": s.status, "/graph": s.graph, "/workloads": s.workloads, "/edges": s.edges, "/edges/{id}": s.edge,
 		"/policies": s.policies, "/findings": s.findings, "/alerts": s.alerts, "/recommendations": s.recommendations,
 		"/recommendations/download": s.download, "/coverage": s.coverage,
 	} {
-		a.Handle(path, s.guard(gzhttp.GzipHandler(s.handle(h)))).Methods(http.MethodGet, http.MethodHead)
+		a.Handle(path, s.only(s.guard(gzhttp.GzipHandler(s.handle(h))), read...))
 	}
-	a.Handle("/replay", s.guard(gzhttp.GzipHandler(s.handle(s.replay)))).Methods(http.MethodPost)
-	a.Handle("/check", s.guard(s.handle(s.check))).Methods(http.MethodPost)
-	missing := s.handle(func(_ http.ResponseWriter, r *http.Request) error {
+	for path, h := range map[string]handler{"/replay": s.replay, "/check": s.check} {
+		a.Handle(path, s.only(s.guard(gzhttp.GzipHandler(s.handle(h))), http.MethodPost))
+	}
+	missing := headers(s.handle(func(_ http.ResponseWriter, r *http.Request) error {
 		return problemf(http.StatusNotFound, "There is no route %s; /api/v1/openapi.yaml describes those that there are.", r.URL.Path)
-	})
-	a.NotFoundHandler = headers(missing)
-	m.PathPrefix("/api/").Handler(missing)
-	m.MethodNotAllowedHandler = headers(s.handle(func(_ http.ResponseWriter, r *http.Request) error {
-		return problemf(http.StatusMethodNotAllowed, "Method %s is not for %s.", r.Method, r.URL.Path)
 	}))
-	m.PathPrefix("/").Handler(gzhttp.GzipHandler(s.handle(s.page)))
+	a.NotFoundHandler = missing
+	page := headers(gzhttp.GzipHandler(s.handle(s.page)))
+	// What is no route is the page.
+	m.NotFoundHandler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasPrefix(r.URL.Path, "/api/") {
+			missing.ServeHTTP(w, r)
+			return
+		}
+		page.ServeHTTP(w, r)
+	})
 	return m
+}
+
+// only lets through the methods that a route is for. (mux has such a matcher,
+// but forgets a mismatch when a later route matches in part.)
+func (s *Server) only(next http.Handler, methods ...string) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if slices.Contains(methods, r.Method) {
+			next.ServeHTTP(w, r)
+			return
+		}
+		w.Header().Set("Allow", strings.Join(methods, ", "))
+		s.fail(w, r, problemf(http.StatusMethodNotAllowed, "Method %s is not for %s; it takes %s.", r.Method, r.URL.Path, strings.Join(methods, ", ")))
+	})
 }
 
 // handle turns a handler's error into a problem.

@@ -2,17 +2,21 @@
 import { lazy, Suspense, useEffect } from 'react';
 import type { Status } from './api/types';
 import { type Resource, useResource } from './api/useResource';
+import { Link } from './components/bits';
 import { Shell } from './components/Shell';
 import { SignIn } from './components/SignIn';
 import { Empty, Loading } from './components/State';
-import { Link } from './components/bits';
 import { navigate, useLocation } from './lib/router';
 import { MapPage } from './pages/map/MapPage';
 
 const Findings = lazy(() => import('./pages/Findings').then((m) => ({ default: m.Findings })));
 const Policies = lazy(() => import('./pages/Policies').then((m) => ({ default: m.Policies })));
-const Recommendations = lazy(() => import('./pages/Recommendations').then((m) => ({ default: m.Recommendations })));
-const CoveragePage = lazy(() => import('./pages/CoveragePage').then((m) => ({ default: m.CoveragePage })));
+const Recommendations = lazy(() =>
+  import('./pages/Recommendations').then((m) => ({ default: m.Recommendations })),
+);
+const CoveragePage = lazy(() =>
+  import('./pages/CoveragePage').then((m) => ({ default: m.CoveragePage })),
+);
 
 function Page({ path, status }: { path: string; status: Status | undefined }) {
   switch (path) {

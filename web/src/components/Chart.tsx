@@ -42,7 +42,12 @@ function colour(name: string, at: HTMLElement): string {
 
 function options(at: HTMLElement, failed: boolean): uPlot.Options {
   const width = at.clientWidth;
-  const axis = { stroke: colour('--text-3', at), grid: { stroke: colour('--line', at), width: 1 }, ticks: { show: false }, font: '11px Inter Variable, sans-serif' };
+  const axis = {
+    stroke: colour('--text-3', at),
+    grid: { stroke: colour('--line', at), width: 1 },
+    ticks: { show: false },
+    font: '11px Inter Variable, sans-serif',
+  };
   const step = uPlot.paths.stepped?.({ align: 1 });
   const paths = step ? { paths: step } : {};
   return {
@@ -54,24 +59,49 @@ function options(at: HTMLElement, failed: boolean): uPlot.Options {
     scales: { y: { range: (_u, _min, max) => [0, Math.max(1, max * 1.1)] } },
     axes: [
       { ...axis, space: 76, values: (_u, splits) => splits.map((s, i) => tick(s, splits[i - 1])) },
-      { ...axis, size: 44, space: 28, incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1e3, 2e3, 5e3, 1e4, 1e5, 1e6] },
+      {
+        ...axis,
+        size: 44,
+        space: 28,
+        incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1e3, 2e3, 5e3, 1e4, 1e5, 1e6],
+      },
     ],
     series: [
       {},
-      { label: 'connections', stroke: colour('--accent', at), fill: colour('--accent-soft', at), width: 1.5, points: { show: false }, ...paths },
-      { label: 'failed', show: failed, stroke: colour('--state-denied', at), width: 2, dash: [2, 3], points: { show: false }, ...paths },
+      {
+        label: 'connections',
+        stroke: colour('--accent', at),
+        fill: colour('--accent-soft', at),
+        width: 1.5,
+        points: { show: false },
+        ...paths,
+      },
+      {
+        label: 'failed',
+        show: failed,
+        stroke: colour('--state-denied', at),
+        width: 2,
+        dash: [2, 3],
+        points: { show: false },
+        ...paths,
+      },
     ],
   };
 }
 
 const day = new Intl.DateTimeFormat('en-GB', { day: 'numeric', month: 'short' });
 const minute = new Intl.DateTimeFormat('en-GB', { hour: '2-digit', minute: '2-digit' });
-const second = new Intl.DateTimeFormat('en-GB', { hour: '2-digit', minute: '2-digit', second: '2-digit' });
+const second = new Intl.DateTimeFormat('en-GB', {
+  hour: '2-digit',
+  minute: '2-digit',
+  second: '2-digit',
+});
 
 /** A tick in local time: the day where it changed, else the time. */
 function tick(at: number, before: number | undefined): string {
   const date = new Date(at * 1000);
-  if (before !== undefined && day.format(date) !== day.format(before * 1000)) return day.format(date);
+  if (before !== undefined && day.format(date) !== day.format(before * 1000))
+    return day.format(date);
   return (at % 60 === 0 ? minute : second).format(date);
 }
 
@@ -83,8 +113,17 @@ export function Chart({ series }: { series: Series }) {
   useEffect(() => {
     const element = box.current;
     if (!element || series.length === 0) return;
-    const plot = new uPlot(options(element, series.some((w) => w.failed > 0)), columns(series), element);
-    const observer = new ResizeObserver(() => plot.setSize({ width: element.clientWidth, height: 132 }));
+    const plot = new uPlot(
+      options(
+        element,
+        series.some((w) => w.failed > 0),
+      ),
+      columns(series),
+      element,
+    );
+    const observer = new ResizeObserver(() =>
+      plot.setSize({ width: element.clientWidth, height: 132 }),
+    );
     observer.observe(element);
     return () => {
       observer.disconnect();
@@ -93,5 +132,13 @@ export function Chart({ series }: { series: Series }) {
   }, [series, dark]);
   const total = series.reduce((sum, w) => sum + w.counters.connections, 0);
   if (series.length === 0) return <p className="quiet">No window of this edge is kept any more.</p>;
-  return <div ref={box} className="chart" role="img" data-testid="chart" aria-label={`${plural(total, 'connection')} in ${plural(series.length, 'window')}`} />;
+  return (
+    <div
+      ref={box}
+      className="chart"
+      role="img"
+      data-testid="chart"
+      aria-label={`${plural(total, 'connection')} in ${plural(series.length, 'window')}`}
+    />
+  );
 }

@@ -12,11 +12,15 @@ const colours = HighlightStyle.define([
   { tag: [tags.propertyName, tags.definition(tags.propertyName)], color: 'var(--yaml-key)' },
   { tag: [tags.string, tags.content], color: 'var(--yaml-string)' },
   { tag: tags.comment, color: 'var(--yaml-comment)', fontStyle: 'italic' },
-  { tag: [tags.punctuation, tags.separator, tags.squareBracket, tags.brace], color: 'var(--yaml-mark)' },
+  {
+    tag: [tags.punctuation, tags.separator, tags.squareBracket, tags.brace],
+    color: 'var(--yaml-mark)',
+  },
 ]);
 
 /** Set by the server for each page; a strict policy lets only such styles in. */
-const nonce = () => document.querySelector<HTMLMetaElement>('meta[property="csp-nonce"]')?.nonce ?? '';
+const nonce = () =>
+  document.querySelector<HTMLMetaElement>('meta[property="csp-nonce"]')?.nonce ?? '';
 
 const extensions = (label: string): Extension[] => [
   EditorView.cspNonce.of(nonce()),
@@ -29,27 +33,50 @@ const extensions = (label: string): Extension[] => [
   syntaxHighlighting(colours),
 ];
 
+/** Puts a new text where the old one was, so that a reader stays where they are. */
+function replaceText(view: EditorView, text: string) {
+  if (view.state.doc.toString() === text) return;
+  view.dispatch({ changes: { from: 0, to: view.state.doc.length, insert: text } });
+}
+
+function open(parent: HTMLElement, before: string, after: string) {
+  if (!before) {
+    const only = new EditorView({ parent, doc: after, extensions: extensions('Recommended') });
+    return {
+      update: (_: string, text: string) => replaceText(only, text),
+      destroy: () => only.destroy(),
+    };
+  }
+  const merge = new MergeView({
+    parent,
+    a: { doc: before, extensions: extensions('In force') },
+    b: { doc: after, extensions: extensions('Recommended') },
+    collapseUnchanged: { margin: 4, minSize: 8 },
+    gutter: true,
+  });
+  const update = (a: string, b: string) => {
+    replaceText(merge.a, a);
+    replaceText(merge.b, b);
+  };
+  return { update, destroy: () => merge.destroy() };
+}
+
 export function Diff({ before, after }: { before: string; after: string }) {
   const box = useRef<HTMLDivElement>(null);
+  const view = useRef<ReturnType<typeof open>>(undefined);
+  const sided = before !== '';
+  // biome-ignore lint/correctness/useExhaustiveDependencies: the texts are updated in place below
   useEffect(() => {
-    const parent = box.current;
-    if (!parent) return;
-    const view = before
-      ? new MergeView({
-          parent,
-          a: { doc: before, extensions: extensions('In force') },
-          b: { doc: after, extensions: extensions('Recommended') },
-          collapseUnchanged: { margin: 4, minSize: 8 },
-          gutter: true,
-        })
-      : new EditorView({ parent, doc: after, extensions: extensions('Recommended') });
-    return () => view.destroy();
-  }, [before, after]);
+    if (!box.current) return;
+    view.current = open(box.current, before, after);
+    return () => view.current?.destroy();
+  }, [sided]);
+  useEffect(() => view.current?.update(before, after), [before, after]);
   return (
     <div className="diff" data-testid="diff">
-      <div className="diff-heads" data-two={before !== '' || undefined}>
-        {before && <span>In force</span>}
-        <span>{before ? 'Recommended' : 'New'}</span>
+      <div className="diff-heads" data-two={sided || undefined}>
+        {sided && <span>In force</span>}
+        <span>{sided ? 'Recommended' : 'New'}</span>
       </div>
       <div ref={box} />
     </div>

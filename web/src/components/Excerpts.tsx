@@ -6,9 +6,13 @@ import { YamlLine } from './Yaml';
 /** The lines of the manifests that decided, with the one that did marked. */
 export function Excerpts({ items }: { items: Excerpt[] }) {
   return items.map((item) => (
-    <figure key={`${item.direction} ${refText(item.policy)} ${item.lines[0]?.line}`} className="excerpt">
+    <figure
+      key={`${item.direction} ${refText(item.policy)} ${item.lines[0]?.line}`}
+      className="excerpt"
+    >
       <figcaption>
-        {item.file ? <code>{item.file}</code> : refText(item.policy)} <span>{item.direction.toLowerCase()}</span>
+        {item.file ? <code>{item.file}</code> : refText(item.policy)}{' '}
+        <span>{item.direction.toLowerCase()}</span>
       </figcaption>
       <pre>
         {item.lines.map((line) => (

@@ -10,17 +10,30 @@ const all = '*';
 export function NamespacePicker() {
   const { params } = useLocation();
   const list = useResource<WorkloadList>('workloads');
-  const names = [...new Set(list.data?.items.map((w) => w.party.namespace ?? '') ?? [])].filter(Boolean).sort();
+  const names = [...new Set(list.data?.items.map((w) => w.party.namespace ?? '') ?? [])]
+    .filter(Boolean)
+    .sort();
   const chosen = params.get('namespace') ?? all;
   if (chosen !== all && !names.includes(chosen)) names.push(chosen);
   const items = [{ id: all, name: 'All namespaces' }, ...names.map((id) => ({ id, name: id }))];
   return (
-    <Select className="select" aria-label="Namespace" selectedKey={chosen} onSelectionChange={(key) => setParams({ namespace: key === all ? undefined : String(key) })}>
+    <Select
+      className="select"
+      aria-label="Namespace"
+      selectedKey={chosen}
+      onSelectionChange={(key) => setParams({ namespace: key === all ? undefined : String(key) })}
+    >
       <Button className="button small">
         <SelectValue /> <span aria-hidden="true">▾</span>
       </Button>
       <Popover className="popover">
-        <ListBox items={items}>{(n) => <ListBoxItem id={n.id} className="option">{n.name}</ListBoxItem>}</ListBox>
+        <ListBox items={items}>
+          {(n) => (
+            <ListBoxItem id={n.id} className="option">
+              {n.name}
+            </ListBoxItem>
+          )}
+        </ListBox>
       </Popover>
     </Select>
   );

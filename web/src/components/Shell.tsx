@@ -31,14 +31,29 @@ const windows = [
 function WindowPicker() {
   const { params } = useLocation();
   const from = params.get('from') ?? 'all';
-  const known = windows.some((w) => w.id === from) ? windows : [...windows, { id: from, name: `Since ${from}` }];
+  const known = windows.some((w) => w.id === from)
+    ? windows
+    : [...windows, { id: from, name: `Since ${from}` }];
   return (
-    <Select className="select" aria-label="Time looked at" selectedKey={from} onSelectionChange={(key) => setParams({ from: key === 'all' ? undefined : String(key), to: undefined })}>
+    <Select
+      className="select"
+      aria-label="Time looked at"
+      selectedKey={from}
+      onSelectionChange={(key) =>
+        setParams({ from: key === 'all' ? undefined : String(key), to: undefined })
+      }
+    >
       <Button className="button small">
         <SelectValue /> <span aria-hidden="true">▾</span>
       </Button>
       <Popover className="popover">
-        <ListBox items={known}>{(w) => <ListBoxItem id={w.id} className="option">{w.name}</ListBoxItem>}</ListBox>
+        <ListBox items={known}>
+          {(w) => (
+            <ListBoxItem id={w.id} className="option">
+              {w.name}
+            </ListBoxItem>
+          )}
+        </ListBox>
       </Popover>
     </Select>
   );
@@ -55,9 +70,18 @@ function Pulse({ status }: { status: Resource<Status> }) {
     );
   }
   const lost = live.lostSince !== undefined || status.stale;
-  const text = lost ? `Stale: no news for ${duration((now - (live.lostSince ?? now)) / 1000)}` : live.connected ? 'Live' : 'Connecting';
+  const text = lost
+    ? `Stale: no news for ${duration((now - (live.lostSince ?? now)) / 1000)}`
+    : live.connected
+      ? 'Live'
+      : 'Connecting';
   return (
-    <span className="pulse" data-state={lost ? 'lost' : live.connected ? 'live' : 'wait'} role="status" data-testid="pulse">
+    <span
+      className="pulse"
+      data-state={lost ? 'lost' : live.connected ? 'live' : 'wait'}
+      role="status"
+      data-testid="pulse"
+    >
       <i aria-hidden="true" /> {text}
     </span>
   );
@@ -69,7 +93,11 @@ const themeWords: Record<Theme, string> = { system: '◐', light: '☀', dark: '
 function ThemeButton() {
   const { theme, setTheme } = useTheme();
   return (
-    <Button className="button small icon" onPress={() => setTheme(next[theme])} aria-label={`Theme: ${theme}. Change to ${next[theme]}`}>
+    <Button
+      className="button small icon"
+      onPress={() => setTheme(next[theme])}
+      aria-label={`Theme: ${theme}. Change to ${next[theme]}`}
+    >
       {themeWords[theme]}
     </Button>
   );
@@ -78,7 +106,7 @@ function ThemeButton() {
 function Alerts() {
   const { alerts } = useLive();
   return (
-    <div className="toasts" role="region" aria-label="New alerts" aria-live="polite">
+    <section className="toasts" aria-label="New alerts" aria-live="polite">
       {alerts.slice(0, 3).map((finding) => (
         <div key={finding.id} className="toast" data-testid="toast">
           <b aria-hidden="true">!</b>
@@ -92,12 +120,16 @@ function Alerts() {
               <Link to="/findings">Findings</Link>
             )}
           </div>
-          <Button className="button small icon" aria-label="Dismiss" onPress={() => dismissAlert(finding.id)}>
+          <Button
+            className="button small icon"
+            aria-label="Dismiss"
+            onPress={() => dismissAlert(finding.id)}
+          >
             ✕
           </Button>
         </div>
       ))}
-    </div>
+    </section>
   );
 }
 
@@ -116,20 +148,34 @@ export function Shell({ status, children }: { status: Resource<Status>; children
         </Link>
         <nav aria-label="Pages">
           {pages.map((p) => (
-            <Link key={p.path} to={p.path} current={path === p.path || (path === '/' && p.path === '/map')}>
+            <Link
+              key={p.path}
+              to={p.path}
+              current={path === p.path || (path === '/' && p.path === '/map')}
+            >
               {p.name}
-              {'count' in p && totals && totals[p.count] > 0 && <span className="nav-count">{totals[p.count]}</span>}
+              {'count' in p && totals && totals[p.count] > 0 && (
+                <span className="nav-count">{totals[p.count]}</span>
+              )}
             </Link>
           ))}
         </nav>
         <div className="top-aside">
           <Pulse status={status} />
           {status.data?.learning.active && status.data.learning.until && (
-            <span className="chip" data-ready="learning" title="New connections still join the baseline; after that they are held as unseen">
+            <span
+              className="chip"
+              data-ready="learning"
+              title="New connections still join the baseline; after that they are held as unseen"
+            >
               <b aria-hidden="true">◔</b> Learning, {left(status.data)} left
             </span>
           )}
-          {status.data && <span className="cluster" title="Cluster">{status.data.cluster}</span>}
+          {status.data && (
+            <span className="cluster" title="Cluster">
+              {status.data.cluster}
+            </span>
+          )}
           <NamespacePicker />
           <WindowPicker />
           <ThemeButton />
@@ -142,14 +188,17 @@ export function Shell({ status, children }: { status: Resource<Status>; children
       )}
       <main id="main" tabIndex={-1}>
         {status.error && !status.data ? null : children}
-        {status.error && !status.data && <Down message={status.error.message} retry={status.reload} />}
+        {status.error && !status.data && (
+          <Down message={status.error.message} retry={status.reload} />
+        )}
       </main>
       <Alerts />
     </div>
   );
 }
 
-const left = (s: Status) => duration((Date.parse(s.learning.until ?? s.now) - Date.parse(s.now)) / 1000);
+const left = (s: Status) =>
+  duration((Date.parse(s.learning.until ?? s.now) - Date.parse(s.now)) / 1000);
 
 function Down({ message, retry }: { message: string; retry: () => void }) {
   return (

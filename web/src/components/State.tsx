@@ -14,7 +14,15 @@ export function Loading({ what }: { what: string }) {
   );
 }
 
-export function Empty({ title, children, icon = '◌' }: { title: string; children?: ReactNode; icon?: string }) {
+export function Empty({
+  title,
+  children,
+  icon = '◌',
+}: {
+  title: string;
+  children?: ReactNode;
+  icon?: string;
+}) {
   return (
     <div className="state" data-testid="empty">
       <div className="state-icon" aria-hidden="true">
@@ -53,7 +61,15 @@ function Stale({ error, retry }: { error: ApiError; retry: () => void }) {
 }
 
 /** Shows a resource's body, or the state that it is in instead. */
-export function Loaded<T>({ from, what, children }: { from: Resource<T>; what: string; children: (data: T) => ReactNode }) {
+export function Loaded<T>({
+  from,
+  what,
+  children,
+}: {
+  from: Resource<T>;
+  what: string;
+  children: (data: T) => ReactNode;
+}) {
   if (from.data === undefined) {
     return from.error ? <Failed error={from.error} retry={from.reload} /> : <Loading what={what} />;
   }

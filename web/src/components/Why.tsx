@@ -3,7 +3,12 @@ import type { Edge, Side, Step } from '../api/types';
 import { refText } from '../lib/format';
 import { Link } from './bits';
 
-export const policyId = (r: { kind: string; namespace?: string; name: string; apiVersion: string }) =>
+export const policyId = (r: {
+  kind: string;
+  namespace?: string;
+  name: string;
+  apiVersion: string;
+}) =>
   [r.apiVersion.includes('calico') ? 'calico' : 'k8s', r.kind, r.namespace ?? '', r.name].join('/');
 
 function StepLine({ step }: { step: Step }) {
@@ -27,7 +32,13 @@ function SideView({ title, side }: { title: string; side: Side }) {
     <div className="why" data-allowed={side.allowed}>
       <h4>
         <b aria-hidden="true">{side.allowed ? '✓' : '✕'}</b> {title}{' '}
-        <span>{side.allowed ? (side.isolated ? 'allowed by a rule' : 'open: nothing isolates it') : 'denied'}</span>
+        <span>
+          {side.allowed
+            ? side.isolated
+              ? 'allowed by a rule'
+              : 'open: nothing isolates it'
+            : 'denied'}
+        </span>
       </h4>
       <ul>
         {side.why.map((step) => (

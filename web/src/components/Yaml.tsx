@@ -2,7 +2,8 @@
 // YAML with quiet colours, line by line; enough for manifests.
 import type { ReactNode } from 'react';
 
-const token = /(#.*$)|("(?:[^"\\]|\\.)*"|'[^']*')|([\w./-]+)(?=:(?:\s|$|[{[]))|(\b\d+(?:\.\d+)?\b)|([-{}[\],:]+)/g;
+const token =
+  /(#.*$)|("(?:[^"\\]|\\.)*"|'[^']*')|([\w./-]+)(?=:(?:\s|$|[{[]))|(\b\d+(?:\.\d+)?\b)|([-{}[\],:]+)/g;
 const kinds = ['comment', 'string', 'key', 'number', 'mark'] as const;
 
 export function YamlLine({ text }: { text: string }) {

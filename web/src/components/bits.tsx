@@ -9,7 +9,14 @@ import { type Change, linkTo, navigate, useLocation } from '../lib/router';
 import { useNow } from '../lib/useNow';
 
 /** A link within the page; a modified click opens it as the browser would. */
-export function Link(props: { to: string; change?: Change; className?: string; children: ReactNode; current?: boolean; testId?: string }) {
+export function Link(props: {
+  to: string;
+  change?: Change;
+  className?: string;
+  children: ReactNode;
+  current?: boolean;
+  testId?: string;
+}) {
   useLocation(); // the shared parameters are part of the address
   const href = linkTo(props.to, props.change);
   const go = (event: MouseEvent) => {
@@ -18,7 +25,13 @@ export function Link(props: { to: string; change?: Change; className?: string; c
     navigate(href);
   };
   return (
-    <a href={href} onClick={go} className={props.className} aria-current={props.current ? 'page' : undefined} data-testid={props.testId}>
+    <a
+      href={href}
+      onClick={go}
+      className={props.className}
+      aria-current={props.current ? 'page' : undefined}
+      data-testid={props.testId}
+    >
       {props.children}
     </a>
   );
@@ -34,7 +47,15 @@ export function Sign({ state, denied }: { state: EdgeState; denied?: boolean }) 
   );
 }
 
-export function StateChip({ state, denied, risky }: { state: EdgeState; denied?: boolean; risky?: boolean }) {
+export function StateChip({
+  state,
+  denied,
+  risky,
+}: {
+  state: EdgeState;
+  denied?: boolean;
+  risky?: boolean;
+}) {
   const { sign, name } = stateWords[state];
   return (
     <span className="chip" data-state={state}>
@@ -71,7 +92,15 @@ export function Age({ time }: { time: string | undefined }) {
   );
 }
 
-export function Copy({ text, children, className = 'button' }: { text: string; children: ReactNode; className?: string }) {
+export function Copy({
+  text,
+  children,
+  className = 'button',
+}: {
+  text: string;
+  children: ReactNode;
+  className?: string;
+}) {
   const [done, setDone] = useState<'copied' | 'failed'>();
   useEffect(() => {
     if (!done) return;
@@ -91,7 +120,15 @@ export function Copy({ text, children, className = 'button' }: { text: string; c
   );
 }
 
-export function PageHead({ title, children, aside }: { title: string; children?: ReactNode; aside?: ReactNode }) {
+export function PageHead({
+  title,
+  children,
+  aside,
+}: {
+  title: string;
+  children?: ReactNode;
+  aside?: ReactNode;
+}) {
   return (
     <header className="page-head">
       <div>

@@ -36,7 +36,10 @@ it('reads bytes, ages and counts', () => {
 });
 
 it.each([
-  [{ kind: 'workload', namespace: 'shop', workloadKind: 'Deployment', name: 'web' } as const, 'workload:shop/Deployment/web'],
+  [
+    { kind: 'workload', namespace: 'shop', workloadKind: 'Deployment', name: 'web' } as const,
+    'workload:shop/Deployment/web',
+  ],
   [{ kind: 'node', name: 'n1' } as const, 'node:n1'],
   [{ kind: 'outside', ip: '2001:db8::1' } as const, 'outside:2001:db8::1'],
   [{ kind: 'outside', ip: '192.0.2.1', dns: 'a.example' } as const, 'outside:a.example'],

@@ -14,7 +14,8 @@ export function short(n: number): string {
     [1e3, 'k'],
   ];
   for (const [size, sign] of steps) {
-    if (n >= size) return `${(n / size).toFixed(n >= 100 * size ? 0 : 1).replace(/\.0$/, '')}${sign}`;
+    if (n >= size)
+      return `${(n / size).toFixed(n >= 100 * size ? 0 : 1).replace(/\.0$/, '')}${sign}`;
   }
   return String(n);
 }

@@ -6,7 +6,10 @@ import { type Filter, portsLabel, states, viewOf } from './graph';
 
 const everything: Filter = { text: '', states: new Set(states), noise: true };
 const quiet: Filter = { ...everything, noise: false };
-const edge = (change: Partial<GraphEdge>): GraphEdge => ({ ...(graph.edges[0] as GraphEdge), ...change });
+const edge = (change: Partial<GraphEdge>): GraphEdge => ({
+  ...(graph.edges[0] as GraphEdge),
+  ...change,
+});
 const of = (edges: GraphEdge[]): Graph => ({ ...graph, edges });
 
 describe('viewOf', () => {
@@ -30,7 +33,14 @@ describe('viewOf', () => {
   });
 
   it('bundles what runs between the same two in the same state', () => {
-    const view = viewOf(of([edge({ id: 'a', port: 80 }), edge({ id: 'b', port: 443 }), edge({ id: 'c', state: 'unused' })]), everything);
+    const view = viewOf(
+      of([
+        edge({ id: 'a', port: 80 }),
+        edge({ id: 'b', port: 443 }),
+        edge({ id: 'c', state: 'unused' }),
+      ]),
+      everything,
+    );
     expect(view.bundles.map((b) => [b.state, b.label, b.edges.length])).toEqual([
       ['allowed', '80, 443', 2],
       ['unused', '8080', 1],
@@ -58,7 +68,13 @@ describe('viewOf', () => {
   });
 
   it('finds a process', () => {
-    const view = viewOf(of([edge({ id: 'a', processes: ['/usr/bin/curl'] }), edge({ id: 'b', source: 'node:node-1' })]), { ...everything, text: 'curl' });
+    const view = viewOf(
+      of([
+        edge({ id: 'a', processes: ['/usr/bin/curl'] }),
+        edge({ id: 'b', source: 'node:node-1' }),
+      ]),
+      { ...everything, text: 'curl' },
+    );
     expect(view.bundles.map((b) => b.edges[0]?.id)).toEqual(['a']);
   });
 

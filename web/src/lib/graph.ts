@@ -7,7 +7,11 @@ export const states: EdgeState[] = ['allowed', 'unseen', 'denied', 'unused'];
 /** What each state is called and how it is told without colour. */
 export const stateWords: Record<EdgeState, { name: string; sign: string; help: string }> = {
   allowed: { name: 'Allowed', sign: '→', help: 'Seen, and the policies allow it' },
-  unseen: { name: 'Unseen before', sign: '!', help: 'Began after the learning period; nobody accepted it' },
+  unseen: {
+    name: 'Unseen before',
+    sign: '!',
+    help: 'Began after the learning period; nobody accepted it',
+  },
   denied: { name: 'Denied', sign: '✕', help: 'Tried, and a policy or the kernel cuts it' },
   unused: { name: 'Unused', sign: '◌', help: 'A policy allows it and nobody uses it' },
 };
@@ -75,7 +79,13 @@ function matcher(graph: Graph, text: string) {
   const words = text.toLowerCase().split(/\s+/).filter(Boolean);
   const texts = new Map(graph.nodes.map((n) => [n.id, nodeText(n)]));
   const edgeText = (e: GraphEdge) =>
-    [texts.get(e.source), texts.get(e.target), `${e.protocol} ${e.port}`.toLowerCase(), e.state, ...(e.processes ?? [])].join(' ');
+    [
+      texts.get(e.source),
+      texts.get(e.target),
+      `${e.protocol} ${e.port}`.toLowerCase(),
+      e.state,
+      ...(e.processes ?? []),
+    ].join(' ');
   return {
     active: words.length > 0,
     node: (n: GraphNode) => words.every((w) => texts.get(n.id)?.includes(w)),
@@ -88,7 +98,9 @@ function matcher(graph: Graph, text: string) {
 
 export function portsLabel(edges: GraphEdge[]): string {
   const names = [...new Set(edges.map(portName))];
-  return names.length <= 3 ? names.join(', ') : `${names.slice(0, 2).join(', ')} +${names.length - 2}`;
+  return names.length <= 3
+    ? names.join(', ')
+    : `${names.slice(0, 2).join(', ')} +${names.length - 2}`;
 }
 
 /** A port as short as it is clear: 5432, 53/UDP, ICMP, "any port". */
@@ -110,7 +122,17 @@ function bundle(edges: GraphEdge[]): Bundle[] {
       b.risky ||= e.risky;
     } else {
       const { source, target, state, denied, risky, connections } = e;
-      bundles.set(id, { id, source, target, state, denied, risky, connections, edges: [e], label: '' });
+      bundles.set(id, {
+        id,
+        source,
+        target,
+        state,
+        denied,
+        risky,
+        connections,
+        edges: [e],
+        label: '',
+      });
     }
   }
   for (const b of bundles.values()) b.label = portsLabel(b.edges);

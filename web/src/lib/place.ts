@@ -41,7 +41,12 @@ interface Flat {
 
 type Direction = 'LR' | 'TB';
 
-function flat(nodes: { id: string; width: number; height: number }[], pairs: Pair[], rankdir: Direction, gaps: { node: number; rank: number }): Flat {
+function flat(
+  nodes: { id: string; width: number; height: number }[],
+  pairs: Pair[],
+  rankdir: Direction,
+  gaps: { node: number; rank: number },
+): Flat {
   const g = new Graph();
   g.setGraph({ rankdir, nodesep: gaps.node, ranksep: gaps.rank, edgesep: 14 });
   g.setDefaultEdgeLabel(() => ({}));
@@ -51,7 +56,12 @@ function flat(nodes: { id: string; width: number; height: number }[], pairs: Pai
   const out: Flat = { width: 0, height: 0, nodes: {}, ways: {} };
   for (const id of g.nodes()) {
     const n = g.node(id) as Box;
-    out.nodes[id] = { x: n.x - n.width / 2, y: n.y - n.height / 2, width: n.width, height: n.height };
+    out.nodes[id] = {
+      x: n.x - n.width / 2,
+      y: n.y - n.height / 2,
+      width: n.width,
+      height: n.height,
+    };
     out.width = Math.max(out.width, n.x + n.width / 2);
     out.height = Math.max(out.height, n.y + n.height / 2);
   }
@@ -83,7 +93,10 @@ type Inner = 'reading' | 'narrow' | 'flat';
 /** The ways to lay out the inside of one namespace, the one that reads best first. */
 function insides(members: PlaceNode[], pairs: Pair[]): Flat[] {
   if (pairs.length > 0) {
-    return [flat(members, pairs, 'LR', { node: 16, rank: 56 }), flat(members, pairs, 'TB', { node: 16, rank: 40 })];
+    return [
+      flat(members, pairs, 'LR', { node: 16, rank: 56 }),
+      flat(members, pairs, 'TB', { node: 16, rank: 40 }),
+    ];
   }
   const most = Math.min(members.length, 4);
   const columns = [Math.ceil(members.length / 4), ...Array.from({ length: most }, (_, i) => i + 1)];
@@ -97,13 +110,25 @@ function inside(members: PlaceNode[], pairs: Pair[], inner: Inner): Flat {
   return ways[0] as Flat;
 }
 
-function combine(nodes: PlaceNode[], pairs: Pair[], inner: Inner, outer: Direction): Placement & { size: Point } {
+function combine(
+  nodes: PlaceNode[],
+  pairs: Pair[],
+  inner: Inner,
+  outer: Direction,
+): Placement & { size: Point } {
   const groupOf = new Map(nodes.map((n) => [n.id, n.group]));
   const groups = [...new Set(nodes.map((n) => n.group))];
   const flats = new Map<string, Flat>();
   for (const group of groups) {
     const own = pairs.filter(([s, t]) => groupOf.get(s) === group && groupOf.get(t) === group);
-    flats.set(group, inside(nodes.filter((n) => n.group === group), own, inner));
+    flats.set(
+      group,
+      inside(
+        nodes.filter((n) => n.group === group),
+        own,
+        inner,
+      ),
+    );
   }
   const boxes = groups.map((id) => {
     const f = flats.get(id) as Flat;
@@ -115,9 +140,15 @@ function combine(nodes: PlaceNode[], pairs: Pair[], inner: Inner, outer: Directi
     const b = groupOf.get(t);
     if (a && b && a !== b) between.set(`${a}|${b}`, [a, b]);
   }
-  const over = flat(boxes, [...between.values()], outer, { node: 26, rank: outer === 'LR' ? 72 : 56 });
+  const over = flat(boxes, [...between.values()], outer, {
+    node: 26,
+    rank: outer === 'LR' ? 72 : 56,
+  });
   const out: Placement & { size: Point } = {
-    nodes: {}, groups: over.nodes, ways: {}, size: { x: over.width, y: over.height },
+    nodes: {},
+    groups: over.nodes,
+    ways: {},
+    size: { x: over.width, y: over.height },
     horizontal: { inner: inner === 'reading', outer: outer === 'LR' },
   };
   for (const [group, f] of flats) {
@@ -139,11 +170,17 @@ export function candidates(nodes: PlaceNode[], pairs: Pair[]): (Placement & { si
   const known = new Set(nodes.map((n) => n.id));
   const real = pairs.filter(([s, t]) => known.has(s) && known.has(t));
   const inners = ['reading', 'narrow', 'flat'] as const;
-  return (['LR', 'TB'] as const).flatMap((outer) => inners.map((inner) => combine(sorted, real, inner, outer)));
+  return (['LR', 'TB'] as const).flatMap((outer) =>
+    inners.map((inner) => combine(sorted, real, inner, outer)),
+  );
 }
 
 /** Places every node; room is the size in pixels that the picture should fit. */
-export function place(nodes: PlaceNode[], pairs: Pair[], room: { width: number; height: number }): Placement {
+export function place(
+  nodes: PlaceNode[],
+  pairs: Pair[],
+  room: { width: number; height: number },
+): Placement {
   let best: (Placement & { size: Point }) | undefined;
   let bestScore = 0;
   for (const one of candidates(nodes, pairs)) {

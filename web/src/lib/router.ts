@@ -51,8 +51,7 @@ export function navigate(to: string) {
 
 /** Changes parameters of this page; replace keeps the history short while one types. */
 export function setParams(change: Change, replace = false) {
-  const to =
-    window.location.pathname + merged(new URLSearchParams(window.location.search), change);
+  const to = window.location.pathname + merged(new URLSearchParams(window.location.search), change);
   if (to === here()) return;
   if (replace) window.history.replaceState(null, '', to);
   else window.history.pushState(null, '', to);

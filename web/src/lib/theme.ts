@@ -13,8 +13,8 @@ const wantsDark = () => window.matchMedia?.('(prefers-color-scheme: dark)').matc
 
 function apply(theme: Theme) {
   const root = document.documentElement;
-  if (theme === 'system') delete root.dataset['theme'];
-  else root.dataset['theme'] = theme;
+  if (theme === 'system') delete root.dataset.theme;
+  else root.dataset.theme = theme;
 }
 
 /** The chosen theme, whether it is dark now, and how to change it. */

@@ -20,7 +20,17 @@ const lossWords: Record<keyof Losses, string> = {
 const lossKeys = Object.keys(lossWords) as (keyof Losses)[];
 const lost = (l: Losses) => lossKeys.reduce((sum, k) => sum + l[k], 0);
 
-function Tile({ name, value, children, tone }: { name: string; value: ReactNode; children?: ReactNode; tone?: string }) {
+function Tile({
+  name,
+  value,
+  children,
+  tone,
+}: {
+  name: string;
+  value: ReactNode;
+  children?: ReactNode;
+  tone?: string;
+}) {
   return (
     <div className="tile" data-tone={tone}>
       <div className="tile-name">{name}</div>
@@ -38,10 +48,18 @@ function Tiles({ data, status }: { data: Coverage; status: Status | undefined })
     <div className="tiles">
       {data.nodes.length > 0 && (
         <>
-          <Tile name="Watched" value={percent(data.share)} tone={data.share < 0.95 ? 'warn' : 'good'}>
+          <Tile
+            name="Watched"
+            value={percent(data.share)}
+            tone={data.share < 0.95 ? 'warn' : 'good'}
+          >
             of pods, nodes and time
           </Tile>
-          <Tile name="Agents" value={`${agents} of ${data.nodes.length}`} tone={agents < data.nodes.length ? 'warn' : 'good'}>
+          <Tile
+            name="Agents"
+            value={`${agents} of ${data.nodes.length}`}
+            tone={agents < data.nodes.length ? 'warn' : 'good'}
+          >
             {agents === 1 && data.nodes.length === 1 ? 'the one node reports' : 'nodes report'}
           </Tile>
           <Tile name="Lost" value={count(total)} tone={total > 0 ? 'warn' : 'good'}>
@@ -87,12 +105,24 @@ function Nodes({ data }: { data: Coverage }) {
               <td>
                 <b>{n.node}</b>
               </td>
-              <td>{n.agent ? <span className="chip" data-ready="ready"><b aria-hidden="true">●</b> Reports</span> : <span className="chip" data-ready="silent"><b aria-hidden="true">○</b> Silent</span>}</td>
+              <td>
+                {n.agent ? (
+                  <span className="chip" data-ready="ready">
+                    <b aria-hidden="true">●</b> Reports
+                  </span>
+                ) : (
+                  <span className="chip" data-ready="silent">
+                    <b aria-hidden="true">○</b> Silent
+                  </span>
+                )}
+              </td>
               <td className="number">{n.agent ? `${n.podsWatched} of ${n.podsKnown}` : '–'}</td>
               <td className="number">{count(n.batches)}</td>
               <td>
                 {n.attachMode ? <code>{n.attachMode}</code> : '–'}
-                {n.missing.length > 0 && <span className="note"> without {n.missing.join(', ')}</span>}
+                {n.missing.length > 0 && (
+                  <span className="note"> without {n.missing.join(', ')}</span>
+                )}
               </td>
               <td className="number">{count(lost(n.losses))}</td>
               <td>{n.lastSeen ? <Age time={n.lastSeen} /> : 'never'}</td>
@@ -131,7 +161,8 @@ function Lists({ data, status }: { data: Coverage; status: Status | undefined })
           ))}
           {status && (
             <li>
-              {plural(status.totals.namespaces, 'namespace')}, {plural(status.totals.workloads, 'workload')}, {plural(status.totals.pods, 'pod')},{' '}
+              {plural(status.totals.namespaces, 'namespace')},{' '}
+              {plural(status.totals.workloads, 'workload')}, {plural(status.totals.pods, 'pod')},{' '}
               {plural(status.totals.policies, 'policy', 'policies')}
             </li>
           )}
@@ -142,7 +173,8 @@ function Lists({ data, status }: { data: Coverage; status: Status | undefined })
             <ul className="problems" data-testid="problems">
               {data.problems.map((p) => (
                 <li key={`${p.file}:${p.line} ${p.message}`}>
-                  {p.file && <code>{p.line ? `${p.file}:${p.line}` : p.file}</code>} {p.object && <b>{p.object}</b>} {p.field && <code>{p.field}</code>} {p.message}
+                  {p.file && <code>{p.line ? `${p.file}:${p.line}` : p.file}</code>}{' '}
+                  {p.object && <b>{p.object}</b>} {p.field && <code>{p.field}</code>} {p.message}
                 </li>
               ))}
             </ul>
@@ -155,18 +187,26 @@ function Lists({ data, status }: { data: Coverage; status: Status | undefined })
 
 export function CoveragePage({ status }: { status: Status | undefined }) {
   const scope = useScope();
-  const coverage = useResource<Coverage>('coverage', { from: scope['from'], to: scope['to'] });
+  const coverage = useResource<Coverage>('coverage', { from: scope.from, to: scope.to });
   return (
     <Loaded from={coverage} what="coverage">
       {(data) => (
         <div className="page">
-          <PageHead title="Coverage">What was watched, what was lost, and so how far everything else can be trusted.</PageHead>
+          <PageHead title="Coverage">
+            What was watched, what was lost, and so how far everything else can be trusted.
+          </PageHead>
           <Tiles data={data} status={status} />
           {data.nodes.length > 0 ? (
             <Nodes data={data} />
           ) : (
-            <Empty title={status?.mode === 'files' ? 'Read from a flow file' : 'No agent reports yet'}>
-              <p>{status?.mode === 'files' ? 'Its author knows what was watched; the file does not say.' : 'Start an agent on each node; it appears here with its first batch.'}</p>
+            <Empty
+              title={status?.mode === 'files' ? 'Read from a flow file' : 'No agent reports yet'}
+            >
+              <p>
+                {status?.mode === 'files'
+                  ? 'Its author knows what was watched; the file does not say.'
+                  : 'Start an agent on each node; it appears here with its first batch.'}
+              </p>
             </Empty>
           )}
           <Lists data={data} status={status} />

@@ -35,7 +35,11 @@ function Actions({ finding }: { finding: Finding }) {
         </Link>
       )}
       {finding.recommendation && (
-        <Link to="/recommendations" change={{ id: finding.recommendation }} className="button small primary">
+        <Link
+          to="/recommendations"
+          change={{ id: finding.recommendation }}
+          className="button small primary"
+        >
           Tightened manifest
         </Link>
       )}
@@ -68,11 +72,12 @@ function Card({ finding }: { finding: Finding }) {
           {finding.evidence.map((text) => (
             <li key={text}>{text}</li>
           ))}
-          {!finding.ready && finding.reservations.map((text) => (
-            <li key={text} className="reservation">
-              Not yet sure: {text}
-            </li>
-          ))}
+          {!finding.ready &&
+            finding.reservations.map((text) => (
+              <li key={text} className="reservation">
+                Not yet sure: {text}
+              </li>
+            ))}
         </ul>
       </div>
       <Actions finding={finding} />
@@ -84,32 +89,49 @@ function Kinds({ items, chosen }: { items: Finding[]; chosen: string | null }) {
   const counts = new Map<Kind, number>();
   for (const f of items) counts.set(f.kind, (counts.get(f.kind) ?? 0) + 1);
   return (
-    <div className="filters" role="group" aria-label="Kinds of finding">
-      <ToggleButton className="filter" isSelected={!chosen} onChange={() => setParams({ kind: undefined })}>
+    <section className="filters" aria-label="Kinds of finding">
+      <ToggleButton
+        className="filter"
+        isSelected={!chosen}
+        onChange={() => setParams({ kind: undefined })}
+      >
         All <span>{items.length}</span>
       </ToggleButton>
       {[...counts].map(([kind, many]) => (
-        <ToggleButton key={kind} className="filter" isSelected={chosen === kind} onChange={(on) => setParams({ kind: on ? kind : undefined })}>
+        <ToggleButton
+          key={kind}
+          className="filter"
+          isSelected={chosen === kind}
+          onChange={(on) => setParams({ kind: on ? kind : undefined })}
+        >
           <b aria-hidden="true">{kinds[kind].sign}</b> {kinds[kind].name} <span>{many}</span>
         </ToggleButton>
       ))}
-    </div>
+    </section>
   );
 }
 
 function List({ list }: { list: FindingList }) {
   const { params } = useLocation();
   const chosen = params.get('kind');
-  const shown = useMemo(() => list.items.filter((f) => !chosen || f.kind === chosen), [list, chosen]);
+  const shown = useMemo(
+    () => list.items.filter((f) => !chosen || f.kind === chosen),
+    [list, chosen],
+  );
   const urgent = list.items.filter((f) => f.severity === 'high').length;
   return (
     <div className="page">
       <PageHead title="Findings">
-        {list.items.length === 0 ? 'Nothing stands out.' : `${plural(list.items.length, 'finding')}${urgent ? `, ${urgent} of high severity` : ''}. The most severe first.`}
+        {list.items.length === 0
+          ? 'Nothing stands out.'
+          : `${plural(list.items.length, 'finding')}${urgent ? `, ${urgent} of high severity` : ''}. The most severe first.`}
       </PageHead>
       {list.items.length === 0 ? (
         <Empty title="Nothing stands out" icon="✓">
-          <p>No allowance is unused, and no connection is new, denied or risky in the time looked at. New findings appear here by themselves.</p>
+          <p>
+            No allowance is unused, and no connection is new, denied or risky in the time looked at.
+            New findings appear here by themselves.
+          </p>
         </Empty>
       ) : (
         <>

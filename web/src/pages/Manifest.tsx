@@ -16,7 +16,7 @@ const marks: Record<Usage['state'], { sign: string; name: string; rank: number }
 };
 
 /** How the allowances of a policy are used, in words. */
-export function useWords({ usage }: Policy): string {
+export function usageWords({ usage }: Policy): string {
   const all = usage.used + usage.partlyUsed + usage.unused + usage.redundant;
   if (all === 0) return 'It allows nothing.';
   if (usage.unused === all) return 'Nobody used any of what it allows.';
@@ -27,18 +27,28 @@ export function useWords({ usage }: Policy): string {
 function Note({ use, chosen }: { use: Usage; chosen: boolean }) {
   const mark = marks[use.state];
   return (
-    <li className="use" data-usage={use.state} data-chosen={chosen || undefined} data-testid={`usage-${use.state}`}>
+    <li
+      className="use"
+      data-usage={use.state}
+      data-chosen={chosen || undefined}
+      data-testid={`usage-${use.state}`}
+    >
       <b aria-hidden="true">{mark.sign}</b>
       <span>
-        <strong>{mark.name}</strong> {use.portText} {use.allowance.direction === 'Egress' ? 'to' : 'from'} {use.peerText}
+        <strong>{mark.name}</strong> {use.portText}{' '}
+        {use.allowance.direction === 'Egress' ? 'to' : 'from'} {use.peerText}
         {use.hits > 0 && (
           <span className="quiet">
             {' '}
             · {short(use.hits)} connections, last <Age time={use.lastHit} />
           </span>
         )}
-        {use.state === 'partly-used' && use.peers.length > 0 && <span className="use-peers">only {use.peers.slice(0, 5).join(', ')}</span>}
-        {use.state === 'redundant' && use.coveredBy.length > 0 && <span className="use-peers">also allowed by {use.coveredBy[0]}</span>}
+        {use.state === 'partly-used' && use.peers.length > 0 && (
+          <span className="use-peers">only {use.peers.slice(0, 5).join(', ')}</span>
+        )}
+        {use.state === 'redundant' && use.coveredBy.length > 0 && (
+          <span className="use-peers">also allowed by {use.coveredBy[0]}</span>
+        )}
       </span>
     </li>
   );
@@ -72,8 +82,13 @@ export function Manifest({ policy }: { policy: Policy }) {
           const uses = byLine.get(i + 1) ?? [];
           const state = worst(uses);
           return (
-            // biome-ignore lint/suspicious/noArrayIndexKey: a line is its number
-            <div key={i} className="manifest-line" data-usage={state} ref={uses.some((u) => u.id === wanted) ? target : undefined}>
+            <div
+              // biome-ignore lint/suspicious/noArrayIndexKey: a line is its number
+              key={i}
+              className="manifest-line"
+              data-usage={state}
+              ref={uses.some((u) => u.id === wanted) ? target : undefined}
+            >
               <div className="code-line">
                 <span className="code-number">{(policy.line ?? 1) + i}</span>
                 <span className="code-mark">{state ? marks[state].sign : ''}</span>

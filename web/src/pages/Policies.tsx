@@ -5,11 +5,18 @@ import { Link } from '../components/bits';
 import { Empty, Loaded } from '../components/State';
 import { plural, refText } from '../lib/format';
 import { useLocation, useScope } from '../lib/router';
-import { Manifest, useWords } from './Manifest';
+import { Manifest, usageWords } from './Manifest';
 
 function Bar({ usage }: { usage: Policy['usage'] }) {
-  const parts = (['used', 'partlyUsed', 'redundant', 'unused'] as const).filter((k) => usage[k] > 0);
-  const words = { used: 'used', partlyUsed: 'partly used', redundant: 'redundant', unused: 'unused' };
+  const parts = (['used', 'partlyUsed', 'redundant', 'unused'] as const).filter(
+    (k) => usage[k] > 0,
+  );
+  const words = {
+    used: 'used',
+    partlyUsed: 'partly used',
+    redundant: 'redundant',
+    unused: 'unused',
+  };
   const text = parts.map((k) => `${usage[k]} ${words[k]}`).join(', ') || 'no allowance';
   return (
     <span className="usage" title={text}>
@@ -26,12 +33,20 @@ function Bar({ usage }: { usage: Policy['usage'] }) {
 function Item({ policy, current }: { policy: Policy; current: boolean }) {
   return (
     <li>
-      <Link to="/policies" change={{ policy: refText(policy.ref) }} className="item" current={current} testId={`policy-${policy.ref.name}`}>
+      <Link
+        to="/policies"
+        change={{ policy: refText(policy.ref) }}
+        className="item"
+        current={current}
+        testId={`policy-${policy.ref.name}`}
+      >
         <span className="item-title">
           {policy.ref.namespace ? `${policy.ref.namespace}/` : ''}
           <b>{policy.ref.name}</b>
         </span>
-        <span className="item-detail">{policy.ref.apiVersion.includes('calico') ? `Calico ${policy.ref.kind}` : policy.ref.kind}</span>
+        <span className="item-detail">
+          {policy.ref.apiVersion.includes('calico') ? `Calico ${policy.ref.kind}` : policy.ref.kind}
+        </span>
         <Bar usage={policy.usage} />
       </Link>
     </li>
@@ -45,22 +60,34 @@ function Detail({ policy }: { policy: Policy }) {
         <div>
           <h2>{refText(policy.ref)}</h2>
           <p className="quiet">
-            {policy.file && <code>{policy.file}{policy.line && policy.line > 1 ? `:${policy.line}` : ''}</code>}
+            {policy.file && (
+              <code>
+                {policy.file}
+                {policy.line && policy.line > 1 ? `:${policy.line}` : ''}
+              </code>
+            )}
           </p>
         </div>
         {policy.recommendation && (
-          <Link to="/recommendations" change={{ id: policy.recommendation }} className="button primary">
+          <Link
+            to="/recommendations"
+            change={{ id: policy.recommendation }}
+            className="button primary"
+          >
             See the tightened manifest
           </Link>
         )}
       </header>
       <p>
         {policy.selects.length === 0 ? (
-          <span className="callout" data-state="denied">Selects nothing: no pod has these labels.</span>
+          <span className="callout" data-state="denied">
+            Selects nothing: no pod has these labels.
+          </span>
         ) : (
           <>
             Selects {policy.selects.slice(0, 8).join(', ')}
-            {policy.selects.length > 8 && ` and ${policy.selects.length - 8} more`}. {useWords(policy)}
+            {policy.selects.length > 8 && ` and ${policy.selects.length - 8} more`}.{' '}
+            {usageWords(policy)}
           </>
         )}
       </p>
@@ -77,7 +104,10 @@ function Pages({ list }: { list: PolicyList }) {
     return (
       <div className="page">
         <Empty title="No policy is in force">
-          <p>Nothing isolates any pod: everything may talk to everything. The recommendations have a first policy for each workload with traffic.</p>
+          <p>
+            Nothing isolates any pod: everything may talk to everything. The recommendations have a
+            first policy for each workload with traffic.
+          </p>
           <Link to="/recommendations" className="button primary">
             See recommendations
           </Link>
@@ -91,7 +121,13 @@ function Pages({ list }: { list: PolicyList }) {
         <h1>
           Policies <span className="quiet">{list.items.length}</span>
         </h1>
-        <p className="quiet">{plural(list.items.reduce((n, p) => n + p.usage.unused, 0), 'allowance')} without any use</p>
+        <p className="quiet">
+          {plural(
+            list.items.reduce((n, p) => n + p.usage.unused, 0),
+            'allowance',
+          )}{' '}
+          without any use
+        </p>
         <ul>
           {list.items.map((p) => (
             <Item key={p.id} policy={p} current={p === chosen} />

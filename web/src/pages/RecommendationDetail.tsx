@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { lazy, Suspense } from 'react';
-import type { Recommendation } from '../api/types';
 import { address } from '../api/client';
+import type { Recommendation } from '../api/types';
 import { Copy, Link, ReadyChip } from '../components/bits';
 import { duration, percent, plural, refText } from '../lib/format';
 import { useScope } from '../lib/router';
@@ -9,7 +9,8 @@ import { useScope } from '../lib/router';
 const Diff = lazy(() => import('../components/Diff').then((m) => ({ default: m.Diff })));
 
 /** A shell command that applies the manifest with the caller's own rights. */
-export const kubectl = (yaml: string) => `kubectl apply -f - <<'EOF'\n${yaml.replace(/\n*$/, '\n')}EOF`;
+export const kubectl = (yaml: string) =>
+  `kubectl apply -f - <<'EOF'\n${yaml.replace(/\n*$/, '\n')}EOF`;
 
 function Proof({ proof }: { proof: Recommendation['proof'] }) {
   return (
@@ -29,7 +30,10 @@ function Proof({ proof }: { proof: Recommendation['proof'] }) {
       {proof.closed.length > 0 && (
         <details>
           <summary>
-            What is no longer allowed <span className="quiet">{plural(proof.closedTotal, 'set')} of connections, none of them ever used</span>
+            What is no longer allowed{' '}
+            <span className="quiet">
+              {plural(proof.closedTotal, 'set')} of connections, none of them ever used
+            </span>
           </summary>
           <table className="plain-table">
             <thead>
@@ -53,7 +57,9 @@ function Proof({ proof }: { proof: Recommendation['proof'] }) {
               ))}
             </tbody>
           </table>
-          {proof.closedTotal > proof.closed.length && <p className="quiet">and {proof.closedTotal - proof.closed.length} more</p>}
+          {proof.closedTotal > proof.closed.length && (
+            <p className="quiet">and {proof.closedTotal - proof.closed.length} more</p>
+          )}
         </details>
       )}
     </section>
@@ -103,7 +109,11 @@ function Actions({ item }: { item: Recommendation }) {
         className="button primary"
         data-testid="download"
         download
-        href={address('recommendations/download', { id: item.id, from: scope['from'], to: scope['to'] })}
+        href={address('recommendations/download', {
+          id: item.id,
+          from: scope.from,
+          to: scope.to,
+        })}
       >
         ↓ Download YAML
       </a>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { useMemo } from 'react';
-import type { Recommendation, RecommendationList } from '../api/types';
 import { address } from '../api/client';
+import type { Recommendation, RecommendationList } from '../api/types';
 import { useResource } from '../api/useResource';
 import { Link, ReadyChip } from '../components/bits';
 import { Empty, Loaded } from '../components/State';
@@ -16,11 +16,25 @@ function Item({ item, current }: { item: Recommendation; current: boolean }) {
   const state = item.readiness[0]?.state;
   return (
     <li>
-      <Link to="/recommendations" change={{ id: item.id }} className="item" current={current} testId={`recommendation-${item.policy.name}`}>
+      <Link
+        to="/recommendations"
+        change={{ id: item.id }}
+        className="item"
+        current={current}
+        testId={`recommendation-${item.policy.name}`}
+      >
         <span className="item-title">
           <b>{item.policy.name}</b>
         </span>
-        <span className="item-detail">{offered(item) ? { new: 'New policy', tighten: `Tighten · ${plural(item.changes.length, 'change')}`, none: '' }[item.kind] : 'Withheld'}</span>
+        <span className="item-detail">
+          {offered(item)
+            ? {
+                new: 'New policy',
+                tighten: `Tighten · ${plural(item.changes.length, 'change')}`,
+                none: '',
+              }[item.kind]
+            : 'Withheld'}
+        </span>
         <span className="item-chips">
           {offered(item) && item.proof.holds && (
             <span className="chip" data-proof="true">
@@ -34,14 +48,27 @@ function Item({ item, current }: { item: Recommendation; current: boolean }) {
   );
 }
 
-function Group({ name, items, chosen }: { name: string; items: Recommendation[]; chosen: Recommendation | undefined }) {
+function Group({
+  name,
+  items,
+  chosen,
+}: {
+  name: string;
+  items: Recommendation[];
+  chosen: Recommendation | undefined;
+}) {
   const many = items.filter(offered).length;
   return (
     <section>
       <h2 className="list-group">
         {name || 'Cluster-wide'}
         {many > 0 && name && (
-          <a href={address('recommendations/download', { namespace: name })} download className="button tiny" aria-label={`Download all of ${name}`}>
+          <a
+            href={address('recommendations/download', { namespace: name })}
+            download
+            className="button tiny"
+            aria-label={`Download all of ${name}`}
+          >
             ↓ {many}
           </a>
         )}
@@ -59,7 +86,10 @@ function Waiting() {
   return (
     <div className="page">
       <Empty title="No recommendation yet">
-        <p>A workload gets its first recommendation once traffic of it was seen. Each one says how far it can be trusted and carries its proof.</p>
+        <p>
+          A workload gets its first recommendation once traffic of it was seen. Each one says how
+          far it can be trusted and carries its proof.
+        </p>
         <p>
           <Link to="/coverage">Coverage</Link> says which nodes report.
         </p>
@@ -68,9 +98,15 @@ function Waiting() {
   );
 }
 
-function find(list: RecommendationList, id: string | null, policy: string | null): Recommendation | undefined {
+function find(
+  list: RecommendationList,
+  id: string | null,
+  policy: string | null,
+): Recommendation | undefined {
   const byPolicy = policy ? list.items.find((r) => refText(r.policy) === policy) : undefined;
-  return list.items.find((r) => r.id === id) ?? byPolicy ?? list.items.find(offered) ?? list.items[0];
+  return (
+    list.items.find((r) => r.id === id) ?? byPolicy ?? list.items.find(offered) ?? list.items[0]
+  );
 }
 
 function Pages({ list }: { list: RecommendationList }) {
@@ -79,7 +115,12 @@ function Pages({ list }: { list: RecommendationList }) {
   const chosen = find(list, params.get('id'), params.get('policy'));
   const groups = useMemo(() => {
     const rank = (r: Recommendation) => (offered(r) ? (r.kind === 'tighten' ? 0 : 1) : 2);
-    return [...groupBy(list.items.toSorted((a, b) => rank(a) - rank(b)), (r) => r.namespace ?? '')].sort(([a], [b]) => a.localeCompare(b));
+    return [
+      ...groupBy(
+        list.items.toSorted((a, b) => rank(a) - rank(b)),
+        (r) => r.namespace ?? '',
+      ),
+    ].sort(([a], [b]) => a.localeCompare(b));
   }, [list]);
   if (!chosen) return <Waiting />;
   const many = list.items.filter(offered).length;
@@ -90,7 +131,16 @@ function Pages({ list }: { list: RecommendationList }) {
           Recommendations <span className="quiet">{many}</span>
         </h1>
         {many > 0 && (
-          <a href={address('recommendations/download', { namespace: scope['namespace'], from: scope['from'], to: scope['to'] })} download className="button" data-testid="download-all">
+          <a
+            href={address('recommendations/download', {
+              namespace: scope.namespace,
+              from: scope.from,
+              to: scope.to,
+            })}
+            download
+            className="button"
+            data-testid="download-all"
+          >
             ↓ Download all {many} as YAML
           </a>
         )}

@@ -8,7 +8,9 @@ import { graph, recommendations } from '../fixture/data';
 import { type Answers, fixtures, go, serve } from '../test/serve';
 
 vi.mock('../components/Diff', () => ({
-  Diff: ({ before, after }: { before: string; after: string }) => <pre data-testid="diff">{`${before}=>${after}`}</pre>,
+  Diff: ({ before, after }: { before: string; after: string }) => (
+    <pre data-testid="diff">{`${before}=>${after}`}</pre>
+  ),
 }));
 vi.mock('../components/Chart', () => ({ Chart: () => <div data-testid="chart" /> }));
 vi.stubGlobal(
@@ -39,7 +41,10 @@ describe.each(pages)('%s', (path) => {
   });
 
   it('says what failed, and tries again', async () => {
-    const answers: Answers = { ...fixtures, [routeOf(path)]: { status: 500, body: 'the disk is full' } };
+    const answers: Answers = {
+      ...fixtures,
+      [routeOf(path)]: { status: 500, body: 'the disk is full' },
+    };
     show(path, answers);
     const box = await screen.findByTestId('error');
     expect(box.textContent).toContain('the disk is full');
@@ -50,9 +55,14 @@ describe.each(pages)('%s', (path) => {
 
   it('has no serious accessibility fault', async () => {
     show(path);
-    await waitFor(() => expect(screen.queryByTestId('loading') ?? screen.queryByText(/the layout/)).toBeNull(), { timeout: 3000 }).catch(() => undefined);
+    await waitFor(
+      () => expect(screen.queryByTestId('loading') ?? screen.queryByText(/the layout/)).toBeNull(),
+      { timeout: 3000 },
+    ).catch(() => undefined);
     const result = await axe.run(document.body, { rules: { region: { enabled: false } } });
-    const serious = result.violations.filter((v) => v.impact === 'serious' || v.impact === 'critical');
+    const serious = result.violations.filter(
+      (v) => v.impact === 'serious' || v.impact === 'critical',
+    );
     expect(serious.map((v) => `${v.id}: ${v.nodes.map((n) => n.html).join(' ')}`)).toEqual([]);
   });
 });
@@ -106,7 +116,9 @@ describe('the map', () => {
     await waitFor(() => expect(screen.queryByText('16379')).toBeNull());
     expect(window.location.search).toContain('hide=unused');
     await userEvent.type(screen.getByRole('searchbox'), 'ledger');
-    await waitFor(() => expect(within(screen.getByTestId('edge-table')).getAllByRole('row')).toHaveLength(2));
+    await waitFor(() =>
+      expect(within(screen.getByTestId('edge-table')).getAllByRole('row')).toHaveLength(2),
+    );
   });
 });
 
@@ -116,7 +128,9 @@ describe('recommendations', () => {
     const page = await screen.findByTestId('recommendation');
     expect((await within(page).findByTestId('diff')).textContent).toContain('port: 8008');
     expect(within(page).getByTestId('proof').textContent).toContain('stay allowed');
-    expect(within(page).getByTestId('download').getAttribute('href')).toBe('/api/v1/recommendations/download?id=r-database');
+    expect(within(page).getByTestId('download').getAttribute('href')).toBe(
+      '/api/v1/recommendations/download?id=r-database',
+    );
   });
 
   it('says why one is withheld, and offers no download', async () => {
@@ -137,7 +151,9 @@ describe('recommendations', () => {
 it('marks the use of each allowance on its line', async () => {
   show('/policies?policy=NetworkPolicy+data%2Fdatabase');
   const manifest = await screen.findByTestId('manifest');
-  const unused = [...manifest.querySelectorAll('.manifest-line[data-usage="unused"]')].map((l) => l.textContent);
+  const unused = [...manifest.querySelectorAll('.manifest-line[data-usage="unused"]')].map(
+    (l) => l.textContent,
+  );
   expect(unused).toHaveLength(2);
   expect(unused[0]).toContain('port: 8008');
 });
@@ -153,5 +169,7 @@ it('filters findings by kind and leads to their evidence', async () => {
 
 it('names what was left out of the input', async () => {
   show('/coverage');
-  expect((await screen.findByTestId('problems')).textContent).toContain('manifests/shop/old.yaml:7');
+  expect((await screen.findByTestId('problems')).textContent).toContain(
+    'manifests/shop/old.yaml:7',
+  );
 });

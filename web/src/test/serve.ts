@@ -23,20 +23,25 @@ export function serve(answers: Answers): string[] {
     const url = new URL(input, 'http://page');
     asked.push(url.pathname + url.search);
     const route = url.pathname.replace('/api/v1/', '');
-    const evidence = route.startsWith('edges/') ? data.evidence(decodeURIComponent(route.slice(6))) : undefined;
+    const evidence = route.startsWith('edges/')
+      ? data.evidence(decodeURIComponent(route.slice(6)))
+      : undefined;
     const answer = answers[route] ?? (evidence && { body: evidence });
     if (!answer) return problem(404, `no ${route}`);
     const known = new Headers(init?.headers).get('If-None-Match');
     if (answer.etag && known === answer.etag) return new Response(null, { status: 304 });
     if (answer.status) return problem(answer.status, String(answer.body));
     const headers: Record<string, string> = { 'content-type': 'application/json' };
-    if (answer.etag) headers['etag'] = answer.etag;
+    if (answer.etag) headers.etag = answer.etag;
     return new Response(JSON.stringify(answer.body), { headers });
   });
   return asked;
 }
 
 const problem = (status: number, detail: string) =>
-  new Response(JSON.stringify({ title: 'Problem', status, detail }), { status, headers: { 'content-type': 'application/problem+json' } });
+  new Response(JSON.stringify({ title: 'Problem', status, detail }), {
+    status,
+    headers: { 'content-type': 'application/problem+json' },
+  });
 
 export const go = (path: string) => window.history.replaceState(null, '', path);

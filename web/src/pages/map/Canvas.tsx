@@ -1,12 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
-import { Background, BackgroundVariant, Controls, MarkerType, MiniMap, type OnMove, ReactFlow, ReactFlowProvider, useReactFlow } from '@xyflow/react';
+import {
+  Background,
+  BackgroundVariant,
+  Controls,
+  MarkerType,
+  MiniMap,
+  type OnMove,
+  ReactFlow,
+  ReactFlowProvider,
+  useReactFlow,
+} from '@xyflow/react';
 import '@xyflow/react/dist/style.css';
 import { useCallback, useEffect, useMemo, useRef, useState } from 'react';
 import type { EdgeState } from '../../api/types';
+import { Loading } from '../../components/State';
 import { type Bundle, groupTitle, type View } from '../../lib/graph';
 import type { LayoutAnswer } from '../../lib/layout';
 import { Box, type BoxNode, Group, type GroupNode, Line, type LineEdge } from './elements';
-import { Loading } from '../../components/State';
 import { useLayout } from './useLayout';
 import { type Selection, select } from './useMapState';
 
@@ -20,11 +30,15 @@ function litBy(selection: Selection | undefined, bundles: Bundle[]) {
   if (!selection) return undefined;
   const chosen = bundles.filter((b) => {
     if (selection.kind === 'node') return b.source === selection.id || b.target === selection.id;
-    return selection.kind === 'bundle' ? b.id === selection.id : b.edges.some((e) => e.id === selection.id);
+    return selection.kind === 'bundle'
+      ? b.id === selection.id
+      : b.edges.some((e) => e.id === selection.id);
   });
   const nodes = new Set(chosen.flatMap((b) => [b.source, b.target]));
   if (selection.kind === 'node') nodes.add(selection.id);
-  return chosen.length === 0 && selection.kind !== 'node' ? undefined : { bundles: new Set(chosen.map((b) => b.id)), nodes };
+  return chosen.length === 0 && selection.kind !== 'node'
+    ? undefined
+    : { bundles: new Set(chosen.map((b) => b.id)), nodes };
 }
 
 function alarms(bundles: Bundle[]) {
@@ -48,7 +62,8 @@ function elements(view: View, layout: LayoutAnswer, selection: Selection | undef
     focusable: false,
     data: {
       title: groupTitle(id),
-      count: view.nodes.filter((n) => placement.nodes[n.id] && inside(placement.nodes[n.id], box)).length,
+      count: view.nodes.filter((n) => placement.nodes[n.id] && inside(placement.nodes[n.id], box))
+        .length,
       pseudo: id.startsWith('~'),
       dim: false,
     },
@@ -86,17 +101,33 @@ function elements(view: View, layout: LayoutAnswer, selection: Selection | undef
         source: bundle.source,
         target: bundle.target,
         zIndex: chosen ? 2 : 1,
-        markerEnd: { type: MarkerType.ArrowClosed, width: 13, height: 13, color: `var(--state-${bundle.state})`, markerUnits: 'userSpaceOnUse' },
+        markerEnd: {
+          type: MarkerType.ArrowClosed,
+          width: 13,
+          height: 13,
+          color: `var(--state-${bundle.state})`,
+          markerUnits: 'userSpaceOnUse',
+        },
         data: { bundle, route, chosen, dim: lit !== undefined && !chosen },
       },
     ];
   });
-  lines.sort((a, b) => weights[a.data?.bundle.state ?? 'allowed'] - weights[b.data?.bundle.state ?? 'allowed']);
+  lines.sort(
+    (a, b) =>
+      weights[a.data?.bundle.state ?? 'allowed'] - weights[b.data?.bundle.state ?? 'allowed'],
+  );
   return { nodes: [...groups, ...boxes], edges: lines };
 }
 
-const inside = (p: { x: number; y: number } | undefined, box: { x: number; y: number; width: number; height: number }) =>
-  p !== undefined && p.x >= box.x && p.x < box.x + box.width && p.y >= box.y && p.y < box.y + box.height;
+const inside = (
+  p: { x: number; y: number } | undefined,
+  box: { x: number; y: number; width: number; height: number },
+) =>
+  p !== undefined &&
+  p.x >= box.x &&
+  p.x < box.x + box.width &&
+  p.y >= box.y &&
+  p.y < box.y + box.height;
 
 function useRoom() {
   const ref = useRef<HTMLDivElement>(null);
@@ -104,7 +135,9 @@ function useRoom() {
   useEffect(() => {
     const element = ref.current;
     if (!element) return;
-    const observer = new ResizeObserver(() => setRoom({ width: element.clientWidth, height: element.clientHeight }));
+    const observer = new ResizeObserver(() =>
+      setRoom({ width: element.clientWidth, height: element.clientHeight }),
+    );
     observer.observe(element);
     return () => observer.disconnect();
   }, []);
@@ -136,18 +169,23 @@ function Drawing({ view, selection }: Props) {
   const layout = useLayout(view, room);
   const flow = useReactFlow();
   const moved = useRef(false);
-  const drawn = useMemo(() => (layout ? elements(view, layout, selection) : undefined), [view, layout, selection]);
+  const drawn = useMemo(
+    () => (layout ? elements(view, layout, selection) : undefined),
+    [view, layout, selection],
+  );
   const placement = layout?.placement;
 
   // Whoever moved the picture keeps it where it is; else it fits the room.
   // biome-ignore lint/correctness/useExhaustiveDependencies: placement and room are what asks for a new fit
   useEffect(() => {
     if (!placement || moved.current || room.width === 0) return;
-    const frame = requestAnimationFrame(() => void flow.fitView({ padding: 0.03, maxZoom: 1.15, duration: 250 }));
+    const frame = requestAnimationFrame(
+      () => void flow.fitView({ padding: 0.03, maxZoom: 1.15, duration: 250 }),
+    );
     return () => cancelAnimationFrame(frame);
   }, [placement, room, flow]);
 
-  // biome-ignore lint/correctness/useExhaustiveDependencies: a new selection is what asks for it
+  // biome-ignore lint/correctness/useExhaustiveDependencies: only a new selection asks for it, not each new drawing
   useEffect(() => {
     if (!drawn || !selection) return;
     const { x, y, zoom } = flow.getViewport();
@@ -172,7 +210,11 @@ function Drawing({ view, selection }: Props) {
           onNodeClick={(_, n) => n.type === 'box' && select({ kind: 'node', id: n.id })}
           onEdgeClick={(_, e) => select({ kind: 'bundle', id: e.id })}
           onPaneClick={() => select(undefined)}
-          onSelectionChange={({ nodes }) => nodes[0]?.type === 'box' && nodes[0].id !== selection?.id && select({ kind: 'node', id: nodes[0].id })}
+          onSelectionChange={({ nodes }) =>
+            nodes[0]?.type === 'box' &&
+            nodes[0].id !== selection?.id &&
+            select({ kind: 'node', id: nodes[0].id })
+          }
           onMoveStart={onMove}
           nodesDraggable={false}
           nodesConnectable={false}
@@ -188,7 +230,13 @@ function Drawing({ view, selection }: Props) {
           aria-label="Map of workloads and what they talk to. Tab walks the workloads; the table lists the same edges."
         >
           <Background variant={BackgroundVariant.Dots} gap={22} size={1} />
-          <Controls showInteractive={false} onFitView={() => { moved.current = false; }} fitViewOptions={{ padding: 0.03, maxZoom: 1.15, duration: 250 }} />
+          <Controls
+            showInteractive={false}
+            onFitView={() => {
+              moved.current = false;
+            }}
+            fitViewOptions={{ padding: 0.03, maxZoom: 1.15, duration: 250 }}
+          />
           {view.nodes.length > 60 && <MiniMap pannable zoomable ariaLabel="Overview" />}
         </ReactFlow>
       )}

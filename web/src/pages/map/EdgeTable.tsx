@@ -1,7 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 // The same edges as rows: sortable, and usable without seeing the map.
 import { useMemo, useState } from 'react';
-import { Cell, Column, Row, type SortDescriptor, Table, TableBody, TableHeader } from 'react-aria-components';
+import {
+  Cell,
+  Column,
+  Row,
+  type SortDescriptor,
+  Table,
+  TableBody,
+  TableHeader,
+} from 'react-aria-components';
 import type { GraphEdge } from '../../api/types';
 import { Sign } from '../../components/bits';
 import { portText, short } from '../../lib/format';
@@ -15,13 +23,19 @@ type Compare = (a: GraphEdge, b: GraphEdge) => number;
 
 const compare = (names: Names): Record<string, Compare> => ({
   state: (a, b) => order[a.state] - order[b.state] || b.connections - a.connections,
-  path: (a, b) => names(a.source).localeCompare(names(b.source)) || names(a.target).localeCompare(names(b.target)),
+  path: (a, b) =>
+    names(a.source).localeCompare(names(b.source)) ||
+    names(a.target).localeCompare(names(b.target)),
   port: (a, b) => a.port - b.port,
   connections: (a, b) => a.connections - b.connections,
 });
 
 const choose = (e: GraphEdge) =>
-  select(e.state === 'unused' || e.count > 1 ? { kind: 'bundle', id: `${e.source}|${e.target}|${e.state}` } : { kind: 'edge', id: e.id });
+  select(
+    e.state === 'unused' || e.count > 1
+      ? { kind: 'bundle', id: `${e.source}|${e.target}|${e.state}` }
+      : { kind: 'edge', id: e.id },
+  );
 
 export function EdgeTable({ bundles, names }: { bundles: Bundle[]; names: Names }) {
   const [sort, setSort] = useState<SortDescriptor>({ column: 'state', direction: 'ascending' });

@@ -17,7 +17,8 @@ import { type Selection, select, setPanel, useMapState } from './useMapState';
 
 const wide = () => window.innerWidth >= 1560;
 
-const nameOf = (n: GraphNode) => (n.namespace && n.kind === 'workload' ? `${n.namespace}/${n.label}` : n.label);
+const nameOf = (n: GraphNode) =>
+  n.namespace && n.kind === 'workload' ? `${n.namespace}/${n.label}` : n.label;
 
 function useNames(graph: Graph) {
   return useMemo(() => {
@@ -26,19 +27,51 @@ function useNames(graph: Graph) {
   }, [graph]);
 }
 
-function Selected({ graph, view, selection, status }: { graph: Graph; view: View; selection: Selection; status: Status | undefined }) {
+function Selected({
+  graph,
+  view,
+  selection,
+  status,
+}: {
+  graph: Graph;
+  view: View;
+  selection: Selection;
+  status: Status | undefined;
+}) {
   const names = useNames(graph);
   if (selection.kind === 'edge') return <EdgePanel id={selection.id} />;
   if (selection.kind === 'node') {
     const node = graph.nodes.find((n) => n.id === selection.id);
-    if (node) return <NodePanel node={node} edges={graph.edges.filter((e) => e.source === node.id || e.target === node.id)} names={names} />;
+    if (node)
+      return (
+        <NodePanel
+          node={node}
+          edges={graph.edges.filter((e) => e.source === node.id || e.target === node.id)}
+          names={names}
+        />
+      );
   }
   const bundle = view.bundles.find((b) => b.id === selection.id);
   if (bundle) return <BundlePanel bundle={bundle} names={names} status={status} />;
-  return <p className="quiet">What the address names is not on the map: it may be filtered out, or outside the time looked at.</p>;
+  return (
+    <p className="quiet">
+      What the address names is not on the map: it may be filtered out, or outside the time looked
+      at.
+    </p>
+  );
 }
 
-function Side({ graph, view, selection, status }: { graph: Graph; view: View; selection: Selection | undefined; status: Status | undefined }) {
+function Side({
+  graph,
+  view,
+  selection,
+  status,
+}: {
+  graph: Graph;
+  view: View;
+  selection: Selection | undefined;
+  status: Status | undefined;
+}) {
   const names = useNames(graph);
   return (
     <aside className="panel" aria-label={selection ? 'Evidence' : 'Edges'} data-testid="panel">
@@ -67,7 +100,11 @@ function Side({ graph, view, selection, status }: { graph: Graph; view: View; se
         </Button>
       </div>
       <div className="panel-body">
-        {selection ? <Selected graph={graph} view={view} selection={selection} status={status} /> : <EdgeTable bundles={view.bundles} names={names} />}
+        {selection ? (
+          <Selected graph={graph} view={view} selection={selection} status={status} />
+        ) : (
+          <EdgeTable bundles={view.bundles} names={names} />
+        )}
       </div>
     </aside>
   );
@@ -77,15 +114,22 @@ function NothingYet({ status }: { status: Status | undefined }) {
   if (status?.mode === 'files') {
     return (
       <Empty title="Nothing to draw">
-        <p>The manifests have no workload, and the flow file no edge. Check what was read on the coverage page.</p>
+        <p>
+          The manifests have no workload, and the flow file no edge. Check what was read on the
+          coverage page.
+        </p>
       </Empty>
     );
   }
   return (
     <Empty title="Waiting for the first flows" icon="⟲">
-      <p>Once an agent reports, workloads appear here and what they talk to is drawn between them, a few seconds after it happens.</p>
       <p>
-        Agents send to <code>{status?.ingest ?? 'the ingest port'}</code>. <Link to="/coverage">Coverage</Link> says which nodes report.
+        Once an agent reports, workloads appear here and what they talk to is drawn between them, a
+        few seconds after it happens.
+      </p>
+      <p>
+        Agents send to <code>{status?.ingest ?? 'the ingest port'}</code>.{' '}
+        <Link to="/coverage">Coverage</Link> says which nodes report.
       </p>
     </Empty>
   );
@@ -114,7 +158,10 @@ function Drawn({ graph, status }: { graph: Graph; status: Status | undefined }) 
           <Canvas view={view} selection={selection} />
         )}
         {graph.hidden.unusedEdges > 0 && (
-          <p className="map-note">{plural(graph.hidden.unusedEdges, 'unused allowance')} would bury the map and are listed under Policies only.</p>
+          <p className="map-note">
+            {plural(graph.hidden.unusedEdges, 'unused allowance')} would bury the map and are listed
+            under Policies only.
+          </p>
         )}
         {graph.edges.length === 0 && status?.mode === 'live' && (
           <p className="map-note" role="status">
@@ -130,7 +177,11 @@ function Drawn({ graph, status }: { graph: Graph; status: Status | undefined }) 
 export function MapPage({ status }: { status: Status | undefined }) {
   const scope = useScope();
   const { params } = useLocation();
-  const graph = useResource<Graph>('graph', { ...scope, open: params.getAll('open'), level: params.get('level') ?? undefined });
+  const graph = useResource<Graph>('graph', {
+    ...scope,
+    open: params.getAll('open'),
+    level: params.get('level') ?? undefined,
+  });
   return (
     <Loaded from={graph} what="the map">
       {(data) => <Drawn graph={data} status={status} />}

@@ -7,7 +7,17 @@ import { percent, plural, portText, refText, short } from '../../lib/format';
 import { setParams, useScope } from '../../lib/router';
 import { select } from './useMapState';
 
-function EdgeRows({ title, edges, other, names }: { title: string; edges: GraphEdge[]; other: 'source' | 'target'; names: (id: string) => string }) {
+function EdgeRows({
+  title,
+  edges,
+  other,
+  names,
+}: {
+  title: string;
+  edges: GraphEdge[];
+  other: 'source' | 'target';
+  names: (id: string) => string;
+}) {
   if (edges.length === 0) return null;
   return (
     <section>
@@ -20,12 +30,20 @@ function EdgeRows({ title, edges, other, names }: { title: string; edges: GraphE
             <button
               type="button"
               className="row"
-              onClick={() => select(e.state === 'unused' ? { kind: 'bundle', id: `${e.source}|${e.target}|unused` } : { kind: 'edge', id: e.id })}
+              onClick={() =>
+                select(
+                  e.state === 'unused'
+                    ? { kind: 'bundle', id: `${e.source}|${e.target}|unused` }
+                    : { kind: 'edge', id: e.id },
+                )
+              }
             >
               <Sign state={e.state} denied={e.denied} />
               <span className="row-main">{names(e[other])}</span>
               <code>{portText(e.protocol, e.port, e.portText)}</code>
-              <span className="quiet number">{e.state === 'unused' ? '–' : short(e.connections)}</span>
+              <span className="quiet number">
+                {e.state === 'unused' ? '–' : short(e.connections)}
+              </span>
             </button>
           </li>
         ))}
@@ -50,8 +68,14 @@ function About({ node }: { node: GraphNode }) {
           </span>
         )}
       </p>
-      {w.hostNetwork && <p className="note">Its pods use the host network: policies do not apply to them.</p>}
-      {open && !w.hostNetwork && <p className="note">No policy selects it: everything may reach it, and it may reach everything.</p>}
+      {w.hostNetwork && (
+        <p className="note">Its pods use the host network: policies do not apply to them.</p>
+      )}
+      {open && !w.hostNetwork && (
+        <p className="note">
+          No policy selects it: everything may reach it, and it may reach everything.
+        </p>
+      )}
       {w.policies.length > 0 && (
         <section>
           <h3>Policies that select it</h3>
@@ -76,9 +100,18 @@ function About({ node }: { node: GraphNode }) {
 }
 
 const order = { unseen: 0, denied: 1, allowed: 2, unused: 3 };
-const sorted = (edges: GraphEdge[]) => edges.toSorted((a, b) => order[a.state] - order[b.state] || b.connections - a.connections);
+const sorted = (edges: GraphEdge[]) =>
+  edges.toSorted((a, b) => order[a.state] - order[b.state] || b.connections - a.connections);
 
-export function NodePanel({ node, edges, names }: { node: GraphNode; edges: GraphEdge[]; names: (id: string) => string }) {
+export function NodePanel({
+  node,
+  edges,
+  names,
+}: {
+  node: GraphNode;
+  edges: GraphEdge[];
+  names: (id: string) => string;
+}) {
   const kind = node.party?.workloadKind ?? node.kind;
   const toggle = (name: string) => setParams({ open: name, node: undefined });
   return (
@@ -105,8 +138,18 @@ export function NodePanel({ node, edges, names }: { node: GraphNode; edges: Grap
           <code>{node.addresses.join(', ')}</code>
         </p>
       )}
-      <EdgeRows title="Reached by" edges={sorted(edges.filter((e) => e.target === node.id))} other="source" names={names} />
-      <EdgeRows title="Reaches" edges={sorted(edges.filter((e) => e.source === node.id))} other="target" names={names} />
+      <EdgeRows
+        title="Reached by"
+        edges={sorted(edges.filter((e) => e.target === node.id))}
+        other="source"
+        names={names}
+      />
+      <EdgeRows
+        title="Reaches"
+        edges={sorted(edges.filter((e) => e.source === node.id))}
+        other="target"
+        names={names}
+      />
       {node.namespace && node.kind === 'workload' && (
         <p className="actions">
           <Link to="/recommendations" change={{ namespace: node.namespace }} className="button">

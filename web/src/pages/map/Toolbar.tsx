@@ -2,7 +2,7 @@
 import { Input, SearchField, Switch, ToggleButton } from 'react-aria-components';
 import type { EdgeState } from '../../api/types';
 import { count } from '../../lib/format';
-import { type Filter, stateWords, states, type View } from '../../lib/graph';
+import { type Filter, states, stateWords, type View } from '../../lib/graph';
 import { setNoise, setStates, setText } from './useMapState';
 
 function StateToggle({ state, filter, many }: { state: EdgeState; filter: Filter; many: number }) {
@@ -14,8 +14,21 @@ function StateToggle({ state, filter, many }: { state: EdgeState; filter: Filter
     setStates(next);
   };
   return (
-    <ToggleButton className="legend" data-state={state} isSelected={filter.states.has(state)} onChange={change} aria-label={`${name}: ${count(many)}. ${help}`}>
-      <svg width="26" height="10" viewBox="0 0 26 10" aria-hidden="true" className="legend-line" data-state={state}>
+    <ToggleButton
+      className="legend"
+      data-state={state}
+      isSelected={filter.states.has(state)}
+      onChange={change}
+      aria-label={`${name}: ${count(many)}. ${help}`}
+    >
+      <svg
+        width="26"
+        height="10"
+        viewBox="0 0 26 10"
+        aria-hidden="true"
+        className="legend-line"
+        data-state={state}
+      >
         <path d="M1 5H25" />
       </svg>
       {state !== 'allowed' && (
@@ -29,10 +42,23 @@ function StateToggle({ state, filter, many }: { state: EdgeState; filter: Filter
   );
 }
 
-export function Toolbar({ filter, view, children }: { filter: Filter; view: View; children: React.ReactNode }) {
+export function Toolbar({
+  filter,
+  view,
+  children,
+}: {
+  filter: Filter;
+  view: View;
+  children: React.ReactNode;
+}) {
   return (
     <div className="toolbar" role="toolbar" aria-label="What the map shows">
-      <SearchField className="search" aria-label="Search workloads, namespaces, ports, addresses, processes" value={filter.text} onChange={setText}>
+      <SearchField
+        className="search"
+        aria-label="Search workloads, namespaces, ports, addresses, processes"
+        value={filter.text}
+        onChange={setText}
+      >
         <svg viewBox="0 0 16 16" width="14" height="14" aria-hidden="true">
           <path d="M7 2.5a4.5 4.5 0 1 0 0 9 4.5 4.5 0 0 0 0-9zM10.3 10.3l3.4 3.4" />
         </svg>
@@ -43,7 +69,12 @@ export function Toolbar({ filter, view, children }: { filter: Filter; view: View
           <StateToggle key={state} state={state} filter={filter} many={view.counts[state]} />
         ))}
       </div>
-      <Switch className="switch" isSelected={filter.noise} onChange={setNoise} data-testid="infra-switch">
+      <Switch
+        className="switch"
+        isSelected={filter.noise}
+        onChange={setNoise}
+        data-testid="infra-switch"
+      >
         <span className="switch-track" aria-hidden="true" />
         <span>
           DNS, scrapes, probes

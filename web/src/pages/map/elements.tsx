@@ -1,20 +1,35 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the map is drawn with: boxes, groups and lines.
-import { BaseEdge, type Edge, EdgeLabelRenderer, type EdgeProps, Handle, type Node, type NodeProps, Position } from '@xyflow/react';
+import {
+  BaseEdge,
+  type Edge,
+  EdgeLabelRenderer,
+  type EdgeProps,
+  Handle,
+  type Node,
+  type NodeProps,
+  Position,
+} from '@xyflow/react';
 import { memo } from 'react';
 import type { GraphNode } from '../../api/types';
+import { KindIcon } from '../../components/KindIcon';
 import { plural } from '../../lib/format';
 import { type Bundle, stateWords } from '../../lib/graph';
 import type { Route } from '../../lib/route';
-import { KindIcon } from '../../components/KindIcon';
 import { select } from './useMapState';
 
 export type BoxNode = Node<
   { node: GraphNode; badges: [string, number][]; alarm: string; dim: boolean; chosen: boolean },
   'box'
 >;
-export type GroupNode = Node<{ title: string; count: number; pseudo: boolean; dim: boolean }, 'area'>;
-export type LineEdge = Edge<{ bundle: Bundle; route: Route; dim: boolean; chosen: boolean }, 'line'>;
+export type GroupNode = Node<
+  { title: string; count: number; pseudo: boolean; dim: boolean },
+  'area'
+>;
+export type LineEdge = Edge<
+  { bundle: Bundle; route: Route; dim: boolean; chosen: boolean },
+  'line'
+>;
 
 export function detail(n: GraphNode): string {
   if (n.kind === 'outside') {
@@ -59,7 +74,11 @@ export const Box = memo(function Box({ data }: NodeProps<BoxNode>) {
         <div className="box-detail">
           {detail(node)}
           {badges.map(([kind, many]) => (
-            <span key={kind} className="box-badge" title={`${plural(many, `${badgeWords[kind]} edge`)} folded away`}>
+            <span
+              key={kind}
+              className="box-badge"
+              title={`${plural(many, `${badgeWords[kind]} edge`)} folded away`}
+            >
               {badgeWords[kind]} {many}
             </span>
           ))}
@@ -78,7 +97,12 @@ export const Box = memo(function Box({ data }: NodeProps<BoxNode>) {
 
 export const Group = memo(function Group({ data }: NodeProps<GroupNode>) {
   return (
-    <div className="area" data-pseudo={data.pseudo || undefined} data-dim={data.dim || undefined} data-testid={`group-${data.title}`}>
+    <div
+      className="area"
+      data-pseudo={data.pseudo || undefined}
+      data-dim={data.dim || undefined}
+      data-testid={`group-${data.title}`}
+    >
       <div className="area-title">
         {data.title} <span>{data.count}</span>
       </div>
@@ -89,7 +113,9 @@ export const Group = memo(function Group({ data }: NodeProps<GroupNode>) {
 function sentence(b: Bundle): string {
   const words = stateWords[b.state].name.toLowerCase();
   const port = b.label;
-  return b.state === 'unused' ? `${words}: ${port}` : `${words}: ${port}, ${plural(b.connections, 'connection')}`;
+  return b.state === 'unused'
+    ? `${words}: ${port}`
+    : `${words}: ${port}, ${plural(b.connections, 'connection')}`;
 }
 
 export const Line = memo(function Line({ id, data, markerEnd }: EdgeProps<LineEdge>) {
@@ -98,8 +124,18 @@ export const Line = memo(function Line({ id, data, markerEnd }: EdgeProps<LineEd
   const { sign } = stateWords[bundle.state];
   const signs = `${bundle.state === 'allowed' ? '' : sign}${bundle.state === 'unseen' && bundle.denied ? ' ✕' : ''}`;
   return (
-    <g className="line" data-state={bundle.state} data-dim={dim || undefined} data-chosen={chosen || undefined}>
-      <BaseEdge id={id} path={route.d} interactionWidth={18} {...(markerEnd ? { markerEnd } : {})} />
+    <g
+      className="line"
+      data-state={bundle.state}
+      data-dim={dim || undefined}
+      data-chosen={chosen || undefined}
+    >
+      <BaseEdge
+        id={id}
+        path={route.d}
+        interactionWidth={18}
+        {...(markerEnd ? { markerEnd } : {})}
+      />
       {(route.label || chosen) && (
         <EdgeLabelRenderer>
           {route.label && (
@@ -113,7 +149,9 @@ export const Line = memo(function Line({ id, data, markerEnd }: EdgeProps<LineEd
               data-testid={`line-${bundle.state}`}
               data-line={bundle.id}
               title={sentence(bundle)}
-              style={{ transform: `translate(-50%, -50%) translate(${route.label.x}px, ${route.label.y}px)` }}
+              style={{
+                transform: `translate(-50%, -50%) translate(${route.label.x}px, ${route.label.y}px)`,
+              }}
               onClick={() => select({ kind: 'bundle', id: bundle.id })}
             >
               {signs && <b>{signs}</b>}

@@ -14,7 +14,8 @@ const nodeWidth = (n: GraphNode, badges: number) => {
   const needed = Math.max(n.label.length * 7.9, detail(n).length * 6.5 + badges);
   return Math.round(Math.min(260, Math.max(132, chrome + needed)));
 };
-const badgeWidth = (kinds: Iterable<string>) => [...kinds].reduce((sum, k) => sum + 30 + 7 * k.length, 0);
+const badgeWidth = (kinds: Iterable<string>) =>
+  [...kinds].reduce((sum, k) => sum + 30 + 7 * k.length, 0);
 const labelWidth = (b: Bundle) => Math.round(22 + b.label.length * 6.8);
 const ranks = { unseen: 3, denied: 2, unused: 1, allowed: 0 } as const;
 
@@ -35,13 +36,18 @@ function pairsOf(bundles: Bundle[]): Pair[] {
   };
   for (const b of bundles) if (b.state === 'allowed' || b.state === 'denied') add(b);
   for (const state of ['unused', 'unseen'] as const) {
-    const loose = bundles.filter((b) => b.state === state && !(placed.has(b.source) && placed.has(b.target)));
+    const loose = bundles.filter(
+      (b) => b.state === state && !(placed.has(b.source) && placed.has(b.target)),
+    );
     for (const b of loose) add(b);
   }
   return [...pairs.values()].sort();
 }
 
-function questionOf({ nodes, bundles, badges }: View, room: { width: number; height: number }): LayoutQuestion {
+function questionOf(
+  { nodes, bundles, badges }: View,
+  room: { width: number; height: number },
+): LayoutQuestion {
   const callers = callersOf(bundles);
   const placeNodes: PlaceNode[] = nodes.map((n) => ({
     id: n.id,
@@ -67,7 +73,10 @@ const shapeOf = (q: LayoutQuestion) =>
  * Lays the map out in a worker. While nodes and the pairs that talk stay the
  * same every box stays where it is; lines are drawn anew each time.
  */
-export function useLayout(view: View, room: { width: number; height: number }): LayoutAnswer | undefined {
+export function useLayout(
+  view: View,
+  room: { width: number; height: number },
+): LayoutAnswer | undefined {
   const worker = useRef<Worker>(undefined);
   const turn = useRef(0);
   const last = useRef<{ shape: string; wide: boolean; answer: LayoutAnswer }>(undefined);
@@ -75,7 +84,9 @@ export function useLayout(view: View, room: { width: number; height: number }): 
   const question = useMemo(() => questionOf(view, room), [view, room]);
 
   useEffect(() => {
-    worker.current = new Worker(new URL('../../lib/layout.worker.ts', import.meta.url), { type: 'module' });
+    worker.current = new Worker(new URL('../../lib/layout.worker.ts', import.meta.url), {
+      type: 'module',
+    });
     return () => worker.current?.terminate();
   }, []);
 
