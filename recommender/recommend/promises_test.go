@@ -30,6 +30,9 @@ func TestPromises(t *testing.T) {
 		}
 	}
 	t.Logf("%d worlds: %d offered, %d withheld for want of proof", seeds, total.offered, total.unproven)
+	if total.unproven > 0 {
+		t.Error("what is proposed ought to hold; the proof is the last guard, not the first")
+	}
 	if total.offered == 0 || total.tightened == 0 {
 		t.Error("nothing was offered in any world: the test tests nothing")
 	}
