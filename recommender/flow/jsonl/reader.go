@@ -54,11 +54,12 @@ type Reader struct {
 	in      *bufio.Reader
 	line    int
 	unknown map[string]uint64
+	shared  map[string]string // strings that stood in lines before
 }
 
 // NewReader reads from r; file is the name that errors carry.
 func NewReader(r io.Reader, file string) *Reader {
-	return &Reader{file: file, in: bufio.NewReaderSize(r, maxLineBytes), unknown: map[string]uint64{}}
+	return &Reader{file: file, in: bufio.NewReaderSize(r, maxLineBytes), unknown: map[string]uint64{}, shared: map[string]string{}}
 }
 
 // Line is the number of the line that the last Next read, from 1.
@@ -116,18 +117,19 @@ func (r *Reader) bad(field, message string) *LineError {
 	return &LineError{File: r.file, Line: r.line, Field: field, Message: message}
 }
 
-// parse reads one line. Lines without unknown fields, nearly all, are decoded
-// once; others a second time to count what was not known.
+// parse reads one line.
 func (r *Reader) parse(text []byte) (flow.Record, error) {
 	var l line
-	d := json.NewDecoder(bytes.NewReader(text))
-	d.DisallowUnknownFields()
-	err := d.Decode(&l)
-	if err == nil && d.InputOffset() == int64(len(text)) {
+	if r.parseFast(text, &l) {
 		return r.finish(&l)
 	}
-	l = line{}
-	if err = json.Unmarshal(text, &l); err != nil {
+	return r.parseSlow(text)
+}
+
+// parseSlow reads any line that is JSON, and counts what was not known.
+func (r *Reader) parseSlow(text []byte) (flow.Record, error) {
+	var l line
+	if err := json.Unmarshal(text, &l); err != nil {
 		return flow.Record{}, r.syntax(text, err)
 	}
 	record, err := r.finish(&l)
