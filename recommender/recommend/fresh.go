@@ -5,9 +5,6 @@ package recommend
 import (
 	"fmt"
 	"slices"
-	"strings"
-
-	"go.yaml.in/yaml/v3"
 
 	"github.com/netcinch/netcinch/recommender/analyze"
 	"github.com/netcinch/netcinch/recommender/cluster"
@@ -88,32 +85,6 @@ func (f *fresh) recommend() Recommendation {
 	r.After = edit.Render(f.manifest(), edit.Layout{ListIndent: 2})
 	r.Changes = f.changes()
 	return r
-}
-
-func (f *fresh) words() string {
-	var names []string
-	for _, d := range f.directions {
-		names = append(names, strings.ToLower(d.String()))
-	}
-	return strings.Join(names, " and ")
-}
-
-// name is the workload's, unless a policy has it already.
-func (f *fresh) name() string {
-	name := f.subject.Name
-	if len(f.directions) == 1 {
-		name += "-" + strings.ToLower(f.directions[0].String())
-	}
-	taken := func(name string) bool {
-		return slices.ContainsFunc(f.snapshot.Policies, func(o cluster.Object) bool {
-			return o.Ref.Kind == "NetworkPolicy" && o.Ref.Namespace == f.subject.Namespace && o.Ref.Name == name
-		})
-	}
-	for try := name; ; try += "-netcinch" {
-		if !taken(try) {
-			return try
-		}
-	}
 }
 
 // gather collects what the policy has to let through; trouble says why there
@@ -277,106 +248,4 @@ func (f *fresh) answer(b *book) {
 			b.add(original(-1), writable(portKey{s.protocol, s.port}), nil, true)
 		}
 	}
-}
-
-func namesOf(list []flow.Workload) []string {
-	var names []string
-	for _, wl := range list {
-		names = append(names, wl.String())
-	}
-	return names
-}
-
-// manifest writes the policy.
-func (f *fresh) manifest() *yaml.Node {
-	types := edit.Flow(edit.List())
-	spec := edit.Map(edit.Text("podSelector"), labelSelector(f.selected.labels), edit.Text("policyTypes"), types)
-	for _, d := range f.directions {
-		types.Content = append(types.Content, edit.Text(d.String()))
-		rules := edit.List()
-		b := f.books[d]
-		for _, g := range b.needs.cover() {
-			rules.Content = append(rules.Content, b.kubernetesRule(d, f.subject.Namespace, g))
-		}
-		key := edit.Text(strings.ToLower(d.String()))
-		if len(rules.Content) == 0 {
-			edit.Flow(rules)
-			key.HeadComment = fmt.Sprintf("no %s was seen: all of it is denied", strings.ToLower(d.String()))
-		}
-		spec.Content = append(spec.Content, key, rules)
-	}
-	root := edit.Map(
-		edit.Text("apiVersion"), edit.Text(networkPolicyVersion),
-		edit.Text("kind"), edit.Text("NetworkPolicy"),
-		edit.Text("metadata"), edit.Map(edit.Text("name"), edit.Text(f.name()), edit.Text("namespace"), edit.Text(f.subject.Namespace)),
-		edit.Text("spec"), spec,
-	)
-	root.Content[0].HeadComment = strings.Join(f.header(), "\n")
-	return root
-}
-
-// header is the comment at the top: what it was made from.
-func (f *fresh) header() []string {
-	w := f.report.Window
-	var connections uint64
-	for _, e := range f.edges {
-		connections += e.Counters.Connections
-	}
-	lines := []string{
-		fmt.Sprintf("# What %s was seen to need from %s to %s:", f.subject, analyze.Moment(w.From), analyze.Moment(w.To)),
-		fmt.Sprintf("# %s on %s.", analyze.Plural(connections, "connection"), analyze.Plural(len(f.edges), "edge")),
-	}
-	states, _ := f.states(namesOf(f.all))
-	for _, s := range states {
-		lines = append(lines, "# "+s.text()+".")
-	}
-	return lines
-}
-
-func (s WorkloadState) text() string {
-	return fmt.Sprintf("Readiness of %s: %s, observed for %s, coverage %.0f %%", s.Workload, s.State, analyze.Span(secondsOf(s.Observed)), 100*s.Coverage)
-}
-
-func (f *fresh) summary() []string {
-	lines := f.evidence
-	for _, d := range f.directions {
-		if len(f.books[d].needs) == 0 {
-			lines = append(lines, fmt.Sprintf("No %s was seen, so the policy denies all of it.", strings.ToLower(d.String())))
-		}
-	}
-	if len(f.selected.caught) > 0 {
-		lines = append(lines, fmt.Sprintf("Its labels select also %s, so the policy is for all of them.", analyze.List(namesOf(f.selected.caught), 5)))
-	}
-	return lines
-}
-
-func (f *fresh) changes() []Change {
-	out := []Change{}
-	for _, d := range f.directions {
-		b := f.books[d]
-		for i, g := range b.needs.cover() {
-			out = append(out, Change{Kind: ChangeAdd, Direction: d.String(), Rule: i, Text: b.ruleText(d, g)})
-		}
-	}
-	return out
-}
-
-// ruleText says in words what a rule lets through.
-func (b *book) ruleText(d policy.Direction, g group) string {
-	var peers, ports []string
-	for _, k := range g.peers {
-		peers = append(peers, b.targets[k].text())
-	}
-	for _, k := range g.ports {
-		if b.ports[k].any {
-			ports = append(ports, "any port")
-		} else {
-			ports = append(ports, b.ports[k].String())
-		}
-	}
-	side := "from"
-	if d == policy.Egress {
-		side = "to"
-	}
-	return fmt.Sprintf("allow %s %s %s on %s", strings.ToLower(d.String()), side, analyze.List(peers, 6), analyze.List(ports, 8))
 }

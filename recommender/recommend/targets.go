@@ -54,38 +54,6 @@ type portSpec struct {
 	any      bool // every protocol and port
 }
 
-// seen is what was counted on a pair of target and port.
-type seen struct {
-	connections uint64
-	first, last time.Time
-	edges       int
-	dns         bool // kept for name resolution, whether seen or not
-	scheduled   bool // kept for a CronJob that has not run often enough to be known
-}
-
-func (s *seen) add(e *analyze.Edge) {
-	s.edges++
-	s.connections += e.Counters.Connections
-	if s.first.IsZero() || e.First.Before(s.first) {
-		s.first = e.First
-	}
-	if e.Last.After(s.last) {
-		s.last = e.Last
-	}
-}
-
-func (s *seen) merge(o seen) {
-	s.edges += o.edges
-	s.connections += o.connections
-	s.dns, s.scheduled = s.dns || o.dns, s.scheduled || o.scheduled
-	if !o.first.IsZero() && (s.first.IsZero() || o.first.Before(s.first)) {
-		s.first = o.first
-	}
-	if o.last.After(s.last) {
-		s.last = o.last
-	}
-}
-
 // text is the evidence as a comment.
 func (s seen) text() string {
 	switch {
@@ -102,99 +70,6 @@ func (s seen) text() string {
 		return "kept for a schedule that has not run twice yet"
 	}
 	return "kept though not seen"
-}
-
-// book collects what the rules of one direction have to let through.
-type book struct {
-	needs   needs
-	targets map[string]target
-	ports   map[string]portSpec
-	seen    map[[2]string]*seen
-}
-
-func newBook() *book {
-	return &book{needs: needs{}, targets: map[string]target{}, ports: map[string]portSpec{}, seen: map[[2]string]*seen{}}
-}
-
-// add notes a pair; e is nil where it is kept without having been seen.
-func (b *book) add(t target, p portSpec, e *analyze.Edge, dns bool) {
-	tk, pk := t.key(), p.key()
-	if old, ok := b.targets[tk]; !ok || old.name == "" {
-		b.targets[tk] = t
-	}
-	b.ports[pk] = p
-	b.needs.add(tk, pk)
-	at := [2]string{tk, pk}
-	if b.seen[at] == nil {
-		b.seen[at] = &seen{}
-	}
-	b.seen[at].dns = b.seen[at].dns || dns
-	if e != nil {
-		b.seen[at].add(e)
-	}
-}
-
-// absorb drops what an item that stays whole lets through anyway. source says
-// from which of the author's items a target comes.
-func (b *book) absorb(source map[string]int) {
-	for key, ports := range b.needs {
-		wider := []string{original(-1).key()}
-		if i, ok := source[key]; ok {
-			wider = append(wider, original(i).key())
-		}
-		for _, wide := range wider {
-			if key != wide {
-				b.absorbPorts(key, wide, ports)
-			}
-		}
-		if len(ports) == 0 {
-			delete(b.needs, key)
-		}
-	}
-}
-
-func (b *book) absorbPorts(key, wide string, ports map[string]bool) {
-	for port := range ports {
-		by := port
-		if all := (portSpec{any: true}).key(); b.needs[wide][all] {
-			by = all
-		}
-		if b.needs[wide][by] {
-			b.seen[[2]string{wide, by}].merge(*b.seen[[2]string{key, port}])
-			delete(ports, port)
-		}
-	}
-}
-
-// settle lets "any port" stand for all ports of the same target.
-func (b *book) settle() {
-	for peer, ports := range b.needs {
-		for key := range ports {
-			if !b.ports[key].any {
-				continue
-			}
-			for other := range ports {
-				if other != key {
-					b.seen[[2]string{peer, key}].merge(*b.seen[[2]string{peer, other}])
-					delete(ports, other)
-				}
-			}
-			break
-		}
-	}
-}
-
-// of sums up what was seen on a group.
-func (b *book) of(g group) seen {
-	var sum seen
-	for _, peer := range g.peers {
-		for _, port := range g.ports {
-			if s := b.seen[[2]string{peer, port}]; s != nil {
-				sum.merge(*s)
-			}
-		}
-	}
-	return sum
 }
 
 // The keys sort originals first, then workloads, then addresses, IPv4 first.

@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package recommend
+
+import (
+	"maps"
+	"net/netip"
+	"slices"
+
+	"github.com/netcinch/netcinch/recommender/analyze"
+	"github.com/netcinch/netcinch/recommender/flow"
+	"github.com/netcinch/netcinch/recommender/policy"
+)
+
+// maxAddresses is up to how many outside addresses a rule that is open to all
+// is narrowed to; beyond, the list would be no help to anybody.
+const maxAddresses = 32
+
+// meets says whether a connection with one address of several that a party has
+// is what the atom lets through: the author may have meant one family only, and
+// a node's own pods need no rule.
+func (o *owners) meets(d owned, t target) bool {
+	if !t.prefix.IsValid() || d.client == (analyze.Party{}) {
+		return true
+	}
+	met := false
+	o.pairsAt(d.client, d.server, d.atom.Direction, t.prefix.Addr(), func(from, to policy.Peer) {
+		c := policy.Connection{From: from, To: to, Protocol: d.port.protocol, Port: d.port.port, ICMPType: -1, ICMPCode: -1}
+		if met || !permits(o.engine, c) {
+			return
+		}
+		n := 0
+		same := true
+		o.engine.Matching(c, func(id policy.AllowanceID) {
+			if id.Direction == d.atom.Direction {
+				n++
+				same = same && slices.Contains(d.atoms, id)
+			}
+		})
+		met = same && n == len(d.atoms)
+	})
+	return met
+}
+
+// pairsAt visits pairs of ends where the far end is one address.
+func (w *world) pairsAt(client, server analyze.Party, d policy.Direction, far netip.Addr, visit func(from, to policy.Peer)) {
+	at := []policy.Peer{{Addr: far}}
+	if d == policy.Ingress {
+		analyze.Pairs(at, w.index.Ends(server, everyPod), visit)
+	} else {
+		analyze.Pairs(w.index.Ends(client, everyPod), at, visit)
+	}
+}
+
+// writer decides how the demands of one peer item are written: by the author's
+// item, where all that it reaches is used alike, else one by one.
+func (o *owners) writer(shape ruleShape, i int, list []owned) func(owned) []target {
+	whole := func(owned) []target { return []target{original(i)} }
+	oneByOne := func(d owned) []target { return o.peersOf(d.other) }
+	open := i < 0 || i < len(shape.peers) && shape.peers[i].everybody
+	switch {
+	case shape.fixed || i >= 0 && i < len(shape.peers) && shape.peers[i].fixed:
+		return whole
+	case open:
+		return o.openWriter(shape, i, list)
+	case i < len(shape.peers) && shape.peers[i].addresses && slices.ContainsFunc(list, func(d owned) bool { return d.other.Kind != analyze.PartyWorkload }):
+		return whole // a range that the author gave for addresses that come and go
+	case o.usedAlike(list):
+		return whole
+	case !o.separable(list), i < len(shape.peers) && !o.within(shape.peers[i], list):
+		return whole
+	}
+	return oneByOne
+}
+
+// openWriter is for peers that are open to everybody. Where outside addresses
+// come in by that port, or a load balancer or node port leads to it, it stays
+// open: nobody can list the clients. Else it is narrowed to who was seen.
+func (o *owners) openWriter(shape ruleShape, i int, list []owned) func(owned) []target {
+	outside := map[portKey]map[analyze.Party]bool{}
+	for _, d := range list {
+		if d.other.Kind == analyze.PartyOutside {
+			if outside[d.port] == nil {
+				outside[d.port] = map[analyze.Party]bool{}
+			}
+			outside[d.port][d.other] = true
+		}
+	}
+	if i >= 0 && !o.within(shape.peers[i], list) {
+		return func(owned) []target { return []target{original(i)} }
+	}
+	return func(d owned) []target {
+		ingress := shape.id.direction == policy.Ingress
+		switch {
+		case ingress && (len(outside[d.port]) > 0 || o.isPublic(shape.id, d.port)),
+			!ingress && d.other.Kind == analyze.PartyOutside && len(outside[d.port]) > maxAddresses:
+			return []target{original(i)}
+		}
+		if peers := o.peersOf(d.other); len(peers) > 0 {
+			return peers
+		}
+		return []target{original(i)}
+	}
+}
+
+// isPublic says whether a load balancer or node port leads to the port of a
+// workload that the rule's policy selects.
+func (o *owners) isPublic(r ruleID, port portKey) bool {
+	for _, id := range o.atomsOf(r)[:1] {
+		for _, s := range o.atoms[id].Subjects {
+			if slices.Contains(o.public[o.owner(&o.snapshot.Pods[s])], port) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// usedAlike says whether every workload that the item reaches used it, all on
+// the same ports.
+func (o *owners) usedAlike(list []owned) bool {
+	ports := map[analyze.Party]map[string]bool{}
+	for _, d := range list {
+		if d.other.Kind == "" {
+			continue
+		}
+		if ports[d.other] == nil {
+			ports[d.other] = map[string]bool{}
+		}
+		key := d.port.String()
+		if d.wholePort {
+			key = "whole"
+		}
+		ports[d.other][key] = true
+	}
+	var first map[string]bool
+	for wl := range o.reach[list[0].atom].workloads {
+		used := ports[analyze.PartyOf(wl)]
+		if used == nil || first != nil && !maps.Equal(first, used) {
+			return false
+		}
+		first = used
+	}
+	return true
+}
+
+// separable says whether each party can be written for itself, without letting
+// anybody in whom the item did not let in.
+func (o *owners) separable(list []owned) bool {
+	reach := o.reach[list[0].atom]
+	for _, d := range list {
+		if d.wholePeer {
+			continue
+		}
+		peers := o.peersOf(d.other)
+		if d.other.Kind != analyze.PartyWorkload || len(peers) == 0 || !reach.workloads[d.other.Workload()] {
+			return false
+		}
+		for _, t := range peers {
+			if slices.ContainsFunc(t.selected.caught, func(wl flow.Workload) bool { return !reach.workloads[wl] }) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// within says whether a peer given by address reaches every address of the
+// workloads that used it. Labels would let in the others too: of a dual-stack
+// pod, say, the other family.
+func (o *owners) within(p peerShape, list []owned) bool {
+	if !p.addresses {
+		return true
+	}
+	for _, d := range list {
+		for _, pod := range o.index.Pods(d.other.Workload()) {
+			if slices.ContainsFunc(pod.IPs, func(a netip.Addr) bool { return !p.prefix.Contains(a) }) {
+				return false
+			}
+		}
+	}
+	return true
+}
