@@ -42,11 +42,13 @@ func TestNamesOnEdges(t *testing.T) {
 		"after the TTL":              {[]capture.DNSAnswer{pay}, time.Hour + 1, toPay4, ""},
 		"a short TTL lasts a minute": {[]capture.DNSAnswer{answer(1, "pay.example.com", time.Second, "192.0.2.7")}, time.Minute, toPay4, "pay.example.com"},
 		"the pod serves": {
-			[]capture.DNSAnswer{pay}, 0,
+			[]capture.DNSAnswer{pay},
+			0,
 			record(unix.IPPROTO_TCP, "10.1.0.5:8080", "192.0.2.7:40000", func(r *capture.Record) { r.Initiator = capture.InitiatorRemote }), "",
 		},
 		"a service was dialled": {
-			[]capture.DNSAnswer{answer(1, "db.shop.svc.cluster.local", time.Hour, "10.96.0.1", "10.1.0.9")}, 0,
+			[]capture.DNSAnswer{answer(1, "db.shop.svc.cluster.local", time.Hour, "10.96.0.1", "10.1.0.9")},
+			0,
 			record(unix.IPPROTO_TCP, "10.1.0.5:40000", "10.96.0.1:80", func(r *capture.Record) { r.Backend = ap("10.1.0.9:8080") }), "",
 		},
 	} {

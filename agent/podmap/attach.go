@@ -86,6 +86,7 @@ func (w *Watcher) gone(index int) {
 }
 
 func (w *Watcher) attach(l *link) {
+	began := w.Clock()
 	slot, name, err := w.tryAttach(l)
 	if err != nil {
 		l.tries++
@@ -99,7 +100,8 @@ func (w *Watcher) attach(l *link) {
 	}
 	l.slot, l.attached = slot, true
 	w.Registry.Attach(slot, w.early)
-	w.Logger.Debug("interface watched", slog.String("link", l.name), slog.String("pod_side", name), slog.Uint64("slot", uint64(slot)))
+	w.Logger.Debug("interface watched", slog.String("link", l.name), slog.String("pod_side", name), slog.Uint64("slot", uint64(slot)),
+		slog.Duration("took", w.Clock().Sub(began)))
 	w.ask(l)
 }
 

@@ -10,29 +10,63 @@ import "github.com/netcinch/netcinch/agent/capture"
 //
 // A pod's address is reported after its interface is there. So a claim that is
 // older than the slot may be a pod that is gone and not yet reported as such:
-// it is believed only after a while in which no better one came.
+// it is believed only after a while in which no better one came. Where two pods
+// are equally likely, neither is taken: an edge at the wrong pod is worse than
+// one that is counted as unattributed.
 func (r *Registry) bind(id capture.Slot, s *slot) {
 	if s.pod != nil || len(s.addresses) == 0 {
 		return
 	}
 	now := r.clock()
-	var best *claim
-	var bestDoubt bool
+	var best candidate
+	tied := false
 	for key, c := range r.pods {
 		doubt, ok := r.judge(key, c, s)
 		if !ok {
 			continue
 		}
-		if best == nil || (bestDoubt && !doubt) || (bestDoubt == doubt && c.pod.Started.After(best.pod.Started)) {
-			best, bestDoubt = c, doubt
+		this := candidate{claim: c, doubt: doubt, later: c.pod.Started.After(s.attached), over: !c.ended.IsZero() && s.detached.IsZero()}
+		switch order := this.compare(best); {
+		case best.claim == nil || order > 0:
+			best, tied = this, false
+		case order == 0:
+			tied = true
 		}
 	}
-	if best == nil || (bestDoubt && now.Sub(s.attached) < r.doubt) {
+	if best.claim == nil || tied || (best.doubt && now.Sub(s.attached) < r.doubt) {
 		return
 	}
 	pod := best.pod
 	s.pod = &pod
 	r.bound[pod.key()] = id
+}
+
+// candidate is a pod that may own a slot.
+type candidate struct {
+	*claim
+	doubt bool // claimed the address before the slot was there
+	later bool // started after the slot was there; by a clock that counts seconds
+	over  bool // has ended, and the slot is still watched
+}
+
+// compare is above 0 where c is the likelier owner. A pod starts before its
+// interface is there: of those that did, the last one; of the others, the first.
+func (c candidate) compare(o candidate) int {
+	if o.claim == nil {
+		return 1
+	}
+	for _, against := range [][2]bool{{c.doubt, o.doubt}, {c.later, o.later}, {c.over, o.over}} {
+		if against[0] != against[1] {
+			if against[0] {
+				return -1
+			}
+			return 1
+		}
+	}
+	if c.later {
+		return o.pod.Started.Compare(c.pod.Started)
+	}
+	return c.pod.Started.Compare(o.pod.Started)
 }
 
 // judge says whether a pod can be the owner of the slot, and whether there is

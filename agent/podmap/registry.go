@@ -207,6 +207,7 @@ type State struct {
 	HostNetwork int  // pods that share the node's interfaces
 	Slots       int  // interfaces watched
 	Unbound     int  // of these, without a known pod
+	GoneUnbound int  // gone, still remembered, and without a known pod
 	Synced      bool // the source of pods has reported
 }
 
@@ -232,12 +233,14 @@ func (r *Registry) State() State {
 		}
 	}
 	for _, sl := range r.slots {
-		if !sl.detached.IsZero() {
-			continue
-		}
-		s.Slots++
-		if sl.pod == nil {
+		switch {
+		case sl.detached.IsZero() && sl.pod == nil:
+			s.Slots++
 			s.Unbound++
+		case sl.detached.IsZero():
+			s.Slots++
+		case sl.pod == nil:
+			s.GoneUnbound++
 		}
 	}
 	return s

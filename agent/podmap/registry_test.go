@@ -228,6 +228,42 @@ func TestSecondSandboxOfAPodThatLivesOn(t *testing.T) {
 	wantName(t, w, 1, "a")
 }
 
+// Of several pods with the address, the last that started before the interface
+// was there; where that does not tell, none.
+func TestLikeliestOfSeveralPods(t *testing.T) {
+	started := func(name string, after time.Duration) Pod {
+		p := pod(name, "10.1.0.5")
+		p.Started = noon.Add(after)
+		return p
+	}
+	for name, c := range map[string]struct {
+		pods []Pod
+		want string
+	}{
+		"the last before":                {[]Pod{started("a", -2*time.Second), started("b", -time.Second)}, "b"},
+		"one before, one after":          {[]Pod{started("a", -time.Second), started("b", time.Second)}, "a"},
+		"all after, by a coarse clock":   {[]Pod{started("a", time.Second), started("b", 2*time.Second)}, "a"},
+		"equally likely":                 {[]Pod{started("a", 0), started("b", 0)}, ""},
+		"equal, and one has ended":       {[]Pod{started("a", 0).over(noon), started("b", 0)}, "b"},
+		"equal, and a likelier third":    {[]Pod{started("a", -time.Second), started("b", -time.Second), started("c", 0)}, "c"},
+		"the likelier has a slot of old": {[]Pod{started("bound", 0), started("a", -time.Second)}, "a"},
+	} {
+		for range 10 { // maps have no order
+			w := newWorld()
+			if c.pods[0].Name == "bound" {
+				w.attach(2, "10.1.0.5")
+				w.report(c.pods[0])
+				w.Detach(2)
+			}
+			w.attach(1, "10.1.0.5")
+			w.report(c.pods...)
+			if got := w.name(1); got != c.want {
+				t.Errorf("%s: slot 1 is %q, want %q", name, got, c.want)
+			}
+		}
+	}
+}
+
 func TestSamePodNameIsAnotherPod(t *testing.T) {
 	w := newWorld()
 	w.attach(1, "10.1.0.5")
@@ -310,7 +346,7 @@ func TestSweepForgetsOnlyWhatIsGoneForLong(t *testing.T) {
 	}
 	wantName(t, w, 1, "")
 	wantName(t, w, 2, "b")
-	if n := len(w.Registry.pods); n != 1 {
+	if n := len(w.pods); n != 1 {
 		t.Errorf("%d pods remembered, want 1", n)
 	}
 }

@@ -26,7 +26,7 @@ var (
 	descDrainFails  = describe("drain_failures_total", "Reads of the kernel's counts that failed and were repeated.")
 	descOverruns    = describe("netlink_overruns_total", "Times that kernel notifications were lost and all interfaces were listed again.")
 	descPods        = describe("pods", "Pods of this node.", "state")
-	descInterfaces  = describe("interfaces", "Interfaces watched.", "state")
+	descInterfaces  = describe("interfaces", "Interfaces: watched, of these without a known pod, and gone without one.", "state")
 	descSynced      = describe("pods_synced", "Whether the source of pods has reported: 1 or 0.")
 	descSourceFails = describe("pod_source_failures_total", "Pod files or watches that failed.")
 	descSent        = describe("batches_sent_total", "Batches that the recommender acknowledged.")
@@ -69,6 +69,7 @@ func (a *Agent) Collect(out chan<- prometheus.Metric) {
 	gauge(descPods, float64(s.Pods.HostNetwork), "host_network")
 	gauge(descInterfaces, float64(s.Pods.Slots), "watched")
 	gauge(descInterfaces, float64(s.Pods.Unbound), "unknown_pod")
+	gauge(descInterfaces, float64(s.Pods.GoneUnbound), "gone_unknown_pod")
 	gauge(descSynced, oneIf(s.Pods.Synced))
 	if source, ok := a.options.Observer.Pods.(interface{ Failures() uint64 }); ok {
 		counter(descSourceFails, source.Failures())

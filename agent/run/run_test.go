@@ -93,7 +93,8 @@ func TestWindowsCloseAtTheSameMomentsEverywhere(t *testing.T) {
 		_, got, _ := observe(t, &kernel{}, 70*time.Second, nil)
 		boundary := begin.Truncate(30 * time.Second).Add(30 * time.Second)
 		want := []export.Window{
-			{Start: begin, End: boundary}, {Start: boundary, End: boundary.Add(30 * time.Second)},
+			{Start: begin, End: boundary},
+			{Start: boundary, End: boundary.Add(30 * time.Second)},
 			{Start: boundary.Add(30 * time.Second), End: begin.Add(70 * time.Second)},
 		}
 		if len(got) != len(want) {

@@ -96,6 +96,17 @@ status: {phase: Running, startTime: %s, podIPs: [%s]}
 	return p
 }
 
+// endPod says that a pod has succeeded, as the kubelet does for a Job's.
+func (s *setup) endPod(name string) {
+	s.t.Helper()
+	file, err := os.ReadFile(s.path("pods/" + name + ".yaml"))
+	if err != nil {
+		s.t.Error(err)
+	}
+	ended := "phase: Succeeded, containerStatuses: [{name: c, state: {terminated: {finishedAt: " + time.Now().UTC().Format(time.RFC3339) + "}}}],"
+	s.write("pods/"+name+".yaml", strings.Replace(string(file), "phase: Running,", ended, 1))
+}
+
 func (s *setup) startRecommender() *process {
 	s.t.Helper()
 	return start(s.t, "recommender", "serve", "-f", s.path("manifests"), "-f", s.path("pods"), "--data-dir", s.path("data"),
@@ -104,9 +115,26 @@ func (s *setup) startRecommender() *process {
 
 func (s *setup) startAgent(more ...string) *process {
 	s.t.Helper()
-	return start(s.t, "agent", append([]string{"run", "--node", "n1", "--server", "https://" + s.ingest, "--window", "1s",
+	return start(s.t, "agent", append([]string{
+		"run", "--node", "n1", "--server", "https://" + s.ingest, "--window", "1s",
 		"--ca-file", s.path("data/ca.pem"), "--token-file", s.path("data/agent.token"), "--spool-dir", s.path("spool"),
-		"--netns", s.node.Path, "--netns-dir", s.node.PodsDir, "--pods-dir", s.path("pods"), "--metrics-listen", s.metrics}, more...)...)
+		"--netns", s.node.Path, "--netns-dir", s.node.PodsDir, "--pods-dir", s.path("pods"), "--metrics-listen", s.metrics,
+	}, more...)...)
+}
+
+// finish ends the agent and then the recommender, with nothing left between
+// them: what the agent could not send in its last moments, its next start does.
+func (s *setup) finish(agent, recommender *process) {
+	s.t.Helper()
+	sent := func() bool { return s.metric("netcinch_agent_spool_batches") == "0" }
+	s.await("the spool is sent", sent)
+	agent.stop()
+	for s.spooled() > 0 {
+		agent = s.startAgent()
+		s.await("the spool is sent", sent)
+		agent.stop()
+	}
+	recommender.stop()
 }
 
 func (s *setup) path(name string) string { return filepath.Join(s.dir, name) }

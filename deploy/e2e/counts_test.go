@@ -103,8 +103,7 @@ func TestCountsAreExact(t *testing.T) {
 			}
 		}
 	}
-	agent.stop()
-	recommender.stop()
+	s.finish(agent, recommender)
 
 	got, lost := s.stored()
 	for _, address := range []string{server4, server6} {
@@ -195,8 +194,7 @@ func TestRecommenderKilledUnderTraffic(t *testing.T) {
 	recommender = s.startRecommender()
 	s.await("the spool is sent", func() bool { return s.metric("netcinch_agent_spool_batches") == "0" })
 	made.stop()
-	agent.stop()
-	recommender.stop()
+	s.finish(agent, recommender)
 	s.wantTraffic(made)
 }
 
@@ -253,8 +251,7 @@ func TestAgentRestartKeepsTheSpool(t *testing.T) {
 	s.awaitSent()
 	s.await("the spool is sent", func() bool { return s.metric("netcinch_agent_spool_batches") == "0" })
 	more.stop()
-	agent.stop()
-	recommender.stop()
+	s.finish(agent, recommender)
 	for i := range made.made {
 		made.made[i].Add(more.made[i].Load())
 	}

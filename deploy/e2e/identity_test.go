@@ -158,8 +158,7 @@ func TestServicesNamesAndSilence(t *testing.T) {
 			t.Fatal("a connection through a rule that drops it")
 		}
 	}
-	agent.stop()
-	recommender.stop()
+	s.finish(agent, recommender)
 
 	records := s.records()
 	for _, family := range []struct{ client, server, outside string }{{client4, server4, outside4}, {client6, server6, outside6}} {

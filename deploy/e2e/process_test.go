@@ -25,7 +25,6 @@ const roleVariable = "NETCINCH_E2E_ROLE"
 
 func TestMain(m *testing.M) {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
 	switch os.Getenv(roleVariable) {
 	case "agent":
 		os.Exit(command.Execute(ctx, command.Environment{

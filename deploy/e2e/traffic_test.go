@@ -90,7 +90,7 @@ func request(p *nodetest.Pod, address netip.AddrPort) error {
 }
 
 // datagrams sends n datagrams of a size and gets each one back.
-func datagrams(from *nodetest.Pod, to *nodetest.Pod, address netip.AddrPort, n, size int) error {
+func datagrams(from, to *nodetest.Pod, address netip.AddrPort, n, size int) error {
 	echo := to.ListenPacket(address.String())
 	var echoing sync.WaitGroup
 	defer echoing.Wait()
@@ -98,11 +98,11 @@ func datagrams(from *nodetest.Pod, to *nodetest.Pod, address netip.AddrPort, n, 
 	echoing.Go(func() {
 		buffer := make([]byte, 2000)
 		for {
-			n, peer, err := echo.ReadFrom(buffer)
+			got, peer, err := echo.ReadFrom(buffer)
 			if err != nil {
 				return // closed
 			}
-			_, _ = echo.WriteTo(buffer[:n], peer) // the sender waits for it
+			_, _ = echo.WriteTo(buffer[:got], peer) // the sender waits for it
 		}
 	})
 	c, err := from.Dial("udp", address.String())
