@@ -13,9 +13,21 @@ const skip = process.getuid() === 0 ? false : 'needs root to build network names
 let demo;
 let tab;
 let folder;
+let clean;
+
+/** Everything of a demo's on the machine, by name. */
+async function listing() {
+  const found = [];
+  for (const place of ['/run', '/run/netns', '/sys/class/net', tmpdir()]) {
+    for (const name of await readdir(place).catch(() => []))
+      if (/^(ncd|netcinch-demo)/.test(name)) found.push(`${place}/${name}`);
+  }
+  return found;
+}
 
 before(async () => {
   if (skip) return;
+  clean = await listing();
   folder = await mkdtemp(join(tmpdir(), 'netcinch-e2e-'));
   demo = await start('netcinch-demo', '--listen', '127.0.0.1:0', '--manifests', manifests);
   tab = await open(demo.link, { colorScheme: 'light' });
@@ -151,8 +163,5 @@ test('the page kept quiet', { skip }, () => tab.assertQuiet());
 test('the end leaves nothing behind', { skip }, async () => {
   const { code } = await demo.stop();
   assert.equal(code, 0, demo.lines.join('\n'));
-  const left = (names) => names.filter((name) => /^(ncd|netcinch-demo)/.test(name));
-  for (const place of ['/run', '/run/netns', '/sys/class/net', tmpdir()]) {
-    assert.deepEqual(left(await readdir(place).catch(() => [])), [], place);
-  }
+  assert.deepEqual(await listing(), clean);
 });

@@ -12,7 +12,7 @@ before(async () => {
   served = await start(
     'netcinch',
     ...['serve', '-f', manifests, '--flows', 'deploy/demo/sample/flows.jsonl'],
-    ...['--listen', '127.0.0.1:0'],
+    ...['--listen', '127.0.0.1:0', '--learning', '35s'],
   );
   tab = await open(served.link);
 });

@@ -176,7 +176,6 @@ function Drawing({ view, selection }: Props) {
   const placement = layout?.placement;
 
   // Whoever moved the picture keeps it where it is; else it fits the room.
-  // biome-ignore lint/correctness/useExhaustiveDependencies: placement and room are what asks for a new fit
   useEffect(() => {
     if (!placement || moved.current || room.width === 0) return;
     const frame = requestAnimationFrame(
