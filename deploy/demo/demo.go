@@ -154,8 +154,8 @@ func (d *demo) takeDown() error {
 	if d.world != nil {
 		errs = append(errs, d.world.Close())
 	}
-	if d.options.keepLogs != "" {
-		errs = append(errs, d.saveLogs())
+	if d.options.keep != "" {
+		errs = append(errs, d.saveState())
 	}
 	if err := errors.Join(append(errs, d.claim.Release())...); err != nil {
 		return fmt.Errorf("taking the demo down: %w", err)

@@ -3,4 +3,4 @@
 package main
 
 // fromFiles is what to do where the live demo cannot run.
-const fromFiles = "the same page on recorded flows: bin/netcinch serve -f deploy/demo/manifests --flows deploy/demo/sample/flows.jsonl"
+const fromFiles = "the same page on recorded flows: bin/netcinch serve -f deploy/demo/manifests --flows deploy/demo/sample/flows.jsonl --learning 35s"

@@ -18,7 +18,7 @@ type options struct {
 	listen      string
 	manifests   string
 	binaries    string
-	keepLogs    string
+	keep        string
 	duration    time.Duration
 	unseenAfter time.Duration
 	learning    time.Duration
@@ -56,7 +56,7 @@ func parse(args []string, out io.Writer) (options, error) {
 	flags.DurationVar(&o.window, "window", 5*time.Second, "`time` between two reports of the agent")
 	flags.StringVar(&o.manifests, "manifests", "deploy/demo/manifests", "`folder` of the shop's manifests")
 	flags.StringVar(&o.binaries, "binaries", "", "`folder` of netcinch and netcinch-agent (default: this program's)")
-	flags.StringVar(&o.keepLogs, "logs", "", "`folder` that gets the parts' logs at the end; without it they go, too")
+	flags.StringVar(&o.keep, "keep", "", "`folder` that gets the logs, pods and flows at the end; without it they go, too")
 	if err := flags.Parse(args); err != nil {
 		return o, err
 	}

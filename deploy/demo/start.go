@@ -8,7 +8,9 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/hex"
+	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"os"
 	"path/filepath"
@@ -112,23 +114,41 @@ func (d *demo) awaitWatched(ctx context.Context) error {
 	return d.agent.AwaitMetric(ctx, "http://"+d.metrics+"/metrics", watched, want)
 }
 
-// saveLogs copies the parts' logs to the folder that --logs names.
-func (d *demo) saveLogs() error {
-	if err := os.MkdirAll(d.options.keepLogs, 0o755); err != nil {
-		return fmt.Errorf("keeping logs: %w", err)
+// saveState copies logs, pods and flows to the folder that --keep names. Tokens
+// and keys stay behind.
+func (d *demo) saveState() error {
+	if err := os.MkdirAll(d.options.keep, 0o755); err != nil {
+		return fmt.Errorf("keeping the state: %w", err)
 	}
-	logs, err := filepath.Glob(d.state("*.log"))
-	if err != nil {
-		return fmt.Errorf("keeping logs: %w", err)
-	}
-	for _, log := range logs {
-		data, err := os.ReadFile(log)
-		if err == nil {
-			err = os.WriteFile(filepath.Join(d.options.keepLogs, filepath.Base(log)), data, 0o644)
+	for _, name := range []string{"recommender.log", "agent.log", world.PodsFolder, "data/flows"} {
+		if _, err := os.Stat(d.state(name)); errors.Is(err, fs.ErrNotExist) {
+			continue // the demo ended before it came so far
 		}
-		if err != nil {
-			return fmt.Errorf("keeping logs: %w", err)
+		if err := copyTree(d.state(name), filepath.Join(d.options.keep, name)); err != nil {
+			return fmt.Errorf("keeping the state: %w", err)
 		}
 	}
 	return nil
+}
+
+// copyTree copies a file, or a folder with all below it.
+func copyTree(from, to string) error {
+	return filepath.WalkDir(from, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		below, err := filepath.Rel(from, path)
+		if err != nil {
+			return err
+		}
+		target := filepath.Join(to, below)
+		if entry.IsDir() {
+			return os.MkdirAll(target, 0o755)
+		}
+		data, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		return os.WriteFile(target, data, 0o600)
+	})
 }
