@@ -55,18 +55,13 @@ func (e *Engine) ruleAllowances(out []Allowance, p *compiled, r *rule, d Directi
 
 // line finds where an atom stands: its port item, else its peer item, else its rule.
 func (c *compiled) line(lines locator, id AllowanceID) int {
-	at := c.places.rule(id)
 	if id.Port >= 0 {
-		if at := c.places.port(id); at != nil {
-			return lines.line(at)
-		}
+		return lines.line(c.places.port(id))
 	}
 	if id.Peer >= 0 {
-		if at := c.places.peer(id); at != nil {
-			return lines.line(at)
-		}
+		return lines.line(c.places.peer(id))
 	}
-	return lines.line(at)
+	return lines.line(c.places.rule(id))
 }
 
 // places says where a kind of policy keeps its rules, peers and ports.

@@ -18,15 +18,15 @@ import (
 	"github.com/netcinch/netcinch/recommender/flow"
 )
 
-// bigCluster makes pods in namespaces of 100, ten workloads of ten in each, and
+// bigCluster makes 10,000 pods in namespaces of 100, ten workloads of ten in each, and
 // policies spread over the workloads: peers of the own namespace, of others and
 // address blocks of both families, with ports, ranges and names.
-func bigCluster(pods, policies int) *cluster.Snapshot {
+func bigCluster(policies int) *cluster.Snapshot {
 	s := &cluster.Snapshot{}
 	for i := range 50 {
 		s.Nodes = append(s.Nodes, cluster.Node{Name: fmt.Sprint("n", i), Addresses: []netip.Addr{netip.AddrFrom4([4]byte{192, 168, 1, byte(i + 1)})}})
 	}
-	for i := range pods {
+	for i := range 10_000 {
 		ns := fmt.Sprintf("ns%04d", i/100)
 		if i%100 == 0 {
 			s.Namespaces = append(s.Namespaces, cluster.Namespace{Name: ns, Labels: map[string]string{"team": fmt.Sprint("t", i/100%17)}})
@@ -89,7 +89,7 @@ func bigEdges(s *cluster.Snapshot, n int) []Connection {
 }
 
 func BenchmarkAllowed(b *testing.B) {
-	s := bigCluster(10_000, 10_000)
+	s := bigCluster(10_000)
 	e := compileClean(b, s, Options{})
 	edges := bigEdges(s, 200_000)
 	b.ReportAllocs()
@@ -101,7 +101,7 @@ func BenchmarkAllowed(b *testing.B) {
 }
 
 func BenchmarkCheck(b *testing.B) {
-	s := bigCluster(10_000, 10_000)
+	s := bigCluster(10_000)
 	e := compileClean(b, s, Options{})
 	edges := bigEdges(s, 200_000)
 	b.ReportAllocs()
@@ -115,7 +115,7 @@ func BenchmarkCheck(b *testing.B) {
 // BenchmarkCluster is the whole: 10,000 policies over 10,000 pods compiled and
 // 200,000 edges evaluated.
 func BenchmarkCluster(b *testing.B) {
-	s := bigCluster(10_000, 10_000)
+	s := bigCluster(10_000)
 	edges := bigEdges(s, 200_000)
 	b.ReportAllocs()
 	for b.Loop() {
@@ -140,6 +140,7 @@ func BenchmarkCluster(b *testing.B) {
 // cpuSeconds is the processor time that the process has used, which a busy
 // machine does not stretch.
 func cpuSeconds(b *testing.B) float64 {
+	b.Helper()
 	var u unix.Rusage
 	if err := unix.Getrusage(unix.RUSAGE_SELF, &u); err != nil {
 		b.Fatal(err)
@@ -151,7 +152,7 @@ func cpuSeconds(b *testing.B) float64 {
 func BenchmarkPolicies(b *testing.B) {
 	for _, n := range []int{100, 1_000, 10_000, 40_000} {
 		b.Run(fmt.Sprint(n), func(b *testing.B) {
-			s := bigCluster(10_000, n)
+			s := bigCluster(n)
 			e := compileClean(b, s, Options{})
 			edges := bigEdges(s, 100_000)
 			i := 0
@@ -165,7 +166,7 @@ func BenchmarkPolicies(b *testing.B) {
 
 // BenchmarkEdit changes one of 10,000 policies and says what that changes.
 func BenchmarkEdit(b *testing.B) {
-	s := bigCluster(10_000, 10_000)
+	s := bigCluster(10_000)
 	old := compileClean(b, s, Options{})
 	edit := Edit{Put: []cluster.Object{bigPolicy(rand.New(rand.NewPCG(1, 1)), 77, 100)}}
 	before, rounds := cpuSeconds(b), 0.0

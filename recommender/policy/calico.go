@@ -69,6 +69,8 @@ func (c *compiler) calicoTier(o *cluster.Object, t *calicov3.Tier) {
 			made.fallback = ActionPass
 		case calicov3.Deny:
 			made.fallback = ActionDeny
+		case calicov3.Allow, calicov3.Log:
+			fallthrough
 		default:
 			c.leaveOut(o, faultAt(path{"spec", "defaultAction"}, "%q is not a tier's default action; use Deny or Pass", *a), c.top.everyEnd())
 		}

@@ -21,15 +21,24 @@ func TestHostEndpoint(t *testing.T) {
 		want            []expectation
 	}{
 		{"without policy only failsafe ports", hostEndpoint, []expectation{
-			{"203.0.113.1 -> 192.168.0.2 TCP 22", "EI"}, {"2001:db8::1 -> fd00:ff::2 TCP 6443", "EI"}, {"203.0.113.1 -> 192.168.0.2 TCP 10250", "Ei"},
-			{"192.168.0.2 -> 203.0.113.1 UDP 53", "EI"}, {"fd00:ff::2 -> 2001:db8::1 TCP 443", "eI"}, {"203.0.113.1 -> 192.168.0.1 TCP 10250", "EI"},
+			{"203.0.113.1 -> 192.168.0.2 TCP 22", "EI"},
+			{"2001:db8::1 -> fd00:ff::2 TCP 6443", "EI"},
+			{"203.0.113.1 -> 192.168.0.2 TCP 10250", "Ei"},
+			{"192.168.0.2 -> 203.0.113.1 UDP 53", "EI"},
+			{"fd00:ff::2 -> 2001:db8::1 TCP 443", "eI"},
+			{"203.0.113.1 -> 192.168.0.1 TCP 10250", "EI"},
 		}},
 		{"its own profile allows", strings.Replace(hostEndpoint, "spec: {", "spec: {profiles: [projectcalico-default-allow], ", 1), []expectation{
 			{"203.0.113.1 -> 192.168.0.2 TCP 10250", "EI"}, {"fd00:ff::2 -> 2001:db8::1 TCP 443", "EI"},
 		}},
 		{"policy by its labels, named port", hostEndpoint + "---\n" + gnpHead + "  selector: role == 'node'\n  types: [Ingress, Egress]\n  ingress: [{action: Allow, protocol: TCP, source: {nets: [203.0.113.0/24, '2001:db8::/32']}, destination: {ports: [kubelet]}}]\n", []expectation{
-			{"203.0.113.1 -> 192.168.0.2 TCP 10250", "EI"}, {"2001:db8::1 -> fd00:ff::2 TCP 10250", "EI"}, {"198.51.100.1 -> 192.168.0.2 TCP 10250", "Ei"}, {"203.0.113.1 -> 192.168.0.2 TCP 80", "Ei"},
-			{"198.51.100.1 -> 192.168.0.2 TCP 22", "EI"}, {"192.168.0.2 -> shop/api TCP 80", "EI"}, {"192.168.0.2 -> shop/db TCP 80", "eI"},
+			{"203.0.113.1 -> 192.168.0.2 TCP 10250", "EI"},
+			{"2001:db8::1 -> fd00:ff::2 TCP 10250", "EI"},
+			{"198.51.100.1 -> 192.168.0.2 TCP 10250", "Ei"},
+			{"203.0.113.1 -> 192.168.0.2 TCP 80", "Ei"},
+			{"198.51.100.1 -> 192.168.0.2 TCP 22", "EI"},
+			{"192.168.0.2 -> shop/api TCP 80", "EI"},
+			{"192.168.0.2 -> shop/db TCP 80", "eI"},
 		}},
 		{"a policy that asks for namespaces is not for hosts", hostEndpoint + "---\n" + gnpHead + "  namespaceSelector: all()\n  types: [Ingress]\n  ingress: [{action: Allow}]\n", []expectation{
 			{"203.0.113.1 -> 192.168.0.2 TCP 10250", "Ei"},

@@ -56,11 +56,11 @@ func (c *compiler) calicoRule(ns string, d Direction, index int, r *calicov3.Rul
 		return rule{}, f
 	}
 	for _, item := range items {
-		clause := clause{peer: item.peer, local: own, index: item.index, text: item.text, ports: ports, not: not}
+		made := clause{peer: item.peer, local: own, index: item.index, text: item.text, ports: ports, not: not}
 		if item.ports != nil {
-			clause.ports = item.ports
+			made.ports = item.ports
 		}
-		out.clauses = append(out.clauses, clause)
+		out.clauses = append(out.clauses, made)
 	}
 	return out, nil
 }
@@ -91,11 +91,11 @@ func (c *compiler) calicoPorts(r *calicov3.Rule, at path) (ports, not []port, f 
 		ports = []port{{interval: l4.Ports(protocol, 0, math.MaxUint16), protocol: protocol, index: -1}}
 	}
 	if r.NotProtocol != nil {
-		refused, f := calicoProtocol(r.NotProtocol, at.with("notProtocol"))
-		if f != nil {
+		var unwanted flow.Protocol
+		if unwanted, f = calicoProtocol(r.NotProtocol, at.with("notProtocol")); f != nil {
 			return nil, nil, f
 		}
-		not = append(not, port{interval: l4.Ports(refused, 0, math.MaxUint16), protocol: refused, index: -1})
+		not = append(not, port{interval: l4.Ports(unwanted, 0, math.MaxUint16), protocol: unwanted, index: -1})
 	}
 	if needs := len(r.Destination.Ports) + len(r.Destination.NotPorts) + len(r.Source.Ports) + len(r.Source.NotPorts); needs > 0 && !protocol.HasPorts() {
 		return nil, nil, faultAt(at.with("protocol"), "rules with ports need protocol TCP, UDP or SCTP")

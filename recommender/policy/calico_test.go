@@ -21,6 +21,7 @@ const (
 
 // calicoShop is shop with service accounts, a Service and network sets.
 func calicoShop(t *testing.T, manifests string) *cluster.Snapshot {
+	t.Helper()
 	s := shop()
 	for i := range s.Pods {
 		if s.Pods[i].Name == "web" {

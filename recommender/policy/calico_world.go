@@ -5,6 +5,7 @@ package policy
 import (
 	"maps"
 	"net/netip"
+	"slices"
 
 	calicov3 "github.com/projectcalico/api/pkg/apis/projectcalico/v3"
 	"go4.org/netipx"
@@ -199,6 +200,6 @@ func (c *compiler) hostPorts(ends bits.Set, h *calicov3.HostEndpoint) {
 		}
 	}
 	for n := range ends.All {
-		c.top.ends[n].ports = append(c.top.ends[n].ports[:len(c.top.ends[n].ports):len(c.top.ends[n].ports)], ports...)
+		c.top.ends[n].ports = append(slices.Clip(c.top.ends[n].ports), ports...)
 	}
 }

@@ -47,8 +47,14 @@ var clusterWideCases = []struct {
 		{"pay/host@4 -> shop/api@4 TCP 80", "EI"}, {"pay/host@6 -> shop/api@6 TCP 80", "EI"}, {"pay/web -> shop/api TCP 80", "ei"}, {"shop/api -> pay/host TCP 80", "EI"},
 	}},
 	{"networks match pods and the outside, nodes match nodes", anpHead + "  priority: 1\n" + shopPods + "  egress: [{action: Deny, to: [{networks: [10.2.0.0/16, '2001:db8::/32']}]}, {action: Deny, to: [{nodes: {}}], ports: [{portNumber: {protocol: TCP, port: 10250}}]}]", []expectation{
-		{"shop/api@4 -> pay/web@4 TCP 80", "eI"}, {"shop/api@6 -> pay/web@6 TCP 80", "EI"}, {"shop/api -> 2001:db8::1 TCP 80", "eI"}, {"shop/api -> 203.0.113.1 TCP 80", "EI"},
-		{"shop/api -> 192.168.0.1 TCP 10250", "eI"}, {"shop/api -> fd00:ff::2 TCP 10250", "eI"}, {"shop/api -> 192.168.0.1 TCP 80", "EI"}, {"shop/api -> pay/host TCP 10250", "eI"},
+		{"shop/api@4 -> pay/web@4 TCP 80", "eI"},
+		{"shop/api@6 -> pay/web@6 TCP 80", "EI"},
+		{"shop/api -> 2001:db8::1 TCP 80", "eI"},
+		{"shop/api -> 203.0.113.1 TCP 80", "EI"},
+		{"shop/api -> 192.168.0.1 TCP 10250", "eI"},
+		{"shop/api -> fd00:ff::2 TCP 10250", "eI"},
+		{"shop/api -> 192.168.0.1 TCP 80", "EI"},
+		{"shop/api -> pay/host TCP 10250", "eI"},
 	}},
 	{"named ports of every protocol", anpHead + "  priority: 1\n" + shopPods + "  ingress: [{action: Deny, " + fromAll + ", ports: [{namedPort: metrics}]}]", []expectation{
 		{"pay/web@4 -> shop/api@4 UDP 9090", "Ei"}, {"pay/web@6 -> shop/api@6 TCP 9090", "EI"}, {"pay/web -> shop/db UDP 9090", "EI"},

@@ -4,6 +4,7 @@ package policy
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/netcinch/netcinch/recommender/cluster"
@@ -14,7 +15,7 @@ import (
 type path []any
 
 // with gives a longer path and leaves p as it is.
-func (p path) with(more ...any) path { return append(p[:len(p):len(p)], more...) }
+func (p path) with(more ...any) path { return append(slices.Clip(p), more...) }
 
 // String gives "spec.ingress[0].from[1].ipBlock.cidr".
 func (p path) String() string {

@@ -54,18 +54,18 @@ func (c *compiler) kubernetesRules(p *compiled, ns string, spec *networkingv1.Ne
 	p.applies[Ingress] = slices.Contains(types, networkingv1.PolicyTypeIngress)
 	p.applies[Egress] = slices.Contains(types, networkingv1.PolicyTypeEgress)
 	for i, r := range spec.Ingress {
-		rule, f := c.kubernetesRule(ns, i, r.From, r.Ports, path{"spec", "ingress", i}, "from")
+		made, f := c.kubernetesRule(ns, i, r.From, r.Ports, path{"spec", "ingress", i}, "from")
 		if f != nil {
 			return f
 		}
-		p.rules[Ingress] = append(p.rules[Ingress], rule)
+		p.rules[Ingress] = append(p.rules[Ingress], made)
 	}
 	for i, r := range spec.Egress {
-		rule, f := c.kubernetesRule(ns, i, r.To, r.Ports, path{"spec", "egress", i}, "to")
+		made, f := c.kubernetesRule(ns, i, r.To, r.Ports, path{"spec", "egress", i}, "to")
 		if f != nil {
 			return f
 		}
-		p.rules[Egress] = append(p.rules[Egress], rule)
+		p.rules[Egress] = append(p.rules[Egress], made)
 	}
 	return nil
 }

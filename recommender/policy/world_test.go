@@ -42,21 +42,21 @@ func pairs(text string) map[string]string {
 }
 
 // objectOf reads one manifest.
-func objectOf(t testing.TB, text string) cluster.Object {
-	t.Helper()
+func objectOf(tb testing.TB, text string) cluster.Object {
+	tb.Helper()
 	var meta struct {
 		metav1.TypeMeta   `json:",inline"`
 		metav1.ObjectMeta `json:"metadata"`
 	}
 	if err := yaml.Unmarshal([]byte(text), &meta); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	typed := typedFor(meta.APIVersion, meta.Kind)
 	if typed == nil {
-		t.Fatalf("no type for %s %s", meta.APIVersion, meta.Kind)
+		tb.Fatalf("no type for %s %s", meta.APIVersion, meta.Kind)
 	}
 	if err := yaml.UnmarshalStrict([]byte(text), typed); err != nil {
-		t.Fatalf("%v in\n%s", err, text)
+		tb.Fatalf("%v in\n%s", err, text)
 	}
 	return cluster.Object{
 		Ref:    cluster.Ref{APIVersion: meta.APIVersion, Kind: meta.Kind, Namespace: meta.Namespace, Name: meta.Name},
@@ -82,31 +82,31 @@ func typedFor(version, kind string) runtime.Object {
 }
 
 // objectsOf reads manifests divided by "---".
-func objectsOf(t testing.TB, text string) []cluster.Object {
-	t.Helper()
+func objectsOf(tb testing.TB, text string) []cluster.Object {
+	tb.Helper()
 	var out []cluster.Object
 	for doc := range strings.SplitSeq(text, "\n---\n") {
 		if strings.TrimSpace(doc) != "" {
-			out = append(out, objectOf(t, doc))
+			out = append(out, objectOf(tb, doc))
 		}
 	}
 	return out
 }
 
 // compileClean compiles and fails the test on any problem.
-func compileClean(t testing.TB, s *cluster.Snapshot, o Options) *Engine {
-	t.Helper()
+func compileClean(tb testing.TB, s *cluster.Snapshot, o Options) *Engine {
+	tb.Helper()
 	e, problems := Compile(s, o)
 	for _, p := range problems {
-		t.Fatalf("problem: %s: %s: %s", p.Ref, p.Field, p.Message)
+		tb.Fatalf("problem: %s: %s: %s", p.Ref, p.Field, p.Message)
 	}
 	return e
 }
 
 // peerOf finds a pod by "namespace/name", optionally with "@family" 4 or 6,
 // else reads an address, else takes a DNS name after "dns:".
-func peerOf(t testing.TB, s *cluster.Snapshot, name string) Peer {
-	t.Helper()
+func peerOf(tb testing.TB, s *cluster.Snapshot, name string) Peer {
+	tb.Helper()
 	if dns, ok := strings.CutPrefix(name, "dns:"); ok {
 		return Peer{DNS: dns, Addr: netip.MustParseAddr("198.51.100.77")}
 	}
@@ -126,23 +126,23 @@ func peerOf(t testing.TB, s *cluster.Snapshot, name string) Peer {
 	}
 	addr, err := netip.ParseAddr(name)
 	if err != nil {
-		t.Fatalf("no pod and no address: %s", name)
+		tb.Fatalf("no pod and no address: %s", name)
 	}
 	return Peer{Addr: addr}
 }
 
 // connectionOf reads "from -> to TCP 80" or "from -> to ICMP 8/0".
-func connectionOf(t testing.TB, s *cluster.Snapshot, text string) Connection {
-	t.Helper()
+func connectionOf(tb testing.TB, s *cluster.Snapshot, text string) Connection {
+	tb.Helper()
 	var from, to, protocol, port string
 	if n, err := fmt.Sscanf(text, "%s -> %s %s %s", &from, &to, &protocol, &port); n < 3 {
-		t.Fatalf("connection %q: %v", text, err)
+		tb.Fatalf("connection %q: %v", text, err)
 	}
 	p, err := flow.ParseProtocol(protocol)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	c := Connection{From: peerOf(t, s, from), To: peerOf(t, s, to), Protocol: p, ICMPType: -1, ICMPCode: -1}
+	c := Connection{From: peerOf(tb, s, from), To: peerOf(tb, s, to), Protocol: p, ICMPType: -1, ICMPCode: -1}
 	if typ, code, ok := strings.Cut(port, "/"); ok {
 		fmt.Sscan(typ, &c.ICMPType)
 		fmt.Sscan(code, &c.ICMPCode)

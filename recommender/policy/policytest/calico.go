@@ -30,7 +30,7 @@ func (d *Dice) selector() string {
 	}
 }
 
-func (d *Dice) entity(destination bool, protocol bool) calicov3.EntityRule {
+func (d *Dice) entity(destination, protocol bool) calicov3.EntityRule {
 	var e calicov3.EntityRule
 	if d.Chance(40) {
 		e.Selector = d.selector()
@@ -66,10 +66,11 @@ func (d *Dice) calicoRules() []calicov3.Rule {
 	for range d.IntN(4) {
 		r := calicov3.Rule{Action: Pick(d, calicov3.Allow, calicov3.Allow, calicov3.Deny, calicov3.Pass, calicov3.Log)}
 		ports := d.Chance(60)
-		if ports {
+		switch {
+		case ports:
 			p := numorstring.ProtocolFromString(Pick(d, "TCP", "UDP", "SCTP"))
 			r.Protocol = &p
-		} else if d.Chance(30) {
+		case d.Chance(30):
 			p := numorstring.ProtocolFromString(Pick(d, "ICMP", "ICMPv6"))
 			r.Protocol = &p
 			typ := Pick(d, 8, 128)
@@ -78,7 +79,7 @@ func (d *Dice) calicoRules() []calicov3.Rule {
 			} else {
 				r.NotICMP = &calicov3.ICMPFields{Type: &typ}
 			}
-		} else if d.Chance(30) {
+		case d.Chance(30):
 			p := numorstring.ProtocolFromInt(47)
 			r.NotProtocol = &p
 		}

@@ -88,8 +88,8 @@ func (d *Dice) AdminPolicy(name string) cluster.Object {
 			From:   []v1alpha1.AdminNetworkPolicyIngressPeer{{Namespaces: &n}},
 		}
 		if d.Chance(50) {
-			name := "http"
-			r.Ports = &[]v1alpha1.AdminNetworkPolicyPort{{PortRange: &v1alpha1.PortRange{Protocol: "TCP", Start: 50, End: 80}}, {NamedPort: &name}}
+			port := "http"
+			r.Ports = &[]v1alpha1.AdminNetworkPolicyPort{{PortRange: &v1alpha1.PortRange{Protocol: "TCP", Start: 50, End: 80}}, {NamedPort: &port}}
 		}
 		p.Spec.Ingress = append(p.Spec.Ingress, r)
 	}

@@ -79,9 +79,10 @@ func (e *Expr) Prefix(prefix string, all, global *Expr) *Expr {
 			out.Parts = append(out.Parts, p.Prefix(prefix, all, global))
 		}
 		return out
-	default:
+	case Has, Eq, Ne, In, NotIn, Contains, StartsWith, EndsWith:
 		return &Expr{Op: e.Op, Key: prefix + e.Key, Values: e.Values}
 	}
+	return e
 }
 
 // UsesGlobal says whether global() is anywhere in the selector.
@@ -108,9 +109,10 @@ func (e *Expr) Matches(labels map[string]string) bool {
 		return slices.ContainsFunc(e.Parts, func(p *Expr) bool { return p.Matches(labels) })
 	case Ne, NotIn:
 		return !has || !slices.Contains(e.Values, value)
-	default:
+	case Eq, In, Contains, StartsWith, EndsWith:
 		return has && e.test(value)
 	}
+	return false
 }
 
 // test evaluates the tests that need a value.
@@ -124,7 +126,7 @@ func (e *Expr) test(value string) bool {
 		return strings.HasPrefix(value, e.Values[0])
 	case EndsWith:
 		return strings.HasSuffix(value, e.Values[0])
-	default:
-		return false
+	case True, Global, Has, Ne, NotIn, Not, And, Or: // need no value
 	}
+	return false
 }

@@ -56,9 +56,10 @@ func (x *Index) Select(e *Expr, within bits.Set) bits.Set {
 		return out
 	case Ne, NotIn:
 		return within.Minus(x.values(&Expr{Op: In, Key: e.Key, Values: e.Values}, within))
-	default:
+	case Has, Eq, In, Contains, StartsWith, EndsWith:
 		return x.values(e, within)
 	}
+	return bits.Set{}
 }
 
 // values evaluates a test that holds only where the label is present.

@@ -11,11 +11,8 @@ func (p *parser) test(key string) (*Expr, error) {
 		return nil, err
 	}
 	if op == In || op == NotIn {
-		values, err := p.set()
-		if err != nil {
-			return nil, err
-		}
-		return &Expr{Op: op, Key: key, Values: values}, nil
+		values, fault := p.set()
+		return &Expr{Op: op, Key: key, Values: values}, fault
 	}
 	value, ok, err := p.quoted()
 	if err != nil {

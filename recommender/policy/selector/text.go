@@ -35,9 +35,10 @@ func (e *Expr) String() string {
 		return "!" + e.Parts[0].enclosed()
 	case And:
 		return e.joined(" && ")
-	default:
+	case Or:
 		return e.joined(" || ")
 	}
+	return ""
 }
 
 func (e *Expr) enclosed() string {
@@ -96,9 +97,9 @@ func (e *Expr) Plain() string {
 			parts[i] = p.Plain()
 		}
 		return strings.Join(parts, ", ")
-	default:
-		return e.String()
+	case Global, Contains, StartsWith, EndsWith, Not, Or:
 	}
+	return e.String()
 }
 
 // column counts from 1 for messages.
