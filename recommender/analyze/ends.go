@@ -7,6 +7,7 @@ import (
 	"maps"
 	"net/netip"
 	"slices"
+	"strings"
 
 	"github.com/netcinch/netcinch/recommender/cluster"
 	"github.com/netcinch/netcinch/recommender/policy"
@@ -97,17 +98,17 @@ func distinct(pods []*cluster.Pod, limit int) []*cluster.Pod {
 			rest = append(rest, p)
 		}
 	}
-	all := append(first, rest...)
-	return all[:min(len(all), limit)]
+	first = append(first, rest...)
+	return first[:min(len(first), limit)]
 }
 
 func signature(p *cluster.Pod) string {
-	keys := slices.Sorted(maps.Keys(p.Labels))
-	text := fmt.Sprint(p.ServiceAccount, p.HostNetwork, p.Ports)
-	for _, k := range keys {
-		text += "\x00" + k + "=" + p.Labels[k]
+	var text strings.Builder
+	fmt.Fprint(&text, p.ServiceAccount, p.HostNetwork, p.Ports)
+	for _, k := range slices.Sorted(maps.Keys(p.Labels)) {
+		text.WriteString("\x00" + k + "=" + p.Labels[k])
 	}
-	return text
+	return text.String()
 }
 
 // Pairs calls visit with each pair of ends that can talk: of the same address

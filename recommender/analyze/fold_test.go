@@ -23,7 +23,7 @@ func TestBothEndsAreNotDoubled(t *testing.T) {
 	unwatched.ByServer = flow.Counters{Connections: 3, BytesSent: 30}
 
 	r := analyse(t, Input{Snapshot: s, Records: []flow.Record{both, client, server, unwatched}})
-	e := edgeTo(t, r, "a/y", 80)
+	e := edgeTo(t, r, 80)
 	if len(r.Edges) != 1 || e.Counters.Connections != 15 || e.Counters.BytesSent != 150 {
 		t.Errorf("got %d edges, %+v; want one with 15 connections and 150 bytes", len(r.Edges), e.Counters)
 	}
@@ -54,7 +54,7 @@ func TestConflictsAreCountedAndShown(t *testing.T) {
 		a.Edge.Outcome, b.Edge.Outcome = c.atClient, c.atServer
 		b.ByServer.Connections = c.server
 		r := analyse(t, Input{Snapshot: s, Records: []flow.Record{a, b}})
-		e := edgeTo(t, r, "a/y", 80)
+		e := edgeTo(t, r, 80)
 		wantCount := 0
 		if c.want != "" {
 			wantCount = 1
@@ -96,7 +96,7 @@ func TestParties(t *testing.T) {
 }
 
 func TestOrderOfRecordsChangesNothing(t *testing.T) {
-	s := load(t, nodeN1, deployment("a", "x", "10.0.0.1"), deployment("a", "y", "10.0.0.3"), networkPolicy("a", "p", "{}", "[{ports: [{port: 80}, {port: 81}]}]"))
+	s := load(t, nodeN1, deployment("a", "x", "10.0.0.1"), deployment("a", "y", "10.0.0.3"), networkPolicy("a", "{}", "[{ports: [{port: 80}, {port: 81}]}]"))
 	records := []flow.Record{
 		record(hour(0), pod("a", "x"), pod("a", "y"), 80, 1), record(hour(1), pod("a", "x"), pod("a", "y"), 80, 2),
 		record(hour(1), pod("a", "y"), pod("a", "x"), 99, 2), record(hour(1), pod("a", "y"), outside("2001:db8::1", ""), 99, 2),

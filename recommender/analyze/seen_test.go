@@ -78,34 +78,34 @@ func TestCatalogueDatesEdges(t *testing.T) {
 			{Edge: flow.Edge{Client: pod("a", "y"), Server: pod("a", "x"), Protocol: flow.TCP, Port: 9}, FirstSeen: hour(0).Start, LastSeen: hour(1).End},
 		},
 	}
-	if e := edgeTo(t, analyse(t, in), "a/y", 80); e.Unseen || !e.First.Equal(hour(0).Start) {
+	if e := edgeTo(t, analyse(t, in), 80); e.Unseen || !e.First.Equal(hour(0).Start) {
 		t.Errorf("unseen %v, first seen %s; the catalogue knows it since %s", e.Unseen, e.First, hour(0).Start)
 	}
 	in.Catalogue[0].FirstSeen = hour(50).Start
-	if e := edgeTo(t, analyse(t, in), "a/y", 80); !e.Unseen {
+	if e := edgeTo(t, analyse(t, in), 80); !e.Unseen {
 		t.Error("first seen 49 hours after the learning period, it is not held as unseen")
 	}
 }
 
 func TestDeniedTeachesNothing(t *testing.T) {
-	s := load(t, deployment("a", "x", "10.0.0.1"), deployment("a", "y", "10.0.0.2"), networkPolicy("a", "p", "{matchLabels: {app: y}}", "[{from: [{podSelector: {matchLabels: {app: x}}}], ports: [{port: 80}]}]"))
+	s := load(t, deployment("a", "x", "10.0.0.1"), deployment("a", "y", "10.0.0.2"), networkPolicy("a", "{matchLabels: {app: y}}", "[{from: [{podSelector: {matchLabels: {app: x}}}], ports: [{port: 80}]}]"))
 	r := analyse(t, Input{Snapshot: s, Records: []flow.Record{record(hour(0), pod("a", "x"), pod("a", "y"), 80, 1), record(hour(0), pod("a", "x"), pod("a", "y"), 81, 4)}})
-	if e := edgeTo(t, r, "a/y", 80); e.Verdict.State != StateAllowed || !e.Teaches {
+	if e := edgeTo(t, r, 80); e.Verdict.State != StateAllowed || !e.Teaches {
 		t.Errorf("80: %s, teaches %v", e.Verdict.State, e.Teaches)
 	}
-	if e := edgeTo(t, r, "a/y", 81); e.Verdict.State != StateDenied || e.Teaches || e.Verdict.Ingress.Why[0].Kind != StepNoMatch {
+	if e := edgeTo(t, r, 81); e.Verdict.State != StateDenied || e.Teaches || e.Verdict.Ingress.Why[0].Kind != StepNoMatch {
 		t.Errorf("81: %s, teaches %v, why %+v", e.Verdict.State, e.Teaches, e.Verdict.Ingress.Why)
 	}
 	dropped := record(hour(0), pod("a", "x"), pod("a", "y"), 80, 1)
 	dropped.Edge.Outcome = flow.Dropped
-	if e := edgeTo(t, analyse(t, Input{Snapshot: s, Records: []flow.Record{dropped}}), "a/y", 80); e.Teaches {
+	if e := edgeTo(t, analyse(t, Input{Snapshot: s, Records: []flow.Record{dropped}}), 80); e.Teaches {
 		t.Error("what the kernel dropped teaches")
 	}
 }
 
 func TestPodsOfOneWorkloadJudgedApart(t *testing.T) {
-	s := load(t, deployment("a", "x", "10.0.0.1", "10.0.0.2"), deployment("a", "y", "10.0.0.3"), networkPolicy("a", "p", "{matchLabels: {app: y}}", "[{from: [{podSelector: {matchLabels: {slot: s0}}}]}]"))
-	e := edgeTo(t, analyse(t, Input{Snapshot: s, Records: []flow.Record{record(hour(0), pod("a", "x"), pod("a", "y"), 80, 1)}}), "a/y", 80)
+	s := load(t, deployment("a", "x", "10.0.0.1", "10.0.0.2"), deployment("a", "y", "10.0.0.3"), networkPolicy("a", "{matchLabels: {app: y}}", "[{from: [{podSelector: {matchLabels: {slot: s0}}}]}]"))
+	e := edgeTo(t, analyse(t, Input{Snapshot: s, Records: []flow.Record{record(hour(0), pod("a", "x"), pod("a", "y"), 80, 1)}}), 80)
 	if e.Verdict.State != StateMixed || len(e.Verdict.Mixed) != 1 || e.Verdict.Mixed[0] != "a/x-1 → a/y-0" || !e.Teaches {
 		t.Errorf("got %s %v, teaches %v", e.Verdict.State, e.Verdict.Mixed, e.Teaches)
 	}

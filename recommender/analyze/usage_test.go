@@ -13,7 +13,7 @@ import (
 
 func TestUsage(t *testing.T) {
 	s := load(t, deployment("a", "x", "10.0.0.1"), deployment("a", "y", "10.0.0.2"), deployment("b", "z", "10.0.0.3"),
-		networkPolicy("b", "p", "{}", "[{from: [{namespaceSelector: {}}], ports: [{port: 80}, {port: 81}]}, {from: [{namespaceSelector: {}, podSelector: {matchLabels: {app: x}}}], ports: [{port: 80}]}]"))
+		networkPolicy("b", "{}", "[{from: [{namespaceSelector: {}}], ports: [{port: 80}, {port: 81}]}, {from: [{namespaceSelector: {}, podSelector: {matchLabels: {app: x}}}], ports: [{port: 80}]}]"))
 	r := analyse(t, Input{Snapshot: s, Records: []flow.Record{
 		record(hour(0), pod("a", "x"), pod("b", "z"), 80, 5), record(hour(3), pod("a", "y"), pod("b", "z"), 80, 2),
 	}})
@@ -55,7 +55,7 @@ func TestUnusedIsStatedOnce(t *testing.T) {
 		{"peer", "[{from: [{namespaceSelector: {}, podSelector: {matchLabels: {app: x}}}, {podSelector: {}}], ports: [{port: 80}]}]", []Scope{ScopePeer}},
 		{"none", "[{from: [{namespaceSelector: {}, podSelector: {matchLabels: {app: x}}}], ports: [{port: 80}]}]", nil},
 	} {
-		s := load(t, deployment("a", "x", "10.0.0.1"), deployment("b", "z", "10.0.0.3"), networkPolicy("b", "p", "{}", c.rules))
+		s := load(t, deployment("a", "x", "10.0.0.1"), deployment("b", "z", "10.0.0.3"), networkPolicy("b", "{}", c.rules))
 		var got []Scope
 		for _, f := range analyse(t, Input{Snapshot: s, Records: use}).Findings {
 			if f.Kind == FindingUnused {
@@ -75,7 +75,7 @@ func TestUnusedIsStatedOnce(t *testing.T) {
 // tell apart two rules that say the same.
 func TestIdentitiesOfFindings(t *testing.T) {
 	ids := func(rules string) []string {
-		s := load(t, deployment("a", "x", "10.0.0.1"), deployment("b", "z", "10.0.0.3"), networkPolicy("b", "p", "{}", rules))
+		s := load(t, deployment("a", "x", "10.0.0.1"), deployment("b", "z", "10.0.0.3"), networkPolicy("b", "{}", rules))
 		var out []string
 		for _, f := range analyse(t, Input{Snapshot: s, Records: []flow.Record{record(hour(0), pod("a", "x"), pod("b", "z"), 80, 5)}}).Findings {
 			if f.Kind == FindingUnused {

@@ -34,9 +34,9 @@ func deployment(ns, name string, ips ...string) string {
 
 const nodeN1 = "apiVersion: v1\nkind: Node\nmetadata: {name: n1}\nstatus: {addresses: [{type: InternalIP, address: 192.168.0.1}, {type: InternalIP, address: \"fd00:1::1\"}]}\n---\n"
 
-// networkPolicy is a policy of ingress rules in flow style.
-func networkPolicy(ns, name, selector, ingress string) string {
-	return fmt.Sprintf("apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: %s, namespace: %s}\nspec: {podSelector: %s, policyTypes: [Ingress], ingress: %s}\n---\n", name, ns, selector, ingress)
+// networkPolicy is a policy p of ingress rules in flow style.
+func networkPolicy(ns, selector, ingress string) string {
+	return fmt.Sprintf("apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: p, namespace: %s}\nspec: {podSelector: %s, policyTypes: [Ingress], ingress: %s}\n---\n", ns, selector, ingress)
 }
 
 func load(t *testing.T, documents ...string) *cluster.Snapshot {
@@ -78,14 +78,15 @@ func record(w flow.Window, from, to flow.Endpoint, port uint16, n uint64) flow.R
 	}
 }
 
-func edgeTo(t *testing.T, r *Report, server string, port uint16) *Edge {
+// edgeTo gives the edge to a/y on a port.
+func edgeTo(t *testing.T, r *Report, port uint16) *Edge {
 	t.Helper()
 	for i := range r.Edges {
-		if e := &r.Edges[i]; e.Server.String() == server && e.Port == port {
+		if e := &r.Edges[i]; e.Server.String() == "a/y" && e.Port == port {
 			return e
 		}
 	}
-	t.Fatalf("no edge to %s %d in %+v", server, port, r.Edges)
+	t.Fatalf("no edge to a/y %d in %+v", port, r.Edges)
 	return nil
 }
 

@@ -5,6 +5,7 @@ package recommend
 import (
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/netcinch/netcinch/recommender/cluster"
@@ -81,8 +82,8 @@ func script(a, b []string) []op {
 	for i := range common {
 		common[i] = make([]int32, len(y)+1)
 	}
-	for i := len(x) - 1; i >= 0; i-- {
-		for j := len(y) - 1; j >= 0; j-- {
+	for i := range slices.Backward(x) {
+		for j := range slices.Backward(y) {
 			if x[i] == y[j] {
 				common[i][j] = common[i+1][j+1] + 1
 			} else {

@@ -124,7 +124,10 @@ func TestRunsMergeContiguousPortsOnly(t *testing.T) {
 		ports []portKey
 		want  string
 	}{
-		{tcp(80), "80"}, {tcp(81, 80), "80 81"}, {tcp(82, 80, 81, 90), "80-82 90"}, {tcp(65534, 65535, 65533, 1), "1 65533-65535"},
+		{tcp(80), "80"},
+		{tcp(81, 80), "80 81"},
+		{tcp(82, 80, 81, 90), "80-82 90"},
+		{tcp(65534, 65535, 65533, 1), "1 65533-65535"},
 		{append(tcp(80, 81), portKey{flow.UDP, 82}), "80 81 82"},
 	} {
 		var got []string
@@ -214,7 +217,8 @@ func TestProofSeesWhatIsWrong(t *testing.T) {
 	}{
 		{"nothing", func(s string) string { return s }, ""},
 		{"no rules", func(s string) string {
-			return s[:strings.Index(s, "  policyTypes")] + "  policyTypes: [Ingress, Egress]\n"
+			head, _, _ := strings.Cut(s, "  policyTypes")
+			return head + "  policyTypes: [Ingress, Egress]\n"
 		}, KeepsObserved},
 	} {
 		spoilt := r

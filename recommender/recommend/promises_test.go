@@ -54,6 +54,7 @@ func (c *counts) add(o counts) {
 }
 
 func holdPromises(t *testing.T, seed uint64) counts {
+	t.Helper()
 	w := newRandomWorld(t, seed)
 	report := w.analyse(t, w.snapshot)
 	list, err := Build(Input{Snapshot: w.snapshot, Report: report})
@@ -99,6 +100,7 @@ func half(list []Recommendation, seed uint64) []Recommendation {
 
 // holdSubset: observed and allowed ⊆ allowed(new) ⊆ allowed(old).
 func (w *randomWorld) holdSubset(t *testing.T, seed uint64, report *analyze.Report, subset []Recommendation) {
+	t.Helper()
 	applied, err := Apply(w.snapshot, subset...)
 	if err != nil {
 		t.Errorf("seed %d: %v", seed, err)
@@ -140,6 +142,7 @@ func (w *randomWorld) connections(e *analyze.Edge) []policy.Connection {
 // holdNeeded: with any single allowance of a recommended policy gone, an edge
 // that was seen, or name resolution, is cut.
 func (w *randomWorld) holdNeeded(t *testing.T, seed uint64, report *analyze.Report, offered []Recommendation) {
+	t.Helper()
 	applied, err := Apply(w.snapshot, offered...)
 	if err != nil {
 		return
@@ -180,6 +183,7 @@ func (w *randomWorld) holdNeeded(t *testing.T, seed uint64, report *analyze.Repo
 }
 
 func (w *randomWorld) holdFixedPoint(t *testing.T, seed uint64, offered []Recommendation) {
+	t.Helper()
 	applied, err := Apply(w.snapshot, offered...)
 	if err != nil {
 		return
@@ -197,6 +201,7 @@ func (w *randomWorld) holdFixedPoint(t *testing.T, seed uint64, offered []Recomm
 
 // holdSameBytes: the order of the records changes nothing.
 func (w *randomWorld) holdSameBytes(t *testing.T, seed uint64, list []Recommendation) {
+	t.Helper()
 	slices.Reverse(w.records)
 	defer slices.Reverse(w.records)
 	again, err := Build(Input{Snapshot: w.snapshot, Report: w.analyse(t, w.snapshot)})

@@ -37,6 +37,7 @@ var (
 )
 
 func newRandomWorld(t *testing.T, seed uint64) *randomWorld {
+	t.Helper()
 	w := &randomWorld{Rand: rand.New(rand.NewPCG(seed, 1))}
 	w.nodesAndPods()
 	for i := range 1 + w.IntN(4) {

@@ -177,7 +177,7 @@ func each(keys []string, size int, visit func([]string) bool) {
 			return visit(chosen)
 		}
 		for i := from; i < len(keys); i++ {
-			if !walk(i+1, append(chosen[:len(chosen):len(chosen)], keys[i])) {
+			if !walk(i+1, append(slices.Clip(chosen), keys[i])) {
 				return false
 			}
 		}

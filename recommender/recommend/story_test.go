@@ -46,6 +46,7 @@ func TestStories(t *testing.T) {
 }
 
 func tell(t *testing.T, file string) {
+	t.Helper()
 	archive, err := txtar.ParseFile(file)
 	if err != nil {
 		t.Fatal(err)
