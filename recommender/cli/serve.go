@@ -8,6 +8,7 @@ import (
 	"log/slog"
 
 	"github.com/spf13/cobra"
+	"k8s.io/klog/v2"
 
 	"github.com/netcinch/netcinch/recommender/analyze"
 	"github.com/netcinch/netcinch/recommender/app"
@@ -86,6 +87,7 @@ func (s *serve) run(ctx context.Context, env *Env) error {
 	if err != nil {
 		return err
 	}
+	klog.SetSlogLogger(log) // what client-go has to say
 	o := s.options
 	o.Now, o.Log, o.Release = env.Now, log, env.Version
 	a, err := app.New(o)

@@ -136,6 +136,17 @@ null
 	}
 }
 
+// Kustomization files, which may leave out what they are, are no manifests.
+func TestKustomization(t *testing.T) {
+	const text = "resources: [a.yaml]\n"
+	if got := problems(manifest.LoadText("dir/kustomization.yaml", []byte(text), manifest.Options{})); got != nil {
+		t.Errorf("kustomization.yaml: problems %q, want none", got)
+	}
+	if got := problems(manifest.LoadText("dir/other.yaml", []byte(text), manifest.Options{})); len(got) != 1 {
+		t.Errorf("other.yaml: problems %q, want one", got)
+	}
+}
+
 // One bad document, and one bad file, cost nothing beside themselves.
 func TestOneBadDocument(t *testing.T) {
 	dir := t.TempDir()

@@ -100,6 +100,41 @@ func TestWatchQuiet(t *testing.T) {
 	})
 }
 
+// A file that changed long ago is not read again and again: by size and time
+// it is as it was. One that changed just now is, since it may change once more
+// without showing it.
+func TestWatchReadsOnce(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "a.yaml")
+	renamed := strings.ReplaceAll(policyHead, "name: p", "name: z") // as long as before
+	for name, tt := range map[string]struct {
+		age  time.Duration
+		want string
+	}{"old": {time.Hour, "NetworkPolicy x/p"}, "fresh": {time.Second, "NetworkPolicy x/z"}} {
+		put(t, file, policyHead)
+		synctest.Test(t, func(t *testing.T) {
+			changed := time.Now().Add(-tt.age)
+			if err := os.Chtimes(file, changed, changed); err != nil {
+				t.Fatal(err)
+			}
+			w, err := manifest.Watch(t.Context(), []string{dir}, manifest.Options{Clock: time.Now})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer w.Close()
+			put(t, file, renamed)
+			if err := os.Chtimes(file, changed, changed); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(manifest.DefaultInterval + time.Millisecond)
+			synctest.Wait()
+			if got := policies(w.Snapshot()); got != tt.want {
+				t.Errorf("%s: policies %q, want %q", name, got, tt.want)
+			}
+		})
+	}
+}
+
 func TestWatchMissingPath(t *testing.T) {
 	if _, err := manifest.Watch(t.Context(), []string{filepath.Join(t.TempDir(), "none")}, manifest.Options{}); err == nil {
 		t.Error("want an error")
