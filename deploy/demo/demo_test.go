@@ -156,15 +156,15 @@ func (r *running) end(t *testing.T) int {
 	return r.ProcessState.ExitCode()
 }
 
-func wantClean(t *testing.T) {
+func wantClean(t *testing.T, m worldtest.Machine) {
 	t.Helper()
-	if left := worldtest.Listing(t); left != "" {
+	if left := m.Left(t); left != "" {
 		t.Errorf("left behind:\n%s", left)
 	}
 }
 
 func TestSignalsLeaveNothing(t *testing.T) {
-	worldtest.Alone(t)
+	machine := worldtest.Alone(t)
 	folder := programs(t)
 	for _, s := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP} {
 		r := launch(t, folder, "")
@@ -175,25 +175,25 @@ func TestSignalsLeaveNothing(t *testing.T) {
 		if code := r.end(t); code != 0 {
 			t.Errorf("%v: exit status %d, want 0; stderr:\n%s", s, code, r.stderr.String())
 		}
-		wantClean(t)
+		wantClean(t, machine)
 	}
 }
 
 func TestEndsByItself(t *testing.T) {
-	worldtest.Alone(t)
+	machine := worldtest.Alone(t)
 	r := launch(t, programs(t), "", "--for", "3s", "--learning", "1s", "--unseen-after", "2s")
 	r.until(t, "the frontend opens a connection to the database")
 	r.until(t, "nothing is left")
 	if code := r.end(t); code != 0 {
 		t.Errorf("exit status %d, want 0; stderr:\n%s", code, r.stderr.String())
 	}
-	wantClean(t)
+	wantClean(t, machine)
 }
 
 // TestClosedOutputLeavesNothing closes the reading end of the demo's output,
 // as a pager does that is left early.
 func TestClosedOutputLeavesNothing(t *testing.T) {
-	worldtest.Alone(t)
+	machine := worldtest.Alone(t)
 	r := launch(t, programs(t), "", "--for", "3s", "--learning", "1s", "--unseen-after", "2s")
 	r.until(t, "Open")
 	if err := r.pipe.Close(); err != nil {
@@ -202,11 +202,11 @@ func TestClosedOutputLeavesNothing(t *testing.T) {
 	if err := r.Wait(); err != nil {
 		t.Errorf("%v; stderr:\n%s", err, r.stderr.String())
 	}
-	wantClean(t)
+	wantClean(t, machine)
 }
 
 func TestCrashOfAPartTakesAllDown(t *testing.T) {
-	worldtest.Alone(t)
+	machine := worldtest.Alone(t)
 	folder := programs(t)
 	for _, name := range []string{recommenderName, agentName} {
 		r := launch(t, folder, "CRASH="+name)
@@ -216,12 +216,12 @@ func TestCrashOfAPartTakesAllDown(t *testing.T) {
 		if text := r.stderr.String(); !strings.Contains(text, "cannot go on") || !strings.Contains(text, "ended (exit status 3)") {
 			t.Errorf("%s crashes: stderr %q does not say how", name, text)
 		}
-		wantClean(t)
+		wantClean(t, machine)
 	}
 }
 
 func TestKilledRunIsCleanedByTheNext(t *testing.T) {
-	worldtest.Alone(t)
+	machine := worldtest.Alone(t)
 	folder := programs(t)
 	first := launch(t, folder, "")
 	first.until(t, "Open")
@@ -239,7 +239,7 @@ func TestKilledRunIsCleanedByTheNext(t *testing.T) {
 	if code := third.end(t); code != 0 {
 		t.Errorf("after a kill: exit status %d, want 0; stderr:\n%s", code, third.stderr.String())
 	}
-	wantClean(t)
+	wantClean(t, machine)
 }
 
 func wantOneLine(t *testing.T, got, part string) {
@@ -252,7 +252,7 @@ func wantOneLine(t *testing.T, got, part string) {
 // TestUnfit starts the demo where it cannot run: one line, exit status 2, and
 // nothing built.
 func TestUnfit(t *testing.T) {
-	worldtest.Alone(t)
+	machine := worldtest.Alone(t)
 	folder := programs(t)
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -279,15 +279,12 @@ func TestUnfit(t *testing.T) {
 			t.Errorf("%s: exit status %d, want 2", c.name, code)
 		}
 		wantOneLine(t, r.stderr.String(), c.want)
-		wantClean(t)
+		wantClean(t, machine)
 	}
 }
 
 // TestWithoutRoot drops root and reads the one line.
 func TestWithoutRoot(t *testing.T) {
-	if os.Geteuid() == 0 {
-		worldtest.Alone(t)
-	}
 	r := &running{Cmd: exec.Command("/proc/self/exe")}
 	self, err := os.Open(os.Args[0]) // a folder of the tests may be closed to nobody
 	if err != nil {
@@ -310,13 +307,13 @@ func TestWithoutRoot(t *testing.T) {
 }
 
 func TestWithoutCapability(t *testing.T) {
-	worldtest.Alone(t)
+	machine := worldtest.Alone(t)
 	r := launch(t, programs(t), "WITHOUT=CAP_SYS_ADMIN")
 	if code := r.end(t); code != 3 {
 		t.Errorf("exit status %d, want 3", code)
 	}
 	wantOneLine(t, r.stderr.String(), "operation not permitted (needs CAP_SYS_ADMIN)")
-	wantClean(t)
+	wantClean(t, machine)
 }
 
 func TestParse(t *testing.T) {

@@ -226,7 +226,7 @@ func TestPodLinks(t *testing.T) {
 }
 
 func TestNothingIsLeft(t *testing.T) {
-	worldtest.Alone(t)
+	machine := worldtest.Alone(t)
 	w, close := open(t, shop(t))
 	if err := errors.Join(w.Sandboxes(), w.Start(t.Context())); err != nil {
 		t.Fatal(err)
@@ -235,7 +235,7 @@ func TestNothingIsLeft(t *testing.T) {
 		t.Fatalf("%d processes, want at least 10: nothing to leave behind", n)
 	}
 	close()
-	if left := worldtest.Listing(t); left != "" {
+	if left := machine.Left(t); left != "" {
 		t.Errorf("left behind:\n%s", left)
 	}
 }
@@ -256,7 +256,7 @@ func TestAfterKill(t *testing.T) {
 		}
 		select {} // until killed
 	}
-	worldtest.Alone(t)
+	machine := worldtest.Alone(t)
 	child := exec.Command(os.Args[0], "-test.run=^TestAfterKill$")
 	child.Env = append(os.Environ(), victim+"=1")
 	out, err := child.StdoutPipe()
@@ -276,7 +276,7 @@ func TestAfterKill(t *testing.T) {
 		t.Fatal(err)
 	}
 	_ = child.Wait() // it was killed
-	if worldtest.Listing(t) == "" {
+	if machine.Left(t) == "" {
 		t.Fatal("the killed run left nothing, so this test shows nothing")
 	}
 	claim, err := Take(DefaultLock)
@@ -290,10 +290,10 @@ func TestAfterKill(t *testing.T) {
 		t.Fatal(err)
 	}
 	// The kernel ends the orphans; there is nothing to wait on but their end.
-	for deadline := time.Now().Add(10 * time.Second); worldtest.Listing(t) != "" && time.Now().Before(deadline); {
+	for deadline := time.Now().Add(10 * time.Second); machine.Left(t) != "" && time.Now().Before(deadline); {
 		time.Sleep(10 * time.Millisecond)
 	}
-	if left := worldtest.Listing(t); left != "" {
+	if left := machine.Left(t); left != "" {
 		t.Errorf("left behind:\n%s", left)
 	}
 }

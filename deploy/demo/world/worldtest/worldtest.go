@@ -28,9 +28,12 @@ func folder(t *testing.T) string {
 	return filepath.Dir(file)
 }
 
+// Machine is the machine as a test found it.
+type Machine struct{ before []string }
+
 // Alone waits until no other test runs a demo, and keeps others waiting until
 // the test ends. It skips where network namespaces cannot be made.
-func Alone(t *testing.T) {
+func Alone(t *testing.T) Machine {
 	t.Helper()
 	needNamespaces(t)
 	lock, err := os.Open(folder(t))
@@ -41,6 +44,7 @@ func Alone(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = lock.Close() }) // which unlocks it
+	return Machine{before: listing(t)}
 }
 
 func needNamespaces(t *testing.T) {
@@ -57,9 +61,16 @@ func needNamespaces(t *testing.T) {
 	}
 }
 
-// Listing names everything of a demo's that is on the machine: namespaces and
-// their mounts, links, files, processes. It is empty on a clean one.
-func Listing(t *testing.T) string {
+// Left names what was not there when the test began: namespaces and their
+// mounts, links, files, processes. It is empty when all is taken down.
+func (m Machine) Left(t *testing.T) string {
+	t.Helper()
+	left := slices.DeleteFunc(listing(t), func(name string) bool { return slices.Contains(m.before, name) })
+	return strings.Join(left, "\n")
+}
+
+// listing names everything of a demo's that is on the machine.
+func listing(t *testing.T) []string {
 	t.Helper()
 	patterns := []string{
 		"/run/netns/ncd*", "/run/netcinch-demo*", "/sys/class/net/ncd*",
@@ -82,7 +93,7 @@ func Listing(t *testing.T) string {
 			found = append(found, strings.TrimSpace(line))
 		}
 	}
-	return strings.Join(append(found, Processes(t, "netcinch-demo-")...), "\n")
+	return append(found, Processes(t, filepath.Join(os.TempDir(), "netcinch-demo-"))...)
 }
 
 // Processes lists the processes whose executable's path has the text in it.
