@@ -4,6 +4,7 @@ package analyze
 
 import (
 	"fmt"
+	"net/netip"
 	"slices"
 	"strings"
 
@@ -31,15 +32,34 @@ func (f *finder) partly(object *cluster.Object, ids []policy.AllowanceID, gaps b
 			r.anyone, r.may = false, nil // nobody can list who will come
 		}
 		idle := slices.DeleteFunc(slices.Clone(r.may), func(w string) bool { return slices.Contains(r.did, w) })
+		severity := SeverityMedium
 		if !r.anyone && len(idle) == 0 && len(r.widePort) == 0 && len(r.gaps) == 0 {
-			continue
+			if !r.wideRange(f.uses.all[r.id].allowance.Peer) {
+				continue
+			}
+			severity = SeverityInfo
 		}
-		n := f.of(object, FindingPartlyUsed, ScopePeer, SeverityMedium, group)
+		n := f.of(object, FindingPartlyUsed, ScopePeer, severity, group)
 		n.Title = r.title(f)
 		n.Evidence = r.evidence(f, idle)
+		if severity == SeverityInfo {
+			n.Evidence = append(n.Evidence, "The range has more addresses. Which of them answer may change, so recommendations keep the range that its author gave.")
+		}
 		f.mark(group)
 		f.add(n)
 	}
+}
+
+// wideRange says whether a peer, as it reads, is a range of more addresses than
+// used it.
+func (r *reached) wideRange(peer string) bool {
+	text, _, _ := strings.Cut(peer, " ")
+	prefix, err := netip.ParsePrefix(text)
+	if err != nil {
+		return false
+	}
+	host := prefix.Addr().BitLen() - prefix.Bits()
+	return host >= 16 || 1<<host > len(r.did)
 }
 
 // public says whether outside addresses come in by the atoms.
