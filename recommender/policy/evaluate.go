@@ -68,12 +68,32 @@ func (t *groupTier) tabled(fast *table, d Direction, q *query, e *Engine) Action
 	if fast.allows(q.remote(d), q.first) {
 		return ActionAllow
 	}
-	for _, r := range fast.rest {
-		if e.matches(r, d, q) == yes {
-			return ActionAllow
-		}
+	if e.anyOf(fast.rest, d, q) || (len(fast.named) > 0 && e.top.named(q) && e.anyOf(fast.named, d, q)) {
+		return ActionAllow
 	}
 	return t.tier.fallback
+}
+
+func (e *Engine) anyOf(rules []*rule, d Direction, q *query) bool {
+	for _, r := range rules {
+		if e.matches(r, d, q) == yes {
+			return true
+		}
+	}
+	return false
+}
+
+// named says whether the destination declares the port in question by name.
+func (t *topology) named(q *query) bool {
+	if q.to.end < 0 {
+		return false
+	}
+	for _, n := range t.ends[q.to.end].ports {
+		if l4.Point(n.protocol, n.port) == q.first {
+			return true
+		}
+	}
+	return false
 }
 
 // local is the end that the direction's policies apply to.

@@ -19,6 +19,13 @@ type table struct {
 	starts []uint32 // ascending; the last interval ends at l4.Max
 	peers  []*peer  // by interval; nil where everyone is allowed, nobody where none is
 	rest   []*rule  // rules that a table cannot hold: limited by family, own side, name
+	named  []*rule  // rules with ports by name too; their numbered ports are tabled
+}
+
+// tabled is a clause as far as a table holds it.
+type tabled struct {
+	peer   *peer
+	points l4.Set
 }
 
 var nobody = &peer{}
@@ -38,7 +45,7 @@ func (t *table) allows(remote *endpoint, point uint32) bool {
 // build makes the table of a tier's policies in one direction.
 func (t *groupTier) build(d Direction) *table {
 	out := &table{usable: true}
-	var simple []*clause
+	var simple []tabled
 	for _, p := range t.policies {
 		for i := range p.rules[d] {
 			r := &p.rules[d][i]
@@ -48,12 +55,15 @@ func (t *groupTier) build(d Direction) *table {
 			case r.action != ActionAllow:
 				return &table{}
 			}
-			if r.simple() {
-				for k := range r.clauses {
-					simple = append(simple, &r.clauses[k])
-				}
-			} else {
+			if !r.simple() {
 				out.rest = append(out.rest, r)
+				continue
+			}
+			for k := range r.clauses {
+				simple = append(simple, tabled{r.clauses[k].peer, r.clauses[k].numbered()})
+			}
+			if slices.ContainsFunc(r.clauses, func(c clause) bool { return c.named }) {
+				out.named = append(out.named, r)
 			}
 		}
 	}
@@ -67,15 +77,33 @@ func (t *groupTier) build(d Direction) *table {
 	return out
 }
 
-// simple says whether a rule is nothing but peers and numbered ports.
+// simple says whether a rule is nothing but peers and ports.
 func (r *rule) simple() bool {
 	return r.family == familyAny && r.maybe == "" && !slices.ContainsFunc(r.clauses, func(c clause) bool {
-		return c.local != nil || c.named || (c.peer != nil && len(c.peer.names) > 0)
+		return c.local != nil || (c.peer != nil && len(c.peer.names) > 0) ||
+			slices.ContainsFunc(c.not, func(p port) bool { return p.name != 0 })
 	})
 }
 
+// numbered gives the points of the ports that are not by name.
+func (c *clause) numbered() l4.Set {
+	if !c.named {
+		return c.points
+	}
+	var in, out []l4.Interval
+	for _, p := range c.ports {
+		if p.name == 0 {
+			in = append(in, p.interval)
+		}
+	}
+	for _, p := range c.not {
+		out = append(out, p.interval)
+	}
+	return l4.Of(in...).Minus(l4.Of(out...))
+}
+
 // cut finds the points at which the answer may change.
-func (t *table) cut(clauses []*clause) {
+func (t *table) cut(clauses []tabled) {
 	for _, c := range clauses {
 		for _, i := range c.points {
 			t.starts = append(t.starts, i.First)
@@ -90,7 +118,7 @@ func (t *table) cut(clauses []*clause) {
 }
 
 // unionOf joins the peers of the clauses that allow a point.
-func unionOf(clauses []*clause, point uint32) *peer {
+func unionOf(clauses []tabled, point uint32) *peer {
 	var ends bits.Set
 	var seen []*peer
 	var outside netipx.IPSetBuilder
