@@ -21,12 +21,11 @@ func (s *Server) check(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	var q ask.Question
-	if err := decode(w, r, &q); err != nil {
+	if err = decode(w, r, &q); err != nil {
 		return err
 	}
 	answer, err := ask.NewJudge(v.Snapshot, v.Engine).Ask(q)
-	var field *ask.FieldError
-	if errors.As(err, &field) {
+	if field, ok := errors.AsType[*ask.FieldError](err); ok {
 		return wrong(field.Field, "%s.", field.Message)
 	}
 	if err != nil {
@@ -51,7 +50,7 @@ func (s *Server) replay(w http.ResponseWriter, r *http.Request) error {
 	var body struct {
 		Policies string `json:"policies"`
 	}
-	if err := decode(w, r, &body); err != nil {
+	if err = decode(w, r, &body); err != nil {
 		return err
 	}
 	given := manifest.LoadText("policies", []byte(body.Policies), manifest.Options{Namespace: q.namespace})

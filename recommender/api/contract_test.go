@@ -33,7 +33,7 @@ func newContract(t *testing.T, server http.Handler) *contract {
 	if err != nil {
 		t.Fatalf("reading openapi.yaml: %v", err)
 	}
-	if err := doc.Validate(context.Background()); err != nil {
+	if err = doc.Validate(context.Background()); err != nil {
 		t.Fatalf("openapi.yaml is not valid: %v", err)
 	}
 	openapi3filter.RegisterBodyDecoder("application/problem+json", openapi3filter.JSONBodyDecoder)

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/netcinch/netcinch/recommender/analyze"
@@ -49,7 +50,8 @@ func (s *Server) events(w http.ResponseWriter, r *http.Request) error {
 	h.Set("Cache-Control", "no-store")
 	h.Set("X-Accel-Buffering", "no")
 	out := http.NewResponseController(w)
-	first := "retry: 2000\n\n"
+	var first strings.Builder
+	first.WriteString("retry: 2000\n\n")
 	if !complete {
 		// What was missed is not known: the newest view says it all.
 		if v, err := s.source.View(r.Context(), Span{}); err == nil {
@@ -57,13 +59,13 @@ func (s *Server) events(w http.ResponseWriter, r *http.Request) error {
 			if err != nil {
 				return err
 			}
-			first += fmt.Sprintf("event: %s\ndata: %s\n\n", EventView, data)
+			fmt.Fprintf(&first, "event: %s\ndata: %s\n\n", EventView, data)
 		}
 	}
 	for _, e := range missed {
-		first += s.format(e)
+		first.WriteString(s.format(e))
 	}
-	s.stream(w, r, out, first, stream)
+	s.stream(w, r, out, first.String(), stream)
 	return nil
 }
 

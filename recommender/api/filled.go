@@ -62,8 +62,8 @@ func mayHold(t reflect.Type) bool {
 	case reflect.Pointer:
 		return mayHold(t.Elem())
 	case reflect.Struct:
-		for i := range t.NumField() {
-			if f := t.Field(i); f.IsExported() && mayHold(f.Type) {
+		for f := range t.Fields() {
+			if f.IsExported() && mayHold(f.Type) {
 				return true
 			}
 		}

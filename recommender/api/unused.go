@@ -49,7 +49,7 @@ func (d *drawing) unused(namespace string) {
 		}
 		total += len(fresh)
 		for _, e := range fresh {
-			d.materialize(&e, u)
+			d.materialize(&e)
 			d.edges = append(d.edges, e)
 		}
 	}
@@ -137,7 +137,7 @@ func (d *drawing) workloadsOf(pods []int) []flow.Workload {
 }
 
 // materialize makes the nodes of an edge that nothing else has drawn.
-func (d *drawing) materialize(e *graphEdge, u *analyze.Usage) {
+func (d *drawing) materialize(e *graphEdge) {
 	for _, id := range []string{e.Source, e.Target} {
 		if d.nodes[id] != nil {
 			continue

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"net/netip"
+	"slices"
 	"testing"
 	"testing/fstest"
 	"time"
@@ -122,7 +123,7 @@ func records() []flow.Record {
 		w := flow.Window{Start: start.Add(time.Duration(hour) * time.Hour), End: start.Add(time.Duration(hour+1) * time.Hour)}
 		edges := hourly
 		if hour == 9 {
-			edges = append(edges[:len(edges):len(edges)], flow.Edge{Client: cart, Server: outside("198.51.100.7", ""), Protocol: flow.TCP, Port: 4444})
+			edges = append(slices.Clip(edges), flow.Edge{Client: cart, Server: outside("198.51.100.7", ""), Protocol: flow.TCP, Port: 4444})
 		}
 		for _, e := range edges {
 			out = append(out, flow.Record{Window: w, Edge: e, ByClient: flow.Counters{Connections: 7, BytesSent: 700, BytesReceived: 900, PacketsSent: 7, PacketsReceived: 9}})

@@ -12,6 +12,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
@@ -75,8 +76,8 @@ func (a *App) later(f func() error) { a.closers = append(a.closers, f) }
 // close gives back what was opened, the last first. It runs once.
 func (a *App) close() error {
 	a.closing.Do(func() {
-		for i := len(a.closers) - 1; i >= 0; i-- {
-			a.closeErr = errors.Join(a.closeErr, a.closers[i]())
+		for _, closer := range slices.Backward(a.closers) {
+			a.closeErr = errors.Join(a.closeErr, closer())
 		}
 	})
 	return a.closeErr
@@ -84,7 +85,7 @@ func (a *App) close() error {
 
 func (a *App) openFolder() (err error) {
 	if dir := a.options.DataDir; dir != "" {
-		if err := os.MkdirAll(dir, 0o700); err != nil {
+		if err = os.MkdirAll(dir, 0o700); err != nil {
 			return fmt.Errorf("making --data-dir: %w", err)
 		}
 	}

@@ -157,10 +157,10 @@ func (v visitor) views() <-chan struct{} {
 	if err != nil {
 		v.t.Fatal(err)
 	}
+	v.t.Cleanup(func() { response.Body.Close() })
 	out := make(chan struct{}, 64)
 	go func() {
 		defer close(out)
-		defer response.Body.Close()
 		for lines := bufio.NewScanner(response.Body); lines.Scan(); {
 			if lines.Text() == "event: view" {
 				out <- struct{}{}
@@ -217,8 +217,8 @@ func TestFromFiles(t *testing.T) {
 	})
 }
 
-// batch sends what web-1 saw of db-1 in a window.
-func batch(t *testing.T, client *http.Client, a *app.App, token string, sequence uint64) *http.Response {
+// batch sends what web-1 saw of db-1 in a window; it gives the status and the body.
+func batch(t *testing.T, client *http.Client, a *app.App, token string, sequence uint64) (int, string) {
 	t.Helper()
 	now := time.Now().Truncate(time.Second)
 	b := wire.NewBuilder(wire.Header{Cluster: "test", Node: "node-1", Epoch: "e1", Sequence: sequence, Start: now.Add(-10 * time.Second), End: now})
@@ -250,8 +250,12 @@ func batch(t *testing.T, client *http.Client, a *app.App, token string, sequence
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { response.Body.Close() })
-	return response
+	defer response.Body.Close()
+	answer, err := io.ReadAll(response.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return response.StatusCode, string(answer)
 }
 
 func trusting(t *testing.T, ca string) *http.Client {
@@ -279,13 +283,12 @@ func TestLive(t *testing.T) {
 	client := trusting(t, filepath.Join(data, "ca.pem"))
 	v := visit(t, a)
 	views := v.views()
-	if r := batch(t, client, a, "a-token-that-is-wrong", 1); r.StatusCode != http.StatusUnauthorized {
-		t.Errorf("a batch with a wrong token: %s", r.Status)
+	if status, _ := batch(t, client, a, "a-token-that-is-wrong", 1); status != http.StatusUnauthorized {
+		t.Errorf("a batch with a wrong token: %d", status)
 	}
 	for range 2 { // the second is a retry
-		if r := batch(t, client, a, strings.TrimSpace(string(token)), 1); r.StatusCode != http.StatusOK {
-			body, _ := io.ReadAll(r.Body)
-			t.Fatalf("a batch: %s %q", r.Status, body)
+		if status, body := batch(t, client, a, strings.TrimSpace(string(token)), 1); status != http.StatusOK {
+			t.Fatalf("a batch: %d %q", status, body)
 		}
 	}
 	until(t, views, func() bool { return len(v.edges().Items) > 0 })
@@ -314,8 +317,8 @@ func TestLive(t *testing.T) {
 	views = v.views()
 	until(t, views, func() bool { return len(v.edges().Items) > 0 })
 	check(v)
-	if r := batch(t, client, a, strings.TrimSpace(string(token)), 1); r.StatusCode != http.StatusOK {
-		t.Errorf("after the restart the agent is refused: %s", r.Status)
+	if status, _ := batch(t, client, a, strings.TrimSpace(string(token)), 1); status != http.StatusOK {
+		t.Errorf("after the restart the agent is refused: %d", status)
 	}
 	check(v)
 }

@@ -77,10 +77,10 @@ func makeAuthority(certPath, keyPath string, now time.Time) (*authority, error) 
 	if err != nil {
 		return nil, fmt.Errorf("making a CA: %w", err)
 	}
-	if err := writePrivate(keyPath, pem.EncodeToMemory(&pem.Block{Type: "EC PRIVATE KEY", Bytes: secret})); err != nil {
+	if err = writePrivate(keyPath, pem.EncodeToMemory(&pem.Block{Type: "EC PRIVATE KEY", Bytes: secret})); err != nil {
 		return nil, err
 	}
-	if err := writePrivate(certPath, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})); err != nil {
+	if err = writePrivate(certPath, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})); err != nil {
 		return nil, err
 	}
 	certificate, err := x509.ParseCertificate(der)
@@ -108,7 +108,7 @@ func (a *authority) issue(names []string, now time.Time) (*tls.Certificate, erro
 		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
 	}
 	for _, name := range names {
-		if addr, err := netip.ParseAddr(name); err == nil {
+		if addr, bad := netip.ParseAddr(name); bad == nil {
 			template.IPAddresses = append(template.IPAddresses, addr.AsSlice())
 		} else {
 			template.DNSNames = append(template.DNSNames, name)

@@ -96,11 +96,12 @@ func TestViewsKeepTheLastGoodOne(t *testing.T) {
 	if err != nil || len(part.Report.Edges) != 1 {
 		t.Fatalf("a part of the time: %v", err)
 	}
-	if again, err := v.of(ctx, span); err != nil || again != part {
+	again, err := v.of(ctx, span)
+	if err != nil || again != part {
 		t.Errorf("the same part is computed twice (%v)", err)
 	}
 	b.fails = true
-	if _, _, err := v.renew(ctx); err == nil {
+	if _, _, err = v.renew(ctx); err == nil {
 		t.Fatal("the disk is gone and nobody says so")
 	}
 	kept, err := v.of(ctx, api.Span{})

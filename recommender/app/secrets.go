@@ -23,7 +23,7 @@ func keptToken(path string) (string, error) {
 	text, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		token := newToken()
-		if err := writePrivate(path, []byte(token+"\n")); err != nil {
+		if err = writePrivate(path, []byte(token+"\n")); err != nil {
 			return "", err
 		}
 		return token, nil
