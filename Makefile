@@ -93,7 +93,7 @@ lint: $(LINTER) $(WEB)/node_modules/.package-lock.json ## lint Go, C and TypeScr
 	@./deploy/need.sh clang-format-$(CLANG):clang-format-$(CLANG)
 	$(LINTER) run ./...
 	clang-format-$(CLANG) --dry-run --Werror $$(git ls-files 'bpf/*.c' 'bpf/*.h')
-	cd $(WEB) && npm run --silent lint
+	cd $(WEB) && npm run --silent lint && npm run --silent typecheck
 
 .PHONY: fmt
 fmt: $(LINTER) $(WEB)/node_modules/.package-lock.json ## format Go, C and TypeScript
@@ -117,6 +117,7 @@ e2e: build ## only the browser test that drives the demo (root)
 .PHONY: oracle
 oracle: ## hold the policy engine against judges that we did not write
 	cd recommender/policy/oracle && $(GO) test -timeout 30m ./...
+	cd recommender/policy/oracle/calico && $(GO) test -timeout 30m ./...
 
 .PHONY: fuzz
 fuzz: ## run every fuzz target for FUZZTIME each
