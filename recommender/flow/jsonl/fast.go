@@ -2,7 +2,10 @@
 
 package jsonl
 
-import "math"
+import (
+	"math"
+	"slices"
+)
 
 // fast reads lines as a Writer writes them: known fields, each once, plain
 // strings, whole numbers. For anything else it gives up, and encoding/json,
@@ -132,11 +135,9 @@ func (f *fast) object(value func(key string)) {
 			f.failed = true
 			return
 		}
-		for _, before := range seen[:n] {
-			if before == key {
-				f.failed = true
-				return
-			}
+		if slices.Contains(seen[:n], key) {
+			f.failed = true
+			return
 		}
 		seen[n] = key
 		f.peek()
