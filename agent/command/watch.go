@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"github.com/spf13/pflag"
-	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 
@@ -115,11 +114,7 @@ func (f *watchFlags) source(node string, logger *slog.Logger) (podmap.Source, er
 	if err != nil {
 		return nil, err
 	}
-	client, err := kubernetes.NewForConfig(config)
-	if err != nil {
-		return nil, fmt.Errorf("preparing the API server's client: %w", err)
-	}
-	return podmap.NewAPIServer(client, node, logger), nil
+	return podmap.NewAPIServer(config, node, logger)
 }
 
 func (f *watchFlags) restConfig() (*rest.Config, error) {

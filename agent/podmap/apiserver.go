@@ -9,29 +9,45 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync"
 	"sync/atomic"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/fields"
-	"k8s.io/client-go/informers"
-	"k8s.io/client-go/kubernetes"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/serializer"
+	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/cache"
 )
 
 // APIServer is a source of pods: a watch on the pods that are bound to this
 // node.
 type APIServer struct {
-	client kubernetes.Interface
+	pods   cache.ListerWatcher
 	node   string
 	logger *slog.Logger
 	fails  atomic.Uint64
 	last   atomic.Pointer[string] // the watch's problem, logged once while it lasts
+	odd    map[string]string      // pods that cannot be understood, by name: why, logged once
 }
 
-// NewAPIServer makes a source.
-func NewAPIServer(client kubernetes.Interface, node string, logger *slog.Logger) *APIServer {
-	return &APIServer{client: client, node: node, logger: logger}
+// NewAPIServer makes a source; nothing is asked before Watch. It speaks of pods
+// alone: the whole clientset would double the agent.
+func NewAPIServer(config *rest.Config, node string, logger *slog.Logger) (*APIServer, error) {
+	scheme := runtime.NewScheme()
+	if err := corev1.AddToScheme(scheme); err != nil {
+		return nil, fmt.Errorf("preparing the API server's client: %w", err)
+	}
+	config = rest.CopyConfig(config)
+	config.APIPath, config.GroupVersion = "/api", &corev1.SchemeGroupVersion
+	config.NegotiatedSerializer = serializer.NewCodecFactory(scheme).WithoutConversion()
+	client, err := rest.RESTClientFor(config)
+	if err != nil {
+		return nil, fmt.Errorf("preparing the API server's client: %w", err)
+	}
+	pods := cache.NewListWatchFromClient(client, "pods", metav1.NamespaceAll, fields.OneTermEqualSelector("spec.nodeName", node))
+	return &APIServer{pods: pods, node: node, logger: logger, odd: make(map[string]string)}, nil
 }
 
 // Failures counts watches that broke and objects that could not be understood.
@@ -40,13 +56,8 @@ func (a *APIServer) Failures() uint64 { return a.fails.Load() }
 // Watch lists the node's pods and follows their changes. While the API server
 // cannot be reached, what was known stays.
 func (a *APIServer) Watch(ctx context.Context, update func([]Pod)) error {
-	factory := informers.NewSharedInformerFactoryWithOptions(a.client, 0,
-		informers.WithTweakListOptions(func(o *metav1.ListOptions) {
-			o.FieldSelector = fields.OneTermEqualSelector("spec.nodeName", a.node).String()
-		}),
-		informers.WithTransform(trim))
-	informer := factory.Core().V1().Pods().Informer()
-	if err := informer.SetWatchErrorHandlerWithContext(a.failed); err != nil {
+	informer := cache.NewSharedIndexInformer(a.pods, &corev1.Pod{}, 0, nil)
+	if err := errors.Join(informer.SetWatchErrorHandlerWithContext(a.failed), informer.SetTransform(trim)); err != nil {
 		return fmt.Errorf("watching the node's pods: %w", err)
 	}
 	changed := make(chan struct{}, 1)
@@ -62,8 +73,9 @@ func (a *APIServer) Watch(ctx context.Context, update func([]Pod)) error {
 	if err != nil {
 		return fmt.Errorf("watching the node's pods: %w", err)
 	}
-	factory.Start(ctx.Done())
-	defer factory.Shutdown()
+	var running sync.WaitGroup
+	defer running.Wait()
+	running.Go(func() { informer.RunWithContext(ctx) })
 	if !cache.WaitForCacheSync(ctx.Done(), informer.HasSynced) {
 		return nil // stopped before the API server answered
 	}
@@ -73,13 +85,14 @@ func (a *APIServer) Watch(ctx context.Context, update func([]Pod)) error {
 		case <-ctx.Done():
 			return nil
 		case <-changed:
-			update(a.pods(informer.GetStore()))
+			update(a.known(informer.GetStore()))
 		}
 	}
 }
 
-func (a *APIServer) pods(store cache.Store) []Pod {
+func (a *APIServer) known(store cache.Store) []Pod {
 	a.last.Store(nil)
+	odd := make(map[string]string)
 	var pods []Pod
 	for _, object := range store.List() {
 		p, ok := object.(*corev1.Pod)
@@ -87,13 +100,18 @@ func (a *APIServer) pods(store cache.Store) []Pod {
 			continue
 		}
 		pod, err := podOf(p)
-		if err != nil {
-			a.fails.Add(1)
-			a.logger.Error("a pod of the API server cannot be understood and is passed over", slog.Any("error", err))
+		if err == nil {
+			pods = append(pods, pod)
 			continue
 		}
-		pods = append(pods, pod)
+		key := p.Namespace + "/" + p.Name
+		odd[key] = err.Error()
+		if a.odd[key] != odd[key] {
+			a.fails.Add(1)
+			a.logger.Error("a pod of the API server cannot be understood and is passed over", slog.Any("error", err))
+		}
 	}
+	a.odd = odd
 	return pods
 }
 

@@ -5,7 +5,6 @@
 package podmap
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -75,7 +74,7 @@ type watched struct {
 	*attacher
 	registry *Registry
 	watcher  *Watcher
-	log      bytes.Buffer
+	log      lockedBuffer
 	t        *testing.T
 }
 
