@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"github.com/netcinch/netcinch/recommender/analyze"
+	"github.com/netcinch/netcinch/recommender/cluster"
 	"github.com/netcinch/netcinch/recommender/flow"
 	"github.com/netcinch/netcinch/recommender/policy"
 )
@@ -53,24 +54,31 @@ func (w *world) pairsAt(client, server analyze.Party, d policy.Direction, far ne
 }
 
 // writer decides how the demands of one peer item are written: by the author's
-// item, where all that it reaches is used alike, else one by one.
+// item, where all that it reaches is used alike, else one by one. Whether one
+// can be written for itself hangs on it alone: were it to hang on the others of
+// its rule, a second run would decide otherwise once the rule is split.
 func (o *owners) writer(shape ruleShape, i int, list []owned) func(owned) []target {
-	whole := func(owned) []target { return []target{original(i)} }
-	oneByOne := func(d owned) []target { return o.peersOf(d.other) }
-	open := i < 0 || i < len(shape.peers) && shape.peers[i].everybody
-	switch {
-	case shape.fixed || i >= 0 && i < len(shape.peers) && shape.peers[i].fixed:
-		return whole
-	case open:
-		return o.openWriter(shape, i, list)
-	case i < len(shape.peers) && shape.peers[i].addresses && slices.ContainsFunc(list, func(d owned) bool { return d.other.Kind != analyze.PartyWorkload }):
-		return whole // a range that the author gave for addresses that come and go
-	case o.usedAlike(list):
-		return whole
-	case !o.separable(list), i < len(shape.peers) && !o.within(shape.peers[i], list):
-		return whole
+	whole := []target{original(i)}
+	var item peerShape
+	if i >= 0 && i < len(shape.peers) {
+		item = shape.peers[i]
 	}
-	return oneByOne
+	switch {
+	case shape.fixed || item.fixed:
+		return func(owned) []target { return whole }
+	case i < 0 || item.everybody:
+		return o.openWriter(shape, i, list)
+	case o.usedAlike(list):
+		return func(owned) []target { return whole }
+	}
+	return func(d owned) []target {
+		// Other than workloads, a range that the author gave is for addresses that
+		// come and go.
+		if d.other.Kind != analyze.PartyWorkload || !o.separable(d) || !o.within(item, d) {
+			return whole
+		}
+		return o.peersOf(d.other)
+	}
 }
 
 // openWriter is for peers that are open to everybody. Where outside addresses
@@ -86,12 +94,11 @@ func (o *owners) openWriter(shape ruleShape, i int, list []owned) func(owned) []
 			outside[d.port][d.other] = true
 		}
 	}
-	if i >= 0 && !o.within(shape.peers[i], list) {
-		return func(owned) []target { return []target{original(i)} }
-	}
 	return func(d owned) []target {
 		ingress := shape.id.direction == policy.Ingress
 		switch {
+		case i >= 0 && !o.within(shape.peers[i], d):
+			return []target{original(i)}
 		case ingress && (len(outside[d.port]) > 0 || o.isPublic(shape.id, d.port)),
 			!ingress && d.other.Kind == analyze.PartyOutside && len(outside[d.port]) > maxAddresses:
 			return []target{original(i)}
@@ -144,40 +151,27 @@ func (o *owners) usedAlike(list []owned) bool {
 	return true
 }
 
-// separable says whether each party can be written for itself, without letting
+// separable says whether a party can be written for itself, without letting
 // anybody in whom the item did not let in.
-func (o *owners) separable(list []owned) bool {
-	reach := o.reach[list[0].atom]
-	for _, d := range list {
-		if d.wholePeer {
-			continue
-		}
-		peers := o.peersOf(d.other)
-		if d.other.Kind != analyze.PartyWorkload || len(peers) == 0 || !reach.workloads[d.other.Workload()] {
-			return false
-		}
-		for _, t := range peers {
-			if slices.ContainsFunc(t.selected.caught, func(wl flow.Workload) bool { return !reach.workloads[wl] }) {
-				return false
-			}
-		}
+func (o *owners) separable(d owned) bool {
+	reach := o.reach[d.atom]
+	peers := o.peersOf(d.other)
+	if len(peers) == 0 || !reach.workloads[d.other.Workload()] {
+		return false
 	}
-	return true
+	return !slices.ContainsFunc(peers, func(t target) bool {
+		return slices.ContainsFunc(t.selected.caught, func(wl flow.Workload) bool { return !reach.workloads[wl] })
+	})
 }
 
 // within says whether a peer given by address reaches every address of the
-// workloads that used it. Labels would let in the others too: of a dual-stack
+// workload that used it. Labels would let in the others too: of a dual-stack
 // pod, say, the other family.
-func (o *owners) within(p peerShape, list []owned) bool {
+func (o *owners) within(p peerShape, d owned) bool {
 	if !p.addresses {
 		return true
 	}
-	for _, d := range list {
-		for _, pod := range o.index.Pods(d.other.Workload()) {
-			if slices.ContainsFunc(pod.IPs, func(a netip.Addr) bool { return !p.prefix.Contains(a) }) {
-				return false
-			}
-		}
-	}
-	return true
+	return !slices.ContainsFunc(o.index.Pods(d.other.Workload()), func(pod *cluster.Pod) bool {
+		return slices.ContainsFunc(pod.IPs, func(a netip.Addr) bool { return !p.prefix.Contains(a) })
+	})
 }
