@@ -14,8 +14,7 @@ LDFLAGS       := -s -w -X main.version=$(VERSION)
 export CGO_ENABLED ?= 0
 
 # What each kind of work needs beyond Go, make and Node: tool:package.
-NEED_DEMO     := ip:iproute2 nft:nftables
-NEED_TEST     := $(NEED_DEMO) gcc:gcc /usr/include/stdlib.h:libc6-dev chromium:chromium
+NEED_TEST     := nft:nftables gcc:gcc /usr/include/stdlib.h:libc6-dev chromium:chromium
 NEED_GENERATE := clang-$(CLANG):clang-$(CLANG) llvm-strip-$(CLANG):llvm-$(CLANG) \
                  /usr/include/bpf/bpf_helpers.h:libbpf-dev protoc:protobuf-compiler \
                  clang-format-$(CLANG):clang-format-$(CLANG) git:git
@@ -29,9 +28,7 @@ help: ## list the targets
 ## ---- the two commands ------------------------------------------------------
 
 .PHONY: demo
-demo: ## build everything and start the live demo on http://127.0.0.1:8080 (root)
-	@if [ "$$(id -u)" = 0 ] && [ "$$(uname -s)" = Linux ]; then ./deploy/need.sh $(NEED_DEMO); fi
-	@$(MAKE) --no-print-directory build
+demo: build ## build everything and start the live demo on http://127.0.0.1:8080 (root)
 	@$(BIN)/netcinch-demo $(DEMO_FLAGS)
 
 .PHONY: test
