@@ -15,7 +15,7 @@ const (
 	DefaultSpoolLimit  = 256 << 20
 	DefaultMemoryLimit = 8 << 20
 	DefaultMinBackoff  = 500 * time.Millisecond
-	DefaultMaxBackoff  = 15 * time.Second
+	DefaultMaxBackoff  = 8 * time.Second
 	DefaultTimeout     = 30 * time.Second
 )
 

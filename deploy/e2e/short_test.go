@@ -11,6 +11,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/netcinch/netcinch/agent/podmap/nodetest"
 	"github.com/netcinch/netcinch/recommender/flow"
 )
 
@@ -28,11 +29,7 @@ func TestShortPodsAreNotMissed(t *testing.T) {
 
 	const rounds, together = 10, 4
 	for round := range rounds {
-		var pods sync.WaitGroup
-		for i := range together {
-			pods.Go(func() { s.shortPod(agent, round, i) })
-		}
-		pods.Wait()
+		s.shortPods(agent, round, together)
 		s.await("the agent knows whose the interfaces were", func() bool {
 			return s.metric(`netcinch_agent_interfaces{state="unknown_pod"}`) == "0" && s.metric(`netcinch_agent_interfaces{state="gone_unknown_pod"}`) == "0"
 		})
@@ -65,19 +62,30 @@ func TestShortPodsAreNotMissed(t *testing.T) {
 
 func shortName(round, i int) string { return fmt.Sprintf("job-%d-%d", round, i) }
 
-// shortPod lives one life: interface, address, connection, end. The i-th pod of
-// each second round has the same addresses. Its first process starts when the
+// shortPods live one life: interface, address, connection, end. The i-th pod of
+// each second round has the same address. Its first process starts when the
 // interface is watched; a container runtime takes longer than that.
-func (s *setup) shortPod(agent *process, round, i int) {
-	address, target := fmt.Sprintf("10.77.1.%d", i+1), server4
-	if round%2 == 1 {
-		address, target = fmt.Sprintf("fd77::1:%d", i+1), server6
+func (s *setup) shortPods(agent *process, round, together int) {
+	s.t.Helper()
+	var pods []*nodetest.Pod
+	for i := range together {
+		pods = append(pods, s.addPod(shortName(round, i), []string{fmt.Sprintf("10.77.1.%d", i+1), fmt.Sprintf("fd77::1:%d", i+1)}[round%2]))
 	}
-	p := s.addPod(shortName(round, i), address)
-	s.await("the agent watches "+p.HostLink, func() bool { return strings.Contains(agent.out.String(), "link="+p.HostLink+" ") })
-	if err := request(p, netip.AddrPortFrom(netip.MustParseAddr(target), 8080)); err != nil {
-		s.t.Error(err)
+	target := netip.MustParseAddr([]string{server4, server6}[round%2])
+	for _, p := range pods {
+		s.await("the agent watches "+p.HostLink, func() bool { return strings.Contains(agent.out.String(), "link="+p.HostLink+" ") })
 	}
-	p.Remove()
-	s.endPod(p.Name)
+	var requests sync.WaitGroup
+	for _, p := range pods {
+		requests.Go(func() {
+			if err := request(p, netip.AddrPortFrom(target, 8080)); err != nil {
+				s.t.Errorf("pod %s: %v", p.Name, err)
+			}
+			p.Remove()
+		})
+	}
+	requests.Wait()
+	for _, p := range pods {
+		s.endPod(p.Name)
+	}
 }
