@@ -58,7 +58,12 @@ function options(at: HTMLElement, failed: boolean): uPlot.Options {
     legend: { show: false },
     scales: { y: { range: (_u, _min, max) => [0, Math.max(1, max * 1.1)] } },
     axes: [
-      { ...axis, space: 76, values: (_u, splits) => splits.map((s, i) => tick(s, splits[i - 1])) },
+      {
+        ...axis,
+        space: 76,
+        size: 28,
+        values: (_u, splits) => splits.map((s, i) => tick(s, splits[i - 1])),
+      },
       {
         ...axis,
         size: 44,

@@ -105,9 +105,12 @@ function ThemeButton() {
 
 function Alerts() {
   const { alerts } = useLive();
+  const { params } = useLocation();
+  const looking = params.get('edge');
+  const news = alerts.filter((a) => !a.edge || a.edge !== looking).slice(0, 3);
   return (
     <section className="toasts" aria-label="New alerts" aria-live="polite">
-      {alerts.slice(0, 3).map((finding) => (
+      {news.map((finding) => (
         <div key={finding.id} className="toast" data-testid="toast">
           <b aria-hidden="true">!</b>
           <div>

@@ -6,6 +6,7 @@ import {
   MarkerType,
   MiniMap,
   type OnMove,
+  Position,
   ReactFlow,
   ReactFlowProvider,
   useReactFlow,
@@ -47,6 +48,21 @@ function alarms(bundles: Bundle[]) {
   return out;
 }
 
+/**
+ * Sizes and handles as the layout has them. Without, each refresh would have
+ * every box measured again, and its lines gone until then.
+ */
+function fixed({ width, height }: Extent) {
+  const at = { y: height / 2, width: 1, height: 1 };
+  return {
+    measured: { width, height },
+    handles: [
+      { type: 'target' as const, position: Position.Left, x: 0, ...at },
+      { type: 'source' as const, position: Position.Right, x: width, ...at },
+    ],
+  };
+}
+
 function elements(view: View, layout: LayoutAnswer, selection: Selection | undefined) {
   const lit = litBy(selection, view.bundles);
   const alarm = alarms(view.bundles);
@@ -57,6 +73,7 @@ function elements(view: View, layout: LayoutAnswer, selection: Selection | undef
     position: { x: box.x, y: box.y },
     width: box.width,
     height: box.height,
+    ...fixed(box),
     zIndex: 0,
     selectable: false,
     focusable: false,
@@ -78,6 +95,7 @@ function elements(view: View, layout: LayoutAnswer, selection: Selection | undef
         position: { x: box.x, y: box.y },
         width: box.width,
         height: box.height,
+        ...fixed(box),
         zIndex: 3,
         ariaLabel: `${node.namespace ? `${node.namespace}/` : ''}${node.label}, ${node.kind}`,
         data: {
@@ -158,6 +176,11 @@ const panelWidth = () => {
   const panel = document.querySelector('[data-testid="panel"]');
   return panel && getComputedStyle(panel).position === 'absolute' ? panel.clientWidth : 0;
 };
+
+interface Extent {
+  width: number;
+  height: number;
+}
 
 interface Props {
   view: View;
