@@ -39,7 +39,7 @@ func (e internalError) Unwrap() error { return e.error }
 // Execute runs the command line and gives the exit status. Errors go to
 // stderr, one line each.
 func Execute(ctx context.Context, e Environment, args []string) int {
-	root := newRoot(e)
+	root := newRoot(e) //nolint:contextcheck // cobra hands the context to the command
 	root.SetArgs(args)
 	err := root.ExecuteContext(ctx)
 	if err == nil {

@@ -30,13 +30,17 @@ func (w *Watcher) list() error {
 	if err != nil {
 		return fmt.Errorf("listing the node's interfaces: %w", err)
 	}
+	if w.ways, err = w.node.uplinks(); err != nil {
+		return err
+	}
 	present := make(map[int]struct{}, len(links))
 	for _, l := range links {
 		present[l.Attrs().Index] = struct{}{}
 		w.seen(l.Attrs().Index, pairOf(l))
 	}
 	for index := range w.links {
-		if _, ok := present[index]; !ok {
+		_, uplink := w.ways[index]
+		if _, ok := present[index]; !ok || uplink {
 			w.gone(index)
 		}
 	}
@@ -52,10 +56,10 @@ func (w *Watcher) seen(index int, p pair) {
 	if old != nil {
 		w.gone(index) // the other side moved on
 	}
-	if !p.veth || p.nsid < 0 || w.ignored(p.name) {
+	if _, uplink := w.ways[index]; uplink || !p.veth || p.nsid < 0 || w.ignored(p.name) {
 		return
 	}
-	l := &link{name: p.name, nsid: p.nsid, peer: p.peer}
+	l := &link{index: index, name: p.name, nsid: p.nsid, peer: p.peer}
 	w.links[index] = l
 	w.attach(l)
 }
@@ -91,6 +95,10 @@ func (w *Watcher) attach(l *link) {
 	if err != nil {
 		l.tries++
 		l.due = w.Clock().Add(min(firstRetry<<min(l.tries-1, 16), lastRetry))
+		if l.tries == failedAfter && w.isUplink(l.index) {
+			l.due = time.Time{} // it became the way out meanwhile; the next list forgets it
+			return
+		}
 		if l.tries == failedAfter {
 			w.fails.Add(1)
 			w.Logger.Error("an interface cannot be watched: what passes there is not seen; it is tried again",
@@ -103,6 +111,16 @@ func (w *Watcher) attach(l *link) {
 	w.Logger.Debug("interface watched", slog.String("link", l.name), slog.String("pod_side", name), slog.Uint64("slot", uint64(slot)),
 		slog.Duration("took", w.Clock().Sub(began)))
 	w.ask(l)
+}
+
+// isUplink asks again whether a link is the node's way out.
+func (w *Watcher) isUplink(index int) bool {
+	ways, err := w.node.uplinks()
+	if err != nil {
+		return false // the failure to attach is told anyway
+	}
+	_, ok := ways[index]
+	return ok
 }
 
 func (w *Watcher) tryAttach(l *link) (slot capture.Slot, name string, err error) {

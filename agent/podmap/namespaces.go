@@ -61,6 +61,32 @@ func (n *node) close() {
 	}
 }
 
+// uplinks gives the indexes of the links that a default route goes out by: the
+// way out of the node, which in a node that is itself a container is one side
+// of a veth pair, too.
+func (n *node) uplinks() (map[int]struct{}, error) {
+	routes, err := n.handle.RouteList(nil, netlink.FAMILY_ALL)
+	if err != nil {
+		return nil, fmt.Errorf("listing the node's routes: %w", err)
+	}
+	found := make(map[int]struct{})
+	for _, r := range routes {
+		if r.Dst != nil {
+			if ones, _ := r.Dst.Mask.Size(); ones != 0 {
+				continue
+			}
+		}
+		if r.Type != unix.RTN_UNICAST {
+			continue
+		}
+		found[r.LinkIndex] = struct{}{}
+		for _, hop := range r.MultiPath {
+			found[hop.LinkIndex] = struct{}{}
+		}
+	}
+	return found, nil
+}
+
 // find opens the network namespace that the node knows by an id.
 func (n *node) find(nsid int) (*os.File, error) {
 	for _, dir := range n.dirs {

@@ -46,7 +46,8 @@ type Watcher struct {
 	own    netns.NsHandle
 	node   *node
 	socket *socket
-	links  map[int]*link // by host-side index
+	links  map[int]*link    // by host-side index
+	ways   map[int]struct{} // links that are the node's own way out
 	fails  atomic.Uint64
 	lost   atomic.Uint64
 	early  bool // still listing what was there at the start
@@ -54,9 +55,10 @@ type Watcher struct {
 
 // link is the host side of one pair.
 type link struct {
-	name string
-	nsid int // of the namespace that the other side is in
-	peer int // index of the other side
+	index int
+	name  string
+	nsid  int // of the namespace that the other side is in
+	peer  int // index of the other side
 
 	slot     capture.Slot
 	attached bool

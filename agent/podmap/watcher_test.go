@@ -9,7 +9,10 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/netip"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"sync"
 	"syscall"
@@ -17,6 +20,7 @@ import (
 	"time"
 
 	"github.com/vishvananda/netlink"
+	"go4.org/netipx"
 	"golang.org/x/sys/unix"
 
 	"github.com/netcinch/netcinch/agent/capture"
@@ -58,8 +62,13 @@ func (a *attacher) Attach(path, ifname string) (capture.Slot, error) {
 	if err != nil {
 		return 0, err
 	}
+	where, err := os.Readlink(path)
+	if err != nil {
+		return 0, err
+	}
+	pod, _, _ := strings.Cut(filepath.Base(where), ":") // net:[inode] where it has no file
 	a.next++
-	a.calls <- fmt.Sprintf("attach %d %s", a.next, found)
+	a.calls <- fmt.Sprintf("attach %d %s %s", a.next, pod, found)
 	return a.next, nil
 }
 
@@ -157,7 +166,7 @@ func (w *watched) wantPod(slot capture.Slot, p Pod) {
 
 func TestWhatIsThereAtTheStartIsAttached(t *testing.T) {
 	w := watch(t, func(n *nodetest.Node) { n.AddPod("cart", "10.77.0.5", "fd77::5") }, nil)
-	w.want("attach 1 eth0")
+	w.want("attach 1 cart eth0")
 	w.wantPod(1, pod("cart", "10.77.0.5"))
 }
 
@@ -204,7 +213,7 @@ func TestAddressesArePolledWhereNoEventTells(t *testing.T) {
 			t.Error("the watcher does not say that it polls")
 		}
 		p := w.AddBarePod("cart")
-		w.want("attach 1 eth0")
+		w.want("attach 1 cart eth0")
 		p.AddAddress(address)
 		w.wantPod(1, pod("cart", address))
 		p.Remove()
@@ -217,7 +226,7 @@ func TestAddressesArePolledWhereNoEventTells(t *testing.T) {
 func TestChangesOfALinkAreNotAnotherLink(t *testing.T) {
 	w := watch(t, nil, nil)
 	p := w.AddPod("cart", "10.77.0.5")
-	w.want("attach 1 eth0")
+	w.want("attach 1 cart eth0")
 	err := w.Do(func() error {
 		bridge := &netlink.Bridge{LinkAttrs: netlink.LinkAttrs{Name: "br0"}}
 		if err := netlink.LinkAdd(bridge); err != nil {
@@ -234,7 +243,7 @@ func TestChangesOfALinkAreNotAnotherLink(t *testing.T) {
 		t.Fatal(err)
 	}
 	p.AddAddress("fd77::5")
-	w.wantNothing("attach 2 eth0")
+	w.wantNothing("attach 2 marker eth0")
 	w.wantPod(1, pod("cart", "fd77::5"))
 }
 
@@ -242,12 +251,12 @@ func TestChangesOfALinkAreNotAnotherLink(t *testing.T) {
 func TestAddressReuseOnRealInterfaces(t *testing.T) {
 	w := watch(t, nil, nil)
 	a := w.AddPod("a", "10.77.0.5")
-	w.want("attach 1 eth0")
+	w.want("attach 1 a eth0")
 	w.wantPod(1, pod("a", "10.77.0.5"))
 	a.Remove()
 	w.want("detach 1")
 	w.AddPod("b", "10.77.0.5")
-	w.want("attach 2 eth0")
+	w.want("attach 2 b eth0")
 	w.wantPod(2, pod("b", "10.77.0.5"))
 	if p, _ := w.registry.Identify(1); p.Name != "a" {
 		t.Errorf("slot 1 became %q", p.Name)
@@ -273,7 +282,7 @@ func TestNamespaceWithoutAFileIsFoundByItsProcess(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.want("attach 1 net1")
+	w.want("attach 1 net net1")
 }
 
 func TestWhatIsNoPodIsLeftAlone(t *testing.T) {
@@ -288,7 +297,34 @@ func TestWhatIsNoPodIsLeftAlone(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.wantNothing("attach 1 eth0")
+	w.wantNothing("attach 1 marker eth0")
+}
+
+// A node that is a container has a veth for its own way out: no pod's, and its
+// other side is in a namespace that the agent cannot see.
+func TestWayOutOfTheNodeIsLeftAlone(t *testing.T) {
+	w := watch(t, func(n *nodetest.Node) {
+		n.AddPod("outside4", "192.0.2.1")
+		n.AddPod("outside6", "2001:db8::1")
+		err := n.Do(func() error {
+			one, err := netlink.LinkByName("veth1")
+			if err != nil {
+				return err
+			}
+			two, err := netlink.LinkByName("veth2")
+			if err != nil {
+				return err
+			}
+			return errors.Join(
+				netlink.RouteAdd(&netlink.Route{LinkIndex: one.Attrs().Index, Dst: netipx.PrefixIPNet(netip.MustParsePrefix("0.0.0.0/0"))}),
+				netlink.RouteAdd(&netlink.Route{LinkIndex: two.Attrs().Index, Dst: netipx.PrefixIPNet(netip.MustParsePrefix("::/0"))}),
+			)
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}, nil)
+	w.wantNothing("attach 1 marker eth0")
 }
 
 func TestFailedAttachIsTriedAgainAndCounted(t *testing.T) {
@@ -297,7 +333,7 @@ func TestFailedAttachIsTriedAgainAndCounted(t *testing.T) {
 	w.refuse = failedAfter + 1
 	w.mu.Unlock()
 	p := w.AddBarePod("cart")
-	w.want("attach 1 eth0")
+	w.want("attach 1 cart eth0")
 	if n := w.watcher.Failures(); n != 1 {
 		t.Errorf("%d failures counted, want 1", n)
 	}
