@@ -126,7 +126,7 @@ fuzz: ## run every fuzz target for FUZZTIME each
 
 .PHONY: bench
 bench: ## print the figures of docs/performance.md (root for the BPF part)
-	$(GO) test -run '^$$' -bench . -benchmem -benchtime $(BENCHTIME) ./bpf/... ./agent/... ./recommender/...
+	$(GO) test -run '^$$' -bench . -benchmem -benchtime $(BENCHTIME) ./bpf/... ./agent/... ./recommender/... ./deploy/e2e
 
 .PHONY: vuln
 vuln: ## look for known vulnerabilities in what we use (needs the vulnerability database)

@@ -27,7 +27,7 @@ const hang = 60 * time.Second
 
 // setup is a node with pods, and room for an agent and a recommender.
 type setup struct {
-	t       *testing.T
+	t       testing.TB
 	node    *nodetest.Node
 	dir     string
 	ingest  string // address of the recommender's port for agents
@@ -35,12 +35,12 @@ type setup struct {
 	metrics string // address of the agent's metrics
 }
 
-func newSetup(t *testing.T) *setup {
-	t.Helper()
-	s := &setup{t: t, node: nodetest.New(t), dir: t.TempDir(), ingest: freeAddress(t), page: freeAddress(t), metrics: freeAddress(t)}
+func newSetup(tb testing.TB) *setup {
+	tb.Helper()
+	s := &setup{t: tb, node: nodetest.New(tb), dir: tb.TempDir(), ingest: freeAddress(tb), page: freeAddress(tb), metrics: freeAddress(tb)}
 	for _, d := range []string{"manifests", "pods", "data"} {
 		if err := os.Mkdir(filepath.Join(s.dir, d), 0o700); err != nil {
-			t.Fatal(err)
+			tb.Fatal(err)
 		}
 	}
 	s.write("manifests/cluster.yaml", `apiVersion: v1
@@ -57,11 +57,11 @@ metadata: {name: n1}
 
 // freeAddress gives a port that nobody listens on; the recommender comes back
 // on the same one after it was killed.
-func freeAddress(t *testing.T) string {
-	t.Helper()
+func freeAddress(tb testing.TB) string {
+	tb.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	defer l.Close()
 	return l.Addr().String()
@@ -115,11 +115,15 @@ func (s *setup) startRecommender() *process {
 
 func (s *setup) startAgent(more ...string) *process {
 	s.t.Helper()
-	return start(s.t, "agent", append([]string{
+	return start(s.t, "agent", s.agentArguments(more...)...)
+}
+
+func (s *setup) agentArguments(more ...string) []string {
+	return append([]string{
 		"run", "--node", "n1", "--server", "https://" + s.ingest, "--window", "1s",
 		"--ca-file", s.path("data/ca.pem"), "--token-file", s.path("data/agent.token"), "--spool-dir", s.path("spool"),
 		"--netns", s.node.Path, "--netns-dir", s.node.PodsDir, "--pods-dir", s.path("pods"), "--metrics-listen", s.metrics,
-	}, more...)...)
+	}, more...)
 }
 
 // finish ends the agent and then the recommender, with nothing left between

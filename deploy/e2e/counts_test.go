@@ -37,42 +37,42 @@ func (s *setup) family(address string) (e edge, serverAddress netip.Addr) {
 }
 
 // wantTCP checks an edge of n requests at both ends, byte for byte.
-func wantTCP(t *testing.T, got map[edge]counted, e edge, address netip.Addr, n uint64) {
-	t.Helper()
+func wantTCP(tb testing.TB, got map[edge]counted, e edge, address netip.Addr, n uint64) {
+	tb.Helper()
 	c, ok := got[e]
 	if !ok {
-		t.Errorf("edge %+v is missing", e)
+		tb.Errorf("edge %+v is missing", e)
 		return
 	}
 	delete(got, e)
 	for where, c := range map[string]flow.Counters{"client's end": c.byClient, "server's end": c.byServer} {
 		sent, received := payload(c, address)
 		if c.Connections != n || sent != n*requestSize || received != n*response {
-			t.Errorf("%+v at the %s: %d connections, %d bytes sent, %d received; want %d, %d, %d", e, where,
+			tb.Errorf("%+v at the %s: %d connections, %d bytes sent, %d received; want %d, %d, %d", e, where,
 				c.Connections, sent, received, n, n*requestSize, n*response)
 		}
 	}
 	if c.byClient != c.byServer {
-		t.Errorf("%+v: counted %+v at the client's end, %+v at the server's", e, c.byClient, c.byServer)
+		tb.Errorf("%+v: counted %+v at the client's end, %+v at the server's", e, c.byClient, c.byServer)
 	}
 }
 
 // wantExactly checks an edge's counts at both ends.
-func wantExactly(t *testing.T, got map[edge]counted, e edge, want flow.Counters) {
-	t.Helper()
+func wantExactly(tb testing.TB, got map[edge]counted, e edge, want flow.Counters) {
+	tb.Helper()
 	if c := got[e]; c.byClient != want || c.byServer != want {
-		t.Errorf("%+v: counted %+v at the client's end, %+v at the server's; want %+v", e, c.byClient, c.byServer, want)
+		tb.Errorf("%+v: counted %+v at the client's end, %+v at the server's; want %+v", e, c.byClient, c.byServer, want)
 	}
 	delete(got, e)
 }
 
-func wantNothingElse(t *testing.T, got map[edge]counted, lost store.Losses) {
-	t.Helper()
+func wantNothingElse(tb testing.TB, got map[edge]counted, lost store.Losses) {
+	tb.Helper()
 	for e, c := range got {
-		t.Errorf("an edge that was not made: %+v %+v", e, c)
+		tb.Errorf("an edge that was not made: %+v %+v", e, c)
 	}
 	if !lost.IsZero() {
-		t.Errorf("losses %+v, want none", lost)
+		tb.Errorf("losses %+v, want none", lost)
 	}
 }
 
@@ -131,8 +131,8 @@ type traffic struct {
 	tasks sync.WaitGroup
 }
 
-func startTraffic(t *testing.T, client *nodetest.Pod) *traffic {
-	t.Helper()
+func startTraffic(tb testing.TB, client *nodetest.Pod) *traffic {
+	tb.Helper()
 	f := &traffic{quit: make(chan struct{})}
 	for i, address := range []string{server4, server6} {
 		a := netip.AddrPortFrom(netip.MustParseAddr(address), 8080)
@@ -145,7 +145,7 @@ func startTraffic(t *testing.T, client *nodetest.Pod) *traffic {
 				case <-tick.C:
 				}
 				if err := request(client, a); err != nil {
-					t.Errorf("a request that did not end well: %v", err)
+					tb.Errorf("a request that did not end well: %v", err)
 					return
 				}
 				f.made[i].Add(1)

@@ -42,7 +42,7 @@ func TestMain(m *testing.M) {
 
 // process is one of the two at work.
 type process struct {
-	t    *testing.T
+	t    testing.TB
 	name string
 	cmd  *exec.Cmd
 	out  output
@@ -69,26 +69,32 @@ func (o *output) String() string {
 	return o.text.String()
 }
 
-func start(t *testing.T, name string, args ...string) *process {
-	t.Helper()
+func start(tb testing.TB, name string, args ...string) *process {
+	tb.Helper()
 	self, err := os.Executable()
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	p := &process{t: t, name: name, cmd: exec.Command(self, args...), done: make(chan struct{})}
+	return startProgram(tb, self, name, args...)
+}
+
+// startProgram starts a program that may be another than this one.
+func startProgram(tb testing.TB, program, name string, args ...string) *process {
+	tb.Helper()
+	p := &process{t: tb, name: name, cmd: exec.Command(program, args...), done: make(chan struct{})}
 	p.cmd.Env = append(os.Environ(), roleVariable+"="+name)
 	p.cmd.Stdout, p.cmd.Stderr = &p.out, &p.out
 	if err := p.cmd.Start(); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	go func() {
 		p.err = p.cmd.Wait()
 		close(p.done)
 	}()
-	t.Cleanup(func() {
+	tb.Cleanup(func() {
 		p.kill()
-		if t.Failed() {
-			t.Logf("the %s said:\n%s", name, &p.out)
+		if tb.Failed() {
+			tb.Logf("the %s said:\n%s", name, &p.out)
 		}
 	})
 	return p
