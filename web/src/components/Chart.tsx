@@ -3,7 +3,7 @@ import { useEffect, useRef } from 'react';
 import uPlot from 'uplot';
 import 'uplot/dist/uPlot.min.css';
 import type { EdgeEvidence } from '../api/types';
-import { plural } from '../lib/format';
+import { duration, plural } from '../lib/format';
 import { useTheme } from '../lib/theme';
 
 type Series = EdgeEvidence['series'];
@@ -110,6 +110,15 @@ function tick(at: number, before: number | undefined): string {
   return (at % 60 === 0 ? minute : second).format(date);
 }
 
+/** What a bar counts: how long its window is, where most are as long. */
+export function unitOf(series: Series): string {
+  const lengths = series
+    .map((w) => (Date.parse(w.end) - Date.parse(w.start)) / 1000)
+    .sort((a, b) => a - b);
+  const usual = lengths[Math.floor(lengths.length / 2)] ?? 0;
+  return usual > 0 ? `connections per window of ${duration(usual)}` : 'connections per window';
+}
+
 /** Connections over time; the same numbers stand in its label for those who cannot see it. */
 export function Chart({ series }: { series: Series }) {
   const box = useRef<HTMLDivElement>(null);
@@ -135,15 +144,19 @@ export function Chart({ series }: { series: Series }) {
       plot.destroy();
     };
   }, [series, dark]);
+  const unit = unitOf(series);
   const total = series.reduce((sum, w) => sum + w.counters.connections, 0);
   if (series.length === 0) return <p className="quiet">No window of this edge is kept any more.</p>;
   return (
-    <div
-      ref={box}
-      className="chart"
-      role="img"
-      data-testid="chart"
-      aria-label={`${plural(total, 'connection')} in ${plural(series.length, 'window')}`}
-    />
+    <figure className="chart-figure">
+      <figcaption className="quiet">{unit}</figcaption>
+      <div
+        ref={box}
+        className="chart"
+        role="img"
+        data-testid="chart"
+        aria-label={`${plural(total, 'connection')} in ${plural(series.length, 'window')}, as ${unit}`}
+      />
+    </figure>
   );
 }

@@ -2,7 +2,7 @@
 // Side-by-side YAML. Loaded only where a diff is looked at.
 import { yaml } from '@codemirror/lang-yaml';
 import { HighlightStyle, syntaxHighlighting } from '@codemirror/language';
-import { MergeView } from '@codemirror/merge';
+import { diff, MergeView } from '@codemirror/merge';
 import { EditorState, type Extension } from '@codemirror/state';
 import { EditorView, lineNumbers } from '@codemirror/view';
 import { tags } from '@lezer/highlight';
@@ -33,10 +33,18 @@ const extensions = (label: string): Extension[] => [
   syntaxHighlighting(colours),
 ];
 
-/** Puts a new text where the old one was, so that a reader stays where they are. */
+/** The ranges of the old text that differ, each with what stands there in the new one. */
+const changed = (old: string, text: string) =>
+  diff(old, text, { scanLimit: 1000 }).map((c) => ({
+    from: c.fromA,
+    to: c.toA,
+    insert: text.slice(c.fromB, c.toB),
+  }));
+
+/** Puts a new text where the old one was; what is folded and where one reads stay. */
 function replaceText(view: EditorView, text: string) {
-  if (view.state.doc.toString() === text) return;
-  view.dispatch({ changes: { from: 0, to: view.state.doc.length, insert: text } });
+  const old = view.state.doc.toString();
+  if (old !== text) view.dispatch({ changes: changed(old, text) });
 }
 
 function open(parent: HTMLElement, before: string, after: string) {

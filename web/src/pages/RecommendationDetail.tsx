@@ -3,8 +3,9 @@ import { lazy, Suspense } from 'react';
 import { address } from '../api/client';
 import type { Recommendation } from '../api/types';
 import { Copy, Link, ReadyChip } from '../components/bits';
-import { duration, percent, plural, refText } from '../lib/format';
+import { duration, percent, refText } from '../lib/format';
 import { useScope } from '../lib/router';
+import { Cuts, Proof } from './Proof';
 
 const Diff = lazy(() => import('../components/Diff').then((m) => ({ default: m.Diff })));
 
@@ -12,58 +13,21 @@ const Diff = lazy(() => import('../components/Diff').then((m) => ({ default: m.D
 export const kubectl = (yaml: string) =>
   `kubectl apply -f - <<'EOF'\n${yaml.replace(/\n*$/, '\n')}EOF`;
 
-function Proof({ proof }: { proof: Recommendation['proof'] }) {
-  return (
-    <section className="proof" data-holds={proof.holds} data-testid="proof">
-      <h3>{proof.holds ? 'Proved, exactly' : 'The proof fails'}</h3>
-      <ul>
-        {proof.statements.map((s) => (
-          <li key={s.name} data-holds={s.holds}>
-            <b aria-hidden="true">{s.holds ? '✓' : '✕'}</b>
-            <span>
-              <span className="hidden">{s.holds ? 'holds: ' : 'fails: '}</span>
-              {s.text}
-            </span>
-          </li>
-        ))}
-      </ul>
-      {proof.closed.length > 0 && (
-        <details>
-          <summary>
-            What is no longer allowed{' '}
-            <span className="quiet">
-              {plural(proof.closedTotal, 'set')} of connections, none of them ever used
-            </span>
-          </summary>
-          <table className="plain-table">
-            <thead>
-              <tr>
-                <th>From</th>
-                <th>To</th>
-                <th>Ports</th>
-              </tr>
-            </thead>
-            <tbody>
-              {proof.closed.map((c) => (
-                <tr key={`${c.from} ${c.to} ${c.protocol} ${c.ports}`}>
-                  <td>{c.from}</td>
-                  <td>{c.to}</td>
-                  <td>
-                    <code>
-                      {c.protocol} {c.ports}
-                    </code>
-                  </td>
-                </tr>
-              ))}
-            </tbody>
-          </table>
-          {proof.closedTotal > proof.closed.length && (
-            <p className="quiet">and {proof.closedTotal - proof.closed.length} more</p>
-          )}
-        </details>
-      )}
-    </section>
-  );
+/** How long it was watched, and how likely it is that something new still comes. */
+function watched({
+  observedSeconds,
+  coverage,
+  state,
+}: Recommendation['readiness'][number]): string {
+  const span = `watched for ${duration(observedSeconds)}`;
+  if (coverage <= 0) return span;
+  const ahead = {
+    ready: 'new kinds of connection are unlikely: ',
+    stabilising: 'new kinds of connection may still come: ',
+    learning: 'new kinds of connection may still come: ',
+    silent: '',
+  }[state];
+  return `${span}; ${ahead}${percent(coverage)} coverage estimated`;
 }
 
 function Ready({ item }: { item: Recommendation }) {
@@ -76,11 +40,8 @@ function Ready({ item }: { item: Recommendation }) {
         {item.readiness.map((w) => (
           <li key={w.workload}>
             <p className="ready-line">
-              <ReadyChip state={w.state} /> <b>{w.workload}</b>
-              <span className="quiet">
-                watched for {duration(w.observedSeconds)}
-                {w.coverage > 0 && `, ${percent(w.coverage)} likely known`}
-              </span>
+              {!item.withheld && <ReadyChip state={w.state} />} <b>{w.workload}</b>
+              <span className="quiet">{watched(w)}</span>
             </p>
             {w.reasons.map((text) => (
               <p key={text} className="note">
@@ -161,6 +122,7 @@ export function Detail({ item }: { item: Recommendation }) {
           <b>Not offered:</b> {item.withheld}.
         </p>
       )}
+      <Cuts proof={item.proof} offered={!item.withheld} />
       <Changes item={item} />
       {item.after !== '' && (
         <Suspense fallback={<div className="diff-wait" aria-busy="true" />}>

@@ -41,7 +41,7 @@ function Item({ item, current }: { item: Recommendation; current: boolean }) {
               <b aria-hidden="true">✓</b> Proved
             </span>
           )}
-          {state && <ReadyChip state={item.ready ? 'ready' : state} />}
+          {offered(item) && state && <ReadyChip state={item.ready ? 'ready' : state} />}
         </span>
       </Link>
     </li>

@@ -133,6 +133,52 @@ describe('recommendations', () => {
     );
   });
 
+  it('says of what is closed no more than is known', async () => {
+    show('/recommendations?id=r-database');
+    const proof = await screen.findByTestId('proof');
+    expect(proof.textContent).toContain('none of them was used by traffic that was learnt');
+    expect(screen.queryByTestId('held')).toBeNull();
+  });
+
+  it('says first what it cuts that was seen but not learnt', async () => {
+    const held = {
+      id: 'e-unseen',
+      client: 'shop/frontend',
+      server: 'data/database',
+      protocol: 'TCP',
+      port: 5432,
+      connections: 34,
+    };
+    const items = recommendations.items.map((r) =>
+      r.id === 'r-database' ? { ...r, proof: { ...r.proof, held: [held] } } : r,
+    );
+    show('/recommendations?id=r-database', {
+      ...fixtures,
+      recommendations: { body: { ...recommendations, items } },
+    });
+    const told = await screen.findByTestId('held');
+    expect(told.textContent).toContain(
+      'Cuts 1 connection that is held as unseen and was not accepted:',
+    );
+    expect(told.textContent).toContain('shop/frontend → data/database TCP 5432, 34 connections');
+    expect(told.dataset['state']).toBe('unseen');
+    expect(within(told).getByRole('link').getAttribute('href')).toBe('/map?edge=e-unseen');
+    expect(screen.getByTestId('proof').textContent).not.toMatch(/none of them/);
+  });
+
+  it('calls one that is withheld nothing but that', async () => {
+    show('/recommendations?id=r-node');
+    const item = await screen.findByTestId('recommendation-node-proxy');
+    expect(item.textContent).toBe('node-proxyWithheld');
+  });
+
+  it('says in words how far what was watched can be trusted', async () => {
+    show('/recommendations?id=r-database');
+    expect((await screen.findByTestId('recommendation')).textContent).toContain(
+      'watched for 2 h 59 min; new kinds of connection are unlikely: 99.8 % coverage estimated',
+    );
+  });
+
   it('says why one is withheld, and offers no download', async () => {
     show('/recommendations?id=r-node');
     const page = await screen.findByTestId('recommendation');

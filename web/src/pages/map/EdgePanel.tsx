@@ -246,7 +246,7 @@ export function BundlePanel({
 function Folded({ edge, names }: { edge: GraphEdge; names: (id: string) => string }) {
   return (
     <div data-testid="evidence">
-      <Title from={names(edge.source)} to={names(edge.target)} port={`${edge.count} edges`} />
+      <Title from={names(edge.source)} to={names(edge.target)} port={plural(edge.count, 'edge')} />
       <StateChip state={edge.state} denied={edge.denied} risky={edge.risky} />
       <p className="callout">
         {stateWords[edge.state].help}. {plural(edge.connections, 'connection')} of{' '}
