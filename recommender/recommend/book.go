@@ -14,6 +14,7 @@ type seen struct {
 	first, last time.Time
 	edges       int
 	dns         bool // kept for name resolution, whether seen or not
+	nodes       bool // addresses of nodes are written out
 	scheduled   bool // kept for a CronJob that has not run often enough to be known
 }
 
@@ -124,6 +125,7 @@ func (b *book) settle() {
 func (b *book) of(g group) seen {
 	var sum seen
 	for _, peer := range g.peers {
+		sum.nodes = sum.nodes || b.targets[peer].isNode()
 		for _, port := range g.ports {
 			if s := b.seen[[2]string{peer, port}]; s != nil {
 				sum.merge(*s)

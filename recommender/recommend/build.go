@@ -54,6 +54,9 @@ func (w *world) search() []Recommendation {
 		}
 		failed := w.proveAll(all)
 		if len(failed) == 0 {
+			for _, r := range standing(all) {
+				r.showHeld()
+			}
 			return append(all, withheld...)
 		}
 		for _, r := range failed {
@@ -148,5 +151,5 @@ func identity(parts ...string) string {
 }
 
 func emptyProof() Proof {
-	return Proof{Statements: []Statement{}, Lost: []Cell{}, Opened: []Cell{}, Closed: []Cell{}, Superfluous: []string{}}
+	return Proof{Statements: []Statement{}, Lost: []Cell{}, Opened: []Cell{}, Closed: []Cell{}, Held: []HeldEdge{}, Superfluous: []string{}}
 }

@@ -24,6 +24,7 @@ type fresh struct {
 	directions []policy.Direction
 	books      map[policy.Direction]*book
 	edges      []*analyze.Edge
+	governed   []*analyze.Edge // of edges those in the directions
 	evidence   []string
 	trouble    string // why it can't be offered
 }
@@ -67,10 +68,10 @@ func (w *world) open(wl flow.Workload, d policy.Direction) bool {
 func (f *fresh) recommend() Recommendation {
 	r := Recommendation{
 		Kind: KindNew, Namespace: f.subject.Namespace, Changes: []Change{}, Evidence: []string{}, Proof: emptyProof(),
-		Policy: analyze.Ref{APIVersion: networkPolicyVersion, Kind: "NetworkPolicy", Namespace: f.subject.Namespace, Name: f.name()},
 	}
 	f.all = []flow.Workload{f.subject}
 	f.gather()
+	r.Policy = analyze.Ref{APIVersion: networkPolicyVersion, Kind: "NetworkPolicy", Namespace: f.subject.Namespace, Name: f.name()}
 	for _, wl := range f.all {
 		r.Workloads = append(r.Workloads, wl.String())
 	}
@@ -111,9 +112,36 @@ func (f *fresh) gather() {
 	case f.trouble != "":
 	case len(f.edges) == 0:
 		f.trouble = "no traffic of it was seen; a policy made of nothing would cut everything"
+	case !f.leaveSilentEgress():
+		f.trouble = noEgress
 	case !slices.ContainsFunc(f.directions, func(d policy.Direction) bool { return len(f.books[d].needs) > 0 }):
 		f.trouble = fmt.Sprintf("no %s of it was seen; a policy that only denies is not offered", f.words())
 	}
+}
+
+const noEgress = "no egress traffic of it was seen; a default-deny for egress is not offered as a tightening"
+
+// leaveSilentEgress leaves out egress where none was seen: name resolution,
+// which is kept unseen, is no evidence of what else is needed. It says whether
+// a direction is left.
+func (f *fresh) leaveSilentEgress() bool {
+	i := slices.Index(f.directions, policy.Egress)
+	if i < 0 || slices.ContainsFunc(f.edges, func(e *analyze.Edge) bool { return f.has(e.Client) }) {
+		return true
+	}
+	if len(f.directions) == 1 {
+		return false
+	}
+	f.directions = slices.Delete(f.directions, i, i+1)
+	delete(f.books, policy.Egress)
+	f.governed = slices.DeleteFunc(f.governed, func(e *analyze.Edge) bool { return !f.has(e.Server) })
+	f.say(upper(noEgress) + ".")
+	return true
+}
+
+// has says whether a party is the subject, or who else its labels select.
+func (f *fresh) has(p analyze.Party) bool {
+	return slices.ContainsFunc(f.all, func(wl flow.Workload) bool { return analyze.PartyOf(wl) == p })
 }
 
 // collect walks the edges that teach.
@@ -131,6 +159,9 @@ func (f *fresh) collect() {
 			continue
 		}
 		f.edges = append(f.edges, e)
+		if mine[e.Server] && f.books[policy.Ingress] != nil || mine[e.Client] && f.books[policy.Egress] != nil {
+			f.governed = append(f.governed, e)
+		}
 		if f.always(e) {
 			continue
 		}
@@ -203,6 +234,9 @@ func (f *fresh) note(b *book, d policy.Direction, other analyze.Party, e *analyz
 		}
 		if len(t.selected.caught) > 0 {
 			f.say(fmt.Sprintf("The labels of %s select also %s: no stable label tells them apart.", t.workload, analyze.List(namesOf(t.selected.caught), 5)))
+		}
+		if t.isNode() {
+			f.say("The addresses of nodes are written one by one: a node that is added later is not covered.")
 		}
 		b.add(t, port, e, false)
 	}

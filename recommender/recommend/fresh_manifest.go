@@ -82,12 +82,12 @@ func (f *fresh) manifest() *yaml.Node {
 func (f *fresh) header() []string {
 	w := f.report.Window
 	var connections uint64
-	for _, e := range f.edges {
+	for _, e := range f.governed {
 		connections += e.Counters.Connections
 	}
 	lines := []string{
 		fmt.Sprintf("# What %s was seen to need from %s to %s:", f.subject, analyze.Moment(w.From), analyze.Moment(w.To)),
-		fmt.Sprintf("# %s on %s.", analyze.Plural(connections, "connection"), analyze.Plural(len(f.edges), "edge")),
+		fmt.Sprintf("# %s on %s.", analyze.Plural(connections, "connection"), analyze.Plural(len(f.governed), "edge")),
 	}
 	states, _ := f.states(namesOf(f.all))
 	for _, s := range states {

@@ -29,7 +29,8 @@ func (w *world) prove(r *Recommendation, object cluster.Object, together *policy
 	if len(p.Statements) == 0 {
 		p.state(ValidManifest, true, "The manifest reads back, field by field, as the API server reads it.")
 	}
-	w.proveObserved(&p, r, alone, together)
+	w.proveObserved(&p, r, governed(object), alone, together)
+	w.proveHeld(&p, r, alone)
 	w.proveNames(&p, r, alone, together)
 	w.proveNothingOpened(&p, r, alone)
 	p.Holds = !slices.ContainsFunc(p.Statements, func(s Statement) bool { return !s.Holds })
@@ -41,19 +42,27 @@ func (p *Proof) state(name StatementName, holds bool, text string) {
 }
 
 // proveObserved: every edge that teaches and touches the workloads is allowed
-// for every pair of pods for which it is allowed now.
-func (w *world) proveObserved(p *Proof, r *Recommendation, engines ...*policy.Engine) {
+// for every pair of pods for which it is allowed now. All are held against the
+// engines; counted are those in the directions that the policy governs.
+func (w *world) proveObserved(p *Proof, r *Recommendation, directions []string, engines ...*policy.Engine) {
 	var pairs int
+	egress, ingress := slices.Contains(directions, policy.Egress.String()), slices.Contains(directions, policy.Ingress.String())
 	for i := range w.report.Edges {
 		e := &w.report.Edges[i]
-		if !e.Teaches || !slices.Contains(r.Workloads, e.Client.String()) && !slices.Contains(r.Workloads, e.Server.String()) {
+		out, in := slices.Contains(r.Workloads, e.Client.String()), slices.Contains(r.Workloads, e.Server.String())
+		if !e.Teaches || !out && !in {
 			continue
 		}
-		p.ObservedEdges++
-		p.Connections += e.Counters.Connections
+		counts := out && egress || in && ingress
+		if counts {
+			p.ObservedEdges++
+			p.Connections += e.Counters.Connections
+		}
 		lost := false
 		w.allowedPairs(e.Client, e.Server, portKey{e.Number, e.Port}, func(c policy.Connection) {
-			pairs++
+			if counts {
+				pairs++
+			}
 			for _, engine := range engines {
 				lost = lost || !permits(engine, c)
 			}
@@ -63,10 +72,10 @@ func (w *world) proveObserved(p *Proof, r *Recommendation, engines ...*policy.En
 		}
 	}
 	if len(p.Lost) > 0 {
-		p.state(KeepsObserved, false, fmt.Sprintf("%s that was seen and allowed would be cut, the first from %s to %s.", analyze.Plural(len(p.Lost), "edge"), p.Lost[0].From, p.Lost[0].To))
+		p.state(KeepsObserved, false, fmt.Sprintf("%s that was seen, learnt and allowed would be cut, the first from %s to %s.", analyze.Plural(len(p.Lost), "edge"), p.Lost[0].From, p.Lost[0].To))
 		return
 	}
-	p.state(KeepsObserved, true, fmt.Sprintf("All that was seen and allowed stays allowed at both ends: %s with %s, held against every pair of pods (%d).",
+	p.state(KeepsObserved, true, fmt.Sprintf("All that was seen, learnt and allowed stays allowed at both ends: %s with %s, held against every pair of pods (%d).",
 		analyze.Plural(p.ObservedEdges, "edge"), analyze.Plural(p.Connections, "connection"), pairs))
 }
 

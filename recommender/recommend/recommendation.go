@@ -76,7 +76,7 @@ type Change struct {
 	Text      string     `json:"text"`
 	Direction string     `json:"direction"`
 	Rule      int        `json:"rule"`           // in Before; in After with ChangeAdd
-	Line      int        `json:"line,omitempty"` // in Before; 0 where not known
+	Line      int        `json:"line,omitempty"` // in File, in Before where there is none; 0 where not known
 }
 
 // Proof says what was computed about a recommendation, exactly.
@@ -84,16 +84,31 @@ type Proof struct {
 	Holds bool `json:"holds"`
 	// Statements are the claims one by one, in words.
 	Statements []Statement `json:"statements"`
-	// ObservedEdges are the edges seen that touch the selected pods and teach;
-	// Connections how many connections they had.
+	// ObservedEdges are the edges seen at the selected pods that teach, in the
+	// directions that the policy governs; Connections how many they had.
 	ObservedEdges int    `json:"observedEdges"`
 	Connections   uint64 `json:"connections"`
 	Lost          []Cell `json:"lost"`        // observed and allowed before, not after: must be empty
 	Opened        []Cell `json:"opened"`      // allowed after, not before: must be empty
 	Closed        []Cell `json:"closed"`      // allowed before, not after: what the tightening cuts
 	ClosedTotal   int    `json:"closedTotal"` // cells in all, where Closed was cut short
+	// Held are the edges held as unseen that are allowed now and would be cut.
+	// They are no failure, and are named wherever the recommendation is shown.
+	Held []HeldEdge `json:"held"`
 	// Superfluous are the atoms that could go without losing an observed edge.
 	Superfluous []string `json:"superfluous"`
+}
+
+// HeldEdge is an edge that is held as unseen, which nobody accepted so far.
+type HeldEdge struct {
+	Edge        string        `json:"edge"` // identity in the analysis
+	Client      analyze.Party `json:"client"`
+	Server      analyze.Party `json:"server"`
+	Protocol    string        `json:"protocol"`
+	Port        uint16        `json:"port"`
+	Connections uint64        `json:"connections"`
+	First       time.Time     `json:"firstSeen"`
+	Last        time.Time     `json:"lastSeen"`
 }
 
 // Statement is one claim of a proof.
@@ -108,7 +123,8 @@ type StatementName string
 
 // The claims.
 const (
-	KeepsObserved StatementName = "keeps-observed" // observed and allowed ⊆ allowed(new)
+	KeepsObserved StatementName = "keeps-observed" // observed, learnt and allowed ⊆ allowed(new)
+	NamesHeld     StatementName = "names-held"     // what it cuts of edges held as unseen is named
 	OpensNothing  StatementName = "opens-nothing"  // allowed(new) ⊆ allowed(old)
 	NoSuperfluous StatementName = "no-superfluous" // each atom is needed
 	KeepsDNS      StatementName = "keeps-dns"      // name resolution stays possible

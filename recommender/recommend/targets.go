@@ -32,6 +32,12 @@ type target struct {
 	anyone   bool
 }
 
+// nodePrefix begins the name of a node's address; DNS names have no spaces.
+const nodePrefix = "node "
+
+// isNode says whether the target is the address of a node.
+func (t target) isNode() bool { return t.prefix.IsValid() && strings.HasPrefix(t.name, nodePrefix) }
+
 // text names the target for people.
 func (t target) text() string {
 	switch {
@@ -61,6 +67,9 @@ func (s seen) text() string {
 		text := fmt.Sprintf("%s since %s, last seen %s", analyze.Plural(s.connections, "connection"), analyze.Moment(s.first), analyze.Moment(s.last))
 		if s.dns {
 			text += "; name resolution"
+		}
+		if s.nodes {
+			text += "; a node that is added later is not covered"
 		}
 		return text
 	case s.dns:
@@ -129,7 +138,7 @@ func (w *world) peersOf(p analyze.Party) []target {
 		return []target{workloadTarget(wl, s)}
 	case analyze.PartyNode:
 		if p.IP.IsValid() {
-			return []target{addressTarget(p.IP, "node "+p.Name)}
+			return []target{addressTarget(p.IP, nodePrefix+p.Name)}
 		}
 		return w.node(p.Name)
 	case analyze.PartyOutside:
@@ -144,7 +153,7 @@ func (w *world) node(name string) []target {
 	var out []target
 	if n := w.index.Node(name); n != nil {
 		for _, a := range n.Addresses {
-			out = append(out, addressTarget(a, "node "+name))
+			out = append(out, addressTarget(a, nodePrefix+name))
 		}
 	}
 	return out
@@ -160,7 +169,7 @@ func (w *world) nodesOf(wl flow.Workload) []target {
 			out = append(out, w.node(p.Node)...)
 		}
 		for _, a := range p.IPs {
-			if t := addressTarget(a, "node "+p.Node); !slices.ContainsFunc(out, func(o target) bool { return o.prefix == t.prefix }) {
+			if t := addressTarget(a, nodePrefix+p.Node); !slices.ContainsFunc(out, func(o target) bool { return o.prefix == t.prefix }) {
 				out = append(out, t)
 			}
 		}

@@ -183,14 +183,25 @@ func (t *tightening) rule(node *yaml.Node, shape ruleShape) ([]*yaml.Node, error
 }
 
 // dialect finds who can edit a policy; nil for kinds that nobody can.
-func (o *owners) dialect(object *cluster.Object) dialect {
+func (o *owners) dialect(object *cluster.Object) dialect { return dialectOf(object, o.only) }
+
+func dialectOf(object *cluster.Object, only func(ruleID, target, int) bool) dialect {
 	switch typed := object.Typed.(type) {
 	case *networkingv1.NetworkPolicy:
-		return kubernetes{object.Ref, typed, o.only}
+		return kubernetes{object.Ref, typed, only}
 	case *calicov3.NetworkPolicy:
-		return calico{object.Ref, typed.Spec.Ingress, typed.Spec.Egress, typed.Spec.Types, o.only}
+		return calico{object.Ref, typed.Spec.Ingress, typed.Spec.Egress, typed.Spec.Types, only}
 	case *calicov3.GlobalNetworkPolicy:
-		return calico{object.Ref, typed.Spec.Ingress, typed.Spec.Egress, typed.Spec.Types, o.only}
+		return calico{object.Ref, typed.Spec.Ingress, typed.Spec.Egress, typed.Spec.Types, only}
+	}
+	return nil
+}
+
+// governed gives the directions in which a policy isolates.
+func governed(object cluster.Object) []string {
+	if d := dialectOf(&object, nil); d != nil {
+		_, directions := d.types()
+		return directions
 	}
 	return nil
 }

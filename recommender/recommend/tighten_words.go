@@ -13,7 +13,11 @@ import (
 )
 
 func (t *tightening) change(kind ChangeKind, shape ruleShape, node *yaml.Node, text string) {
-	t.changes = append(t.changes, Change{Kind: kind, Text: text, Direction: shape.id.direction.String(), Rule: shape.id.rule, Line: node.Line})
+	line := node.Line
+	if source := &t.object.Source; source.File != "" && line > 0 {
+		line += max(source.Line, 1) - 1
+	}
+	t.changes = append(t.changes, Change{Kind: kind, Text: text, Direction: shape.id.direction.String(), Rule: shape.id.rule, Line: line})
 }
 
 func (t *tightening) ruleName(shape ruleShape) string {

@@ -807,7 +807,7 @@ export interface components {
             text: string;
             direction: string;
             rule: number;
-            /** @description In before, from 1. */
+            /** @description In the file, from 1; in before where there is no file. */
             line?: number;
         };
         Proof: {
@@ -824,7 +824,21 @@ export interface components {
             closed: components["schemas"]["Cell"][];
             /** @description Where closed was cut short. */
             closedTotal: number;
+            /** @description Edges held as unseen that are allowed now and would be cut. */
+            held: components["schemas"]["HeldEdge"][];
             superfluous: string[];
+        };
+        HeldEdge: {
+            edge: string;
+            client: components["schemas"]["Party"];
+            server: components["schemas"]["Party"];
+            protocol: string;
+            port: number;
+            connections: number;
+            /** Format: date-time */
+            firstSeen: string;
+            /** Format: date-time */
+            lastSeen: string;
         };
         Statement: {
             name: string;
