@@ -13,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"sync"
 	"time"
 
@@ -86,7 +87,7 @@ func (a *App) close() error {
 func (a *App) openFolder() (err error) {
 	if dir := a.options.DataDir; dir != "" {
 		if err = os.MkdirAll(dir, 0o700); err != nil {
-			return fmt.Errorf("making --data-dir: %w", err)
+			return fmt.Errorf("making --data-dir %s: %w; make it yourself, or give another folder", dir, cause(err))
 		}
 	}
 	a.token, err = pageToken(a.options)
@@ -95,26 +96,43 @@ func (a *App) openFolder() (err error) {
 
 // openPorts comes before anything that takes long: a taken port is known at once.
 func (a *App) openPorts() (err error) {
-	if a.pageAt, err = listen("page", "--listen", a.options.Listen); err != nil {
+	if a.pageAt, err = listen("page", "--listen", a.options.Listen, DefaultListen); err != nil {
 		return err
 	}
 	a.later(quietly(a.pageAt.Close))
 	if a.options.files() {
 		return nil
 	}
-	if a.ingestAt, err = listen("agents", "--ingest-listen", a.options.IngestListen); err != nil {
+	if a.ingestAt, err = listen("agents", "--ingest-listen", a.options.IngestListen, DefaultIngestListen); err != nil {
 		return err
 	}
 	a.later(quietly(a.ingestAt.Close))
 	return nil
 }
 
-func listen(what, flag, address string) (net.Listener, error) {
+func listen(what, flag, address, example string) (net.Listener, error) {
 	l, err := net.Listen("tcp", address)
 	if err != nil {
-		return nil, fmt.Errorf("listening for the %s: %w; choose another address with %s", what, err, flag)
+		if _, _, split := net.SplitHostPort(address); split != nil {
+			return nil, fmt.Errorf("listening for the %s: %q is not host:port; give an address such as %s with %s", what, address, example, flag)
+		}
+		return nil, fmt.Errorf("listening for the %s: %s: %s; choose another address with %s", what, address, whyNot(err), flag)
 	}
 	return l, nil
+}
+
+// whyNot says why an address cannot be listened on, once and in plain words.
+func whyNot(err error) string {
+	if dns, ok := errors.AsType[*net.DNSError](err); ok {
+		return "there is no host or port of the name " + strconv.Quote(dns.Name)
+	}
+	if call, ok := errors.AsType[*os.SyscallError](err); ok {
+		return call.Err.Error()
+	}
+	if ae, ok := errors.AsType[*net.AddrError](err); ok {
+		return ae.Err
+	}
+	return err.Error()
 }
 
 // quietly passes over that something is closed already.

@@ -3,6 +3,7 @@
 package app
 
 import (
+	"errors"
 	"fmt"
 	"os"
 
@@ -19,7 +20,10 @@ func readFlows(paths []string, history *cluster.History) (recorded, []cluster.Pr
 	for _, path := range paths {
 		f, err := os.Open(path)
 		if err != nil {
-			return nil, nil, fmt.Errorf("reading flows: %w", err)
+			return nil, nil, fmt.Errorf("reading flows: %s: %w", path, cause(err))
+		}
+		if info, statErr := f.Stat(); statErr == nil && info.IsDir() {
+			return nil, nil, errors.Join(fmt.Errorf("reading flows: %s is a folder; give the file in it", path), f.Close())
 		}
 		records, unknown, err := jsonl.ReadAll(f, path)
 		if closing := f.Close(); err == nil {

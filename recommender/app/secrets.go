@@ -29,7 +29,7 @@ func keptToken(path string) (string, error) {
 		return token, nil
 	}
 	if err != nil {
-		return "", fmt.Errorf("reading a token: %w", err)
+		return "", fmt.Errorf("reading a token: %s: %w", path, cause(err))
 	}
 	token := strings.TrimSpace(string(text))
 	if len(token) < minToken || strings.ContainsAny(token, " \t\r\n") {
@@ -42,7 +42,7 @@ func keptToken(path string) (string, error) {
 func writePrivate(path string, text []byte) error {
 	f, err := os.CreateTemp(filepath.Dir(path), ".new-*")
 	if err != nil {
-		return fmt.Errorf("writing %s: %w", path, err)
+		return cannotWrite(path, err)
 	}
 	_, err = f.Write(text)
 	err = errors.Join(err, f.Sync(), f.Close())
@@ -50,9 +50,36 @@ func writePrivate(path string, text []byte) error {
 		err = os.Rename(f.Name(), path)
 	}
 	if err != nil {
-		return errors.Join(fmt.Errorf("writing %s: %w", path, err), os.Remove(f.Name()))
+		return errors.Join(cannotWrite(path, err), os.Remove(f.Name()))
 	}
 	return nil
+}
+
+// cannotWrite says what to do, without the name of the temporary file.
+func cannotWrite(path string, err error) error {
+	return fmt.Errorf("writing %s: %w; let this user write to the folder and see that it has space, or give another one with --data-dir", path, cause(err))
+}
+
+// cause takes the name of a file out of an error that names it otherwise.
+func cause(err error) error {
+	if pe, ok := errors.AsType[*fs.PathError](err); ok {
+		return pe.Err
+	}
+	if le, ok := errors.AsType[*os.LinkError](err); ok {
+		return le.Err
+	}
+	return err
+}
+
+// givenToken reads the token of a file that was named: it must be there.
+func givenToken(path string) (string, error) {
+	if _, err := os.Stat(path); err != nil {
+		if errors.Is(err, fs.ErrNotExist) {
+			return "", fmt.Errorf("reading the token: %s does not exist; write one there, or leave --token-file out to have one made in --data-dir", path)
+		}
+		return "", fmt.Errorf("reading the token: %s: %w", path, cause(err))
+	}
+	return keptToken(path)
 }
 
 // pageToken is the token that lets people in.
@@ -64,7 +91,7 @@ func pageToken(o Options) (string, error) {
 		}
 		return o.Token, nil
 	case o.TokenFile != "":
-		return keptToken(o.TokenFile)
+		return givenToken(o.TokenFile)
 	case o.DataDir != "":
 		return keptToken(filepath.Join(o.DataDir, "page.token"))
 	default:

@@ -35,7 +35,7 @@ func (in *input) manifestFlags(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.StringArrayVarP(&in.manifests, "filename", "f", nil, "manifests: a file, or a folder with all below it (repeatable)")
 	f.StringVar(&in.fallback, "default-namespace", "", "namespace of objects that name none")
-	f.BoolVar(&in.strict, "strict", false, "whatever is not understood in the manifests is an error (status 2), not a warning")
+	f.BoolVar(&in.strict, "strict", false, "what is not understood of the objects that a verdict depends on is an error (status 2), not a warning; other kinds are passed over")
 }
 
 func (in *input) flowFlags(cmd *cobra.Command) {
@@ -146,6 +146,9 @@ func open(env *Env, path string) (io.ReadCloser, string, error) {
 	if err != nil {
 		return nil, path, plain(err)
 	}
+	if info, err := f.Stat(); err == nil && info.IsDir() {
+		return nil, path, errors.Join(fmt.Errorf("%s is a folder; give the file in it", path), f.Close())
+	}
 	return f, path, nil
 }
 
@@ -182,5 +185,5 @@ func (in *input) analyse(env *Env, v *view) (analyze.Input, *analyze.Report, err
 	if err != nil {
 		return none, nil, internal(err)
 	}
-	return ai, report, nil
+	return ai, report, v.inScope(s, report)
 }

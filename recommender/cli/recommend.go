@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/netcinch/netcinch/recommender/analyze"
 	"github.com/netcinch/netcinch/recommender/recommend"
 )
 
@@ -47,9 +48,9 @@ with the reason.
 the existing files. Nothing is ever applied by this program.`,
 		Example: `  netcinch recommend -f manifests/ --flows flows.jsonl
 
-  # See the change as a patch, then apply the manifests of one namespace.
+  # See the change as a patch, then apply what is ready in one namespace.
   netcinch recommend -f manifests/ --flows flows.jsonl -n shop --diff
-  netcinch recommend -f manifests/ --flows flows.jsonl -n shop -o yaml | kubectl apply -f -`,
+  netcinch recommend -f manifests/ --flows flows.jsonl -n shop --ready -o yaml | kubectl apply -f -`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.run(cmd.Context(), env) },
 	}
@@ -84,6 +85,7 @@ func (a *advise) run(ctx context.Context, env *Env) error {
 	case a.diff:
 		err = writeDiffs(env.Stdout, list)
 	case a.format == "yaml":
+		a.warn(env, list)
 		err = writeManifests(env.Stdout, list)
 	default:
 		err = a.print(env.Stdout, adviceResult{Recommendations: list}, func(w io.Writer) error { return writeAdvice(w, list) })
@@ -92,6 +94,23 @@ func (a *advise) run(ctx context.Context, env *Env) error {
 		return err
 	}
 	return a.on(adviceKinds(list)...)
+}
+
+// warn says how many of the manifests that are printed are not ready, since
+// they may be on their way into a cluster.
+func (*advise) warn(env *Env, list []recommend.Recommendation) {
+	waiting, all := 0, 0
+	for i := range list {
+		if list[i].Withheld == "" {
+			all++
+			if !list[i].Ready {
+				waiting++
+			}
+		}
+	}
+	if waiting > 0 {
+		fmt.Fprintf(env.Stderr, "netcinch: warning: %d of %d manifests not ready: what uses the rest may not have been seen yet; --ready prints only those that are\n", waiting, all)
+	}
 }
 
 func adviceKinds(list []recommend.Recommendation) []string {
@@ -118,12 +137,19 @@ func (a *advise) result(ctx context.Context, env *Env) ([]recommend.Recommendati
 		var list struct {
 			Items []recommend.Recommendation `json:"items"`
 		}
-		err = client.get(ctx, "/api/v1/recommendations", a.query(), &list)
-		return list.Items, err
+		if err = client.get(ctx, "/api/v1/recommendations", a.query(), &list); err != nil {
+			return nil, err
+		}
+		return list.Items, a.knownAt(ctx, client)
 	}
 	ai, report, err := a.analyse(env, &a.view)
 	if err != nil {
 		return nil, err
+	}
+	if a.workload != "" {
+		if err = refuse("workload", a.workload, workloadNames(ai.Snapshot, report)); err != nil {
+			return nil, err
+		}
 	}
 	list, err := recommend.Build(recommend.Input{Snapshot: ai.Snapshot, Report: report})
 	if err != nil {
@@ -133,6 +159,28 @@ func (a *advise) result(ctx context.Context, env *Env) ([]recommend.Recommendati
 		list = []recommend.Recommendation{}
 	}
 	return list, nil
+}
+
+// knownAt refuses a workload that a recommender does not know.
+func (a *advise) knownAt(ctx context.Context, client *client) error {
+	if a.workload == "" {
+		return nil
+	}
+	all := a.view
+	all.namespace = ""
+	var list struct {
+		Items []struct {
+			Party analyze.Party `json:"party"`
+		} `json:"items"`
+	}
+	if err := client.get(ctx, "/api/v1/workloads", all.query(), &list); err != nil {
+		return err
+	}
+	var have []string
+	for _, w := range list.Items {
+		have = append(have, w.Party.Namespace+"/"+w.Party.Name)
+	}
+	return refuse("workload", a.workload, have)
 }
 
 // writeManifests prints what is offered as documents, and names what is
@@ -202,10 +250,24 @@ func writeAdvice(w io.Writer, list []recommend.Recommendation) error {
 				ready += ": " + why[0]
 			}
 		}
-		rows = append(rows, []string{string(r.Kind), r.Title, fmt.Sprintf("%d edges, %d connections kept", r.Proof.ObservedEdges, r.Proof.Connections), proof, ready})
+		evidence := fmt.Sprintf("%d edges, %d connections kept", r.Proof.ObservedEdges, r.Proof.Connections)
+		if n := len(r.Proof.Held); n > 0 {
+			evidence += fmt.Sprintf(", %d held as unseen cut", n)
+		}
+		rows = append(rows, []string{string(r.Kind), r.Title, evidence, proof, ready})
 	}
 	if err := table(w, "Nothing to recommend.", []string{"KIND", "RECOMMENDATION", "EVIDENCE", "PROOF", "READY"}, rows); err != nil {
 		return err
+	}
+	for _, r := range list {
+		for _, s := range r.Proof.Statements {
+			if r.Withheld != "" || s.Name != recommend.NamesHeld {
+				continue
+			}
+			if _, err := fmt.Fprintf(w, "\n%s: %s\n", r.Title, s.Text); err != nil {
+				return err
+			}
+		}
 	}
 	for _, r := range held {
 		if _, err := fmt.Fprintf(w, "\nWithheld: %s: %s\n", r.Title, r.Withheld); err != nil {

@@ -126,9 +126,10 @@ Exit status: 0 fine, 1 findings where --fail-on asks, 2 usage or input error,
   # May the cart reach the database, and why?
   netcinch check -f manifests/ --from shop/cart --to data/db --port 5432
 
-  # What do the policies allow that nobody used? The narrower manifests, applied.
+  # What do the policies allow that nobody used? The narrower manifests that are
+  # ready, applied.
   netcinch unused -f manifests/ --flows flows.jsonl
-  netcinch recommend -f manifests/ --flows flows.jsonl -o yaml | kubectl apply -f -`,
+  netcinch recommend -f manifests/ --flows flows.jsonl --ready -o yaml | kubectl apply -f -`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
@@ -137,9 +138,7 @@ Exit status: 0 fine, 1 findings where --fail-on asks, 2 usage or input error,
 		root.Annotations = map[string]string{cobra.CommandDisplayNameAnnotation: "kubectl netcinch"}
 	}
 	root.AddCommand(newServe(env), newCheck(env), newGraph(env), newUnused(env), newRecommend(env), newReplay(env), newDiff(env), newVersion(env))
-	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		return fmt.Errorf("%w; see %s --help", err, cmd.CommandPath())
-	})
+	root.SetFlagErrorFunc(flagError)
 	return root
 }
 

@@ -104,7 +104,7 @@ func TestServeRefusals(t *testing.T) {
 		args []string
 		want string
 	}{
-		{"taken port", append(shop[:4:4], "--listen", taken.Addr().String()), "listening for the page: listen tcp " + taken.Addr().String() + ": bind: address already in use; choose another address with --listen\n"},
+		{"taken port", append(shop[:4:4], "--listen", taken.Addr().String()), "listening for the page: " + taken.Addr().String() + ": address already in use; choose another address with --listen\n"},
 		{"broken flows", append(shop[:2:2], "--flows", broken), broken + ":1: start: "},
 		{"no manifests", []string{"-f", "nowhere", "--flows", shop[3], "--listen", "127.0.0.1:0"}, "nowhere: no such file or directory\n"},
 		{"no folder", shop[:2], "--data-dir"},

@@ -26,6 +26,7 @@ type Judge struct {
 	index   *analyze.Index
 	starts  map[cluster.Ref]int        // first lines, in the file
 	lines   map[policy.AllowanceID]int // in the file
+	unread  []string                   // what the verdict would depend on and was not understood
 }
 
 // NewJudge gives a judge of a snapshot with its compiled policies.
@@ -53,6 +54,7 @@ func NewJudge(s *cluster.Snapshot, e *policy.Engine) *Judge {
 	for _, o := range s.Policies {
 		j.starts[o.Ref] = o.Source.Line
 	}
+	j.unread = unread(s, j.starts)
 	for _, a := range e.Allowances() {
 		if a.Line > 0 {
 			j.lines[a.ID] = j.starts[a.ID.Policy] + a.Line - 1
@@ -184,6 +186,7 @@ func (j *Judge) Ask(q Question) (Answer, error) {
 		p.add(pair, j.engine.Check(policy.Connection{From: pair[0], To: pair[1], Protocol: protocol, Port: port, ICMPType: -1, ICMPCode: -1}))
 	}
 	a := j.answer(p.verdict)
+	a.Uncertain = append(a.Uncertain, j.unread...)
 	if p.allowed != "" && p.denied != "" {
 		a.Uncertain = append(a.Uncertain, fmt.Sprintf("the pods differ: %s is allowed, %s is denied; ask for pods", p.allowed, p.denied))
 	}

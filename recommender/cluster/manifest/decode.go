@@ -115,7 +115,7 @@ func (d *decoder) special(n *yaml.Node, t reflect.Type, field string) any {
 		err = json.Unmarshal(text, reflect.New(t).Interface())
 	}
 	if err != nil {
-		d.fault(n, field, "%s is not a valid %s: %v", show(n), t.Name(), err)
+		d.fault(n, field, "want %s, got %s", specialWord(t), show(n))
 		return nil
 	}
 	return v

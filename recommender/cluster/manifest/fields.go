@@ -128,6 +128,25 @@ func show(n *yaml.Node) string {
 	return fmt.Sprintf("%q", text)
 }
 
+// specialWord says what a type that reads its own JSON takes.
+func specialWord(t reflect.Type) string {
+	switch t.Name() {
+	case "IntOrString":
+		return "a name or a whole number of at most 32 bits"
+	case "Time", "MicroTime":
+		return "a time such as 2026-01-31T10:00:00Z"
+	case "Duration":
+		return "a duration such as 90s"
+	case "Quantity":
+		return "a quantity such as 100m or 2Gi"
+	case "Port":
+		return "a port from 0 to 65535, a range from low to high such as 6000:6100, or a port's name"
+	case "Protocol":
+		return "a protocol's name or number, such as TCP or 6"
+	}
+	return "a valid " + t.Name()
+}
+
 func kindWord(t reflect.Type) string {
 	switch t.Kind() {
 	case reflect.String:
