@@ -2,6 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { answer, type LayoutQuestion } from './layout';
 import type { Box } from './place';
+import { route } from './route';
 
 /** A repeatable cluster: groups of workloads that talk within and between. */
 function cluster(groups: number, each: number): LayoutQuestion {
@@ -107,4 +108,40 @@ it('keeps every box where it is when it is told to', () => {
   const next = answer({ ...question, edges: [...question.edges, added], keep: placement });
   expect(next.placement).toEqual(placement);
   expect(next.routes.new?.d).toMatch(/^M/);
+});
+
+describe('the label of a line', () => {
+  const box = (x: number, y: number) => ({ x, y, width: 140, height: 44 });
+  const nodes = {
+    west: box(0, 0),
+    east: box(600, 0),
+    north: box(300, -240),
+    south: box(300, 240),
+  };
+  const placement = {
+    nodes,
+    groups: {},
+    ways: {},
+    horizontal: { inner: true, outer: true },
+  };
+  const groupOf = { west: 'g', east: 'g', north: 'g', south: 'g' };
+  const across = { id: 'across', source: 'west', target: 'east', label: 60, rank: 1 };
+  const down = { id: 'down', source: 'north', target: 'south', label: 60, rank: 1 };
+
+  it('is not where another line crosses', () => {
+    const routes = route(placement, [across, down], groupOf);
+    expect(Math.abs((routes.across?.label?.x ?? 370) - 370)).toBeGreaterThan(30);
+    expect(Math.abs((routes.down?.label?.y ?? 22) - 22)).toBeGreaterThan(11);
+  });
+
+  it('is in the middle where nothing is in the way', () => {
+    expect(route(placement, [across], groupOf).across?.label?.x).toBeCloseTo(370, 0);
+  });
+
+  it('is drawn for what is used even where all is taken', () => {
+    const near = { ...placement, nodes: { west: box(0, 0), east: box(150, 0) } };
+    const drawn = (rank: number) => route(near, [{ ...across, rank }], groupOf).across?.label;
+    expect(drawn(1)).toBeDefined();
+    expect(drawn(0)).toBeUndefined();
+  });
 });

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Lines between placed nodes: where they leave and arrive, their bends, and a
 // free spot for each label.
-import { centre, pathOf, pieces, round } from './curve';
+import { type Cubic, centre, pathOf, pieces, round } from './curve';
 import { around, obstacles } from './detour';
 import { clearest, type End, type Sides, sides, spread } from './ends';
-import { labelSpot } from './label';
+import { Lines, labelSpot } from './label';
 import type { Box, Placement, Point } from './place';
 
 export interface RouteEdge {
@@ -96,18 +96,24 @@ export function route(
   const drawn = edges.filter((e) => boxes[e.source] && boxes[e.target] && e.source !== e.target);
   const ways = fan(placement, drawn);
   const chosen = chooseEnds(placement, drawn, ways, groupOf);
-  const taken = titlesAndBoxes(placement);
-  const out: Record<string, Route> = {};
-  for (const e of drawn.toSorted(weightiestFirst)) {
+  const curves = new Map<string, Cubic[]>();
+  for (const e of drawn) {
     const [from, to] = chosen.sides.get(e.id) as Sides;
     const p = chosen.ends.get(`${e.id}|${e.source}`) as Point;
     const q = chosen.ends.get(`${e.id}|${e.target}`) as Point;
     const straight = pieces(p, from, q, to, ways.get(e.id) ?? []);
-    const cubics =
-      ways.has(e.id) || from === to ? straight : around(straight, e, placement, groupOf, from, to);
+    const bent = ways.has(e.id) || from === to;
+    curves.set(e.id, bent ? straight : around(straight, e, placement, groupOf, from, to));
+  }
+  const taken = titlesAndBoxes(placement);
+  const lines = new Lines(curves);
+  const out: Record<string, Route> = {};
+  for (const e of drawn.toSorted(weightiestFirst)) {
+    const cubics = curves.get(e.id) as Cubic[];
+    const wanted = { edge: e.id, cubics, width: e.label, always: e.rank > 0 };
     out[e.id] = {
       d: pathOf(cubics),
-      label: e.label ? labelSpot(cubics, e.label, taken, e.rank > 0) : undefined,
+      label: e.label ? labelSpot(wanted, taken, lines) : undefined,
     };
   }
   return out;

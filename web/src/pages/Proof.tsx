@@ -1,25 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a recommendation is proved to keep, and what it ends.
-import type { Party, Recommendation } from '../api/types';
+import type { Recommendation } from '../api/types';
 import { Link } from '../components/bits';
 import { partyText, plural, portText } from '../lib/format';
 
 type Proved = Recommendation['proof'];
 
-/** Traffic that was seen, is held as unseen, was not accepted, and would be cut. */
-interface Held {
-  id: string;
-  client: Party | string;
-  server: Party | string;
-  protocol: string;
-  port: number;
-  connections: number;
-}
-
-/** A recommender that does not tell them has none to tell. */
-const heldOf = (proof: Proved): Held[] => (proof as { held?: Held[] | null }).held ?? [];
-
-const name = (p: Party | string) => (typeof p === 'string' ? p : partyText(p));
+/** An older recommender does not tell them. */
+const heldOf = (proof: Proved): Proved['held'] => proof.held ?? [];
 
 /** Says first what would be cut although it was seen. */
 export function Cuts({ proof, offered }: { proof: Proved; offered: boolean }) {
@@ -36,10 +24,10 @@ export function Cuts({ proof, offered }: { proof: Proved; offered: boolean }) {
       </p>
       <ul>
         {held.map((h) => (
-          <li key={h.id}>
-            {name(h.client)} → {name(h.server)} <code>{portText(h.protocol, h.port)}</code>,{' '}
-            {plural(h.connections, 'connection')}{' '}
-            <Link to="/map" change={{ edge: h.id }}>
+          <li key={h.edge}>
+            {partyText(h.client)} → {partyText(h.server)}{' '}
+            <code>{portText(h.protocol, h.port)}</code>, {plural(h.connections, 'connection')}{' '}
+            <Link to="/map" change={{ edge: h.edge }}>
               Evidence on the map
             </Link>
           </li>

@@ -5,6 +5,7 @@ import axe from 'axe-core';
 import { describe, expect, it, vi } from 'vitest';
 import { App } from '../app';
 import { graph, recommendations } from '../fixture/data';
+import { parties } from '../fixture/world';
 import { type Answers, fixtures, go, serve } from '../test/serve';
 
 vi.mock('../components/Diff', () => ({
@@ -142,9 +143,9 @@ describe('recommendations', () => {
 
   it('says first what it cuts that was seen but not learnt', async () => {
     const held = {
-      id: 'e-unseen',
-      client: 'shop/frontend',
-      server: 'data/database',
+      edge: 'e-unseen',
+      client: parties.frontend,
+      server: parties.database,
       protocol: 'TCP',
       port: 5432,
       connections: 34,

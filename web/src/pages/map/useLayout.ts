@@ -17,7 +17,8 @@ const nodeWidth = (n: GraphNode, badges: number) => {
 const badgeWidth = (kinds: Iterable<string>) =>
   [...kinds].reduce((sum, k) => sum + 30 + 7 * k.length, 0);
 const labelWidth = (b: Bundle) => Math.round(22 + b.label.length * 6.8);
-const ranks = { unseen: 3, denied: 2, unused: 1, allowed: 0 } as const;
+/** What is used has its label in any case; what nobody uses where there is room. */
+const ranks = { unseen: 3, denied: 2, allowed: 1, unused: 0 } as const;
 
 /** Port labels of what is simply allowed are left out where they would be many. */
 const manyLabels = 60;
