@@ -27,6 +27,7 @@ type Cell struct {
 type Group struct {
 	Pods    []int          `json:"pods,omitempty"`    // indexes in Snapshot.Pods
 	Nodes   []string       `json:"nodes,omitempty"`   // names; with them the hostNetwork pods
+	Host    []string       `json:"host,omitempty"`    // workloads, as namespace/name, of hostNetwork pods on no node that is known
 	Outside []netip.Prefix `json:"outside,omitempty"` // addresses that no pod or node owns
 	DNS     string         `json:"dns,omitempty"`     // with Outside: only where asked for by this name; "*." before it means below it
 	NotDNS  []string       `json:"notDNS,omitempty"`  // with Outside: not where asked for by these names
@@ -63,12 +64,18 @@ func (t *topology) groups(s *span) []Group {
 		if ends := *parts[family]; !ends.Empty() {
 			g := Group{Pods: t.podIndexes(ends), Family: family}
 			for n := range ends.All {
-				if e := &t.ends[n]; e.isNode() {
+				switch e := &t.ends[n]; {
+				case !e.isNode():
+				case e.node < 0 && !e.addr.IsValid():
+					g.Host = append(g.Host, t.hostText(n))
+				default:
 					g.Nodes = append(g.Nodes, t.nodeText(e))
 				}
 			}
 			slices.Sort(g.Nodes)
 			g.Nodes = slices.Compact(g.Nodes)
+			slices.Sort(g.Host)
+			g.Host = slices.Compact(g.Host)
 			g.Text = t.groupText(&g)
 			out = append(out, g)
 		}
@@ -110,6 +117,20 @@ func (t *topology) nodeText(e *end) string {
 	return e.addr.String()
 }
 
+// hostText names who has an end that is neither a node's nor an address's: a
+// hostNetwork pod of a template, which may run on any node.
+func (t *topology) hostText(n int) string {
+	for i, first := range t.firstEnd {
+		if p := &t.snapshot.Pods[i]; p.HostNetwork && int(first) == n {
+			if p.Workload.IsZero() {
+				return p.Namespace + "/" + p.Name
+			}
+			return p.Workload.String()
+		}
+	}
+	return "unknown"
+}
+
 // textNames bounds how many names a text lists.
 const textNames = 6
 
@@ -141,6 +162,9 @@ func (t *topology) groupText(g *Group) string {
 	}
 	for _, n := range g.Nodes {
 		parts = append(parts, "node "+n)
+	}
+	for _, w := range g.Host {
+		parts = append(parts, "a host-network pod of "+w)
 	}
 	text := listText(parts)
 	if g.Family != "" {
