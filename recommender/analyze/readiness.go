@@ -7,8 +7,6 @@ import (
 	"maps"
 	"slices"
 	"time"
-
-	"github.com/netcinch/netcinch/recommender/flow"
 )
 
 // goodCoverage is the Good–Turing coverage from which evidence counts as
@@ -25,10 +23,7 @@ func (x *Index) readiness(in Input, edges []Edge, folded map[key]*folded, h *his
 			touching[e.Server] = append(touching[e.Server], e)
 		}
 	}
-	lost := map[string]NodeCoverage{}
-	for _, c := range in.Coverage {
-		lost[c.Node] = c
-	}
+	missed := x.losses(in)
 	bins := allBins(folded)
 	out := make([]Readiness, 0, len(x.order))
 	for _, w := range x.order {
@@ -41,7 +36,7 @@ func (x *Index) readiness(in Input, edges []Edge, folded map[key]*folded, h *his
 		}
 		r.sight(touching[p], bins)
 		r.Runs = runs(p, folded, x.period(w))
-		x.lose(&r, w, lost)
+		missed.lose(x, &r, w)
 		r.judge(h.learning)
 		out = append(out, r)
 	}
@@ -104,30 +99,17 @@ func (r *Readiness) sight(edges []*Edge, bins int) {
 	}
 }
 
-func (x *Index) lose(r *Readiness, w flow.Workload, lost map[string]NodeCoverage) {
-	seen := map[string]bool{}
-	for _, pod := range x.pods[w] {
-		c, ok := lost[pod.Node]
-		if !ok || seen[pod.Node] {
-			continue
-		}
-		seen[pod.Node] = true
-		r.Lost += c.Lost
-		if c.Share < 1 {
-			r.Reasons = append(r.Reasons, fmt.Sprintf("node %s was watched for %.0f %% of the time", pod.Node, 100*c.Share))
-		}
-	}
-	slices.Sort(r.Reasons)
-}
-
 // judge sums up. The order is that of what a person has to wait for.
 func (r *Readiness) judge(learning time.Duration) {
+	waits := len(r.Reasons) > 0
 	if r.Lost > 0 {
-		r.Reasons = append(r.Reasons, fmt.Sprintf("%d flows were lost on its nodes", r.Lost))
+		r.Reasons = append(r.Reasons, fmt.Sprintf("%s lost on its nodes, %s of all there", lostText(r.Lost), Percent(r.LostShare)))
+		waits = waits || r.LostShare > goodLoss
 	}
 	if r.Edges > 0 && r.Coverage < goodCoverage {
-		r.Reasons = append(r.Reasons, fmt.Sprintf("coverage is %.0f %% (of %d sightings, %d were of edges seen once only)", 100*r.Coverage, r.Sightings, r.Single))
+		r.Reasons = append(r.Reasons, fmt.Sprintf("coverage is %s (of %d sightings, %d were of edges seen once only)", Percent(r.Coverage), r.Sightings, r.Single))
 	}
+	waits = waits || r.Edges > 0 && r.Coverage < goodCoverage
 	late := r.Observed < learning.Seconds()
 	if late {
 		r.Reasons = append(r.Reasons, fmt.Sprintf("observed for %s of %s", Span(seconds(r.Observed)), Span(learning)))
@@ -142,7 +124,7 @@ func (r *Readiness) judge(learning time.Duration) {
 		r.Reasons = append([]string{"no traffic was seen"}, r.Reasons...)
 	case late || cron:
 		r.State = ReadyLearning
-	case len(r.Reasons) > 0:
+	case waits:
 		r.State = ReadyStabilising
 	default:
 		r.State = ReadyReady

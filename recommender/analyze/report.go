@@ -290,7 +290,7 @@ type Readiness struct {
 	Observed float64    `json:"observedSeconds"` // for how long
 	// Coverage is the Good–Turing estimate 1 − F1/N of the chance that the next
 	// thing seen is already known: F1 edges seen in one time bin only, N
-	// sightings. 0 without traffic.
+	// sightings. It is lowered by LostShare. 0 without traffic.
 	Coverage  float64   `json:"coverage"`
 	Edges     int       `json:"edges"`
 	Sightings int       `json:"sightings"` // N
@@ -299,5 +299,6 @@ type Readiness struct {
 	Period    float64   `json:"periodSeconds"` // of the CronJob; 0 for other kinds
 	Runs      int       `json:"runs"`          // how often the CronJob was seen to run
 	Lost      uint64    `json:"lost"`          // on the nodes of its pods
-	Reasons   []string  `json:"reasons"`       // why it is not ready
+	LostShare float64   `json:"lostShare"`     // of all flows there, 0 to 1
+	Reasons   []string  `json:"reasons"`       // why it is not ready, and what was lost
 }

@@ -97,7 +97,7 @@ func (f *fresh) header() []string {
 }
 
 func (s WorkloadState) text() string {
-	return fmt.Sprintf("Readiness of %s: %s, observed for %s, coverage %.0f %%", s.Workload, s.State, analyze.Span(secondsOf(s.Observed)), 100*s.Coverage)
+	return fmt.Sprintf("Readiness of %s: %s, observed for %s, coverage %s", s.Workload, s.State, analyze.Span(secondsOf(s.Observed)), analyze.Percent(s.Coverage))
 }
 
 func (f *fresh) summary() []string {

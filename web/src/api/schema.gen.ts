@@ -691,7 +691,7 @@ export interface components {
             /** Format: date-time */
             since?: string;
             observedSeconds: number;
-            /** @description Estimated chance, 0 to 1, that the next thing seen is already known. */
+            /** @description Estimated chance, 0 to 1, that the next thing seen is already known; lowered by what was lost. */
             coverage: number;
             edges: number;
             sightings: number;
@@ -704,7 +704,9 @@ export interface components {
             runs: number;
             /** @description Flows lost on the nodes of its pods. */
             lost: number;
-            /** @description Why it is not ready. */
+            /** @description Of all flows there, 0 to 1; it lowers coverage. */
+            lostShare: number;
+            /** @description Why it is not ready, and what was lost. */
             reasons: string[];
         };
         /** @enum {string} */
