@@ -3,7 +3,9 @@
 package api
 
 import (
+	"maps"
 	"net/http"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -19,6 +21,9 @@ type question struct {
 func (s *Server) question(r *http.Request) (question, error) {
 	var q question
 	values := r.URL.Query()
+	if err := misspelt(r.URL.Path, values); err != nil {
+		return q, err
+	}
 	if name := values.Get("cluster"); name != "" && name != s.source.Status().Cluster {
 		return q, wrong("cluster", "There is no cluster %q here; this recommender's is %q.", name, s.source.Status().Cluster)
 	}
@@ -35,6 +40,24 @@ func (s *Server) question(r *http.Request) (question, error) {
 		return q, wrong("from", "It is not before the end of the time looked at (%s).", to.Format(time.RFC3339))
 	}
 	return question{namespace: values.Get("namespace"), span: Span{From: from, To: to}}, nil
+}
+
+// misspelt refuses a parameter that the route does not have: passed over, it
+// would give an answer to another question.
+func misspelt(path string, values url.Values) error {
+	known := []string{"cluster", "namespace", "from", "to"}
+	switch strings.TrimPrefix(path, "/api/v1") {
+	case "/graph":
+		known = append(known, "level", "open")
+	case "/recommendations/download":
+		known = append(known, "id")
+	}
+	for _, name := range slices.Sorted(maps.Keys(values)) {
+		if !slices.Contains(known, name) {
+			return wrong(name, "There is no parameter %q here; there are %s.", name, strings.Join(known, ", "))
+		}
+	}
+	return nil
 }
 
 // moment reads RFC 3339 or a duration back from now; empty is the zero time.

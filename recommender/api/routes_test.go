@@ -113,7 +113,7 @@ func TestBadRequestsNameTheParameter(t *testing.T) {
 		{"POST", "/api/v1/check", `{"from":"shop/web","to":"data/db","port":70000}`, "port"},
 		{"POST", "/api/v1/check", `{"from":"shop/web","to":"data/db"}`, "port"},
 		{"POST", "/api/v1/check", `{"from":"shop/web","to":"data/db","port":1,"protocol":"TPC"}`, "protocol"},
-		{"POST", "/api/v1/check", `{"form":"shop/web"}`, "body"},
+		{"POST", "/api/v1/check", `{"form":"shop/web"}`, "form"},
 		{"POST", "/api/v1/replay", `{"policies":"kind: ["}`, "policies"},
 	} {
 		body := c.do(ask{method: test.method, path: test.path, body: test.body, status: http.StatusBadRequest})

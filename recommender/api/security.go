@@ -3,10 +3,13 @@
 package api
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
+	"io"
 	"net"
 	"net/http"
 	"net/netip"
@@ -14,6 +17,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	ask "github.com/netcinch/netcinch/recommender/question" // question is a request of this API
 )
 
 const (
@@ -159,9 +164,33 @@ func decode(w http.ResponseWriter, r *http.Request, into any) error {
 	d := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxBody))
 	d.DisallowUnknownFields()
 	if err := d.Decode(into); err != nil {
-		return wrong("body", "The body is not the JSON that is wanted: %v.", err)
+		return notRead(err)
 	}
 	return nil
+}
+
+// notRead says in the words of the API why a body cannot be read.
+func notRead(err error) *problem {
+	const unknown = "json: unknown field "
+	if large, ok := errors.AsType[*http.MaxBytesError](err); ok {
+		return problemf(http.StatusRequestEntityTooLarge, "The body has more than the %d bytes that are read; send it in parts.", large.Limit)
+	}
+	if field, ok := errors.AsType[*ask.FieldError](err); ok {
+		return wrong(field.Field, "%s.", field.Message)
+	}
+	if kind, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
+		return wrong(cmp.Or(kind.Field, "body"), "A %s is not what is wanted here; /api/v1/openapi.yaml says what is.", kind.Value)
+	}
+	if name, ok := strings.CutPrefix(err.Error(), unknown); ok {
+		return wrong(strings.Trim(name, `"`), "There is no field %s in this body; /api/v1/openapi.yaml says which there are.", name)
+	}
+	if syntax, ok := errors.AsType[*json.SyntaxError](err); ok {
+		return wrong("body", "The body is not JSON: it breaks off or goes wrong at byte %d.", syntax.Offset)
+	}
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		return wrong("body", "The body is empty or breaks off; send a JSON object.")
+	}
+	return wrong("body", "The body cannot be read; send it again.")
 }
 
 // headers sets what every answer carries.
