@@ -103,8 +103,8 @@ func TestChangesGiveTheLineOfTheFile(t *testing.T) {
 				continue
 			}
 			rules++
-			if c.Line <= r.Line || !strings.HasPrefix(strings.TrimSpace(lines[c.Line-1]), "- ") {
-				t.Errorf("%s: line %d is not that of a rule", r.Title, c.Line)
+			if c.Line <= r.Line || !strings.Contains(lines[c.Line-1], "- ") && !strings.Contains(lines[c.Line-1], "port") {
+				t.Errorf("%s: line %d is that of neither rule nor port: %s", r.Title, c.Line, lines[c.Line-1])
 			}
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/netcinch/netcinch/recommender/analyze"
+	"github.com/netcinch/netcinch/recommender/recommend/edit"
 )
 
 func (t *tightening) change(kind ChangeKind, shape ruleShape, node *yaml.Node, text string) {
@@ -47,7 +48,7 @@ func (t *tightening) explain(p plan, node *yaml.Node) {
 	rule := fmt.Sprintf("%s rule %d", lower(p.shape.id.direction), p.shape.id.rule+1)
 	for j := range p.shape.ports {
 		if !keptPorts[j] && p.shape.ports[j].single() {
-			t.change(ChangeRemove, p.shape, node, fmt.Sprintf("Port %s goes from %s: nobody used it", t.portText(p.shape.id, j), rule))
+			t.change(ChangeRemove, p.shape, portNode(node, j, len(p.shape.ports)), fmt.Sprintf("Port %s goes from %s: nobody used it", t.portText(p.shape.id, j), rule))
 		}
 	}
 	for i := range p.shape.peers {
@@ -66,6 +67,16 @@ func (t *tightening) explain(p plan, node *yaml.Node) {
 		}
 		t.change(kind, p.shape, node, fmt.Sprintf("%s becomes: %s", upper(rule), strings.Join(parts, "; ")))
 	}
+}
+
+// portNode finds a port of a rule of so many; the rule where it is not listed.
+func portNode(rule *yaml.Node, j, of int) *yaml.Node {
+	for _, list := range []*yaml.Node{edit.Field(rule, "ports"), edit.Field(edit.Field(rule, "destination"), "ports")} {
+		if list != nil && list.Kind == yaml.SequenceNode && len(list.Content) == of {
+			return list.Content[j]
+		}
+	}
+	return rule
 }
 
 func (t *tightening) narrowed(p plan, i int) bool {
