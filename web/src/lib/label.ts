@@ -5,14 +5,13 @@ import { along, type Cubic } from './curve';
 import type { Box, Point } from './place';
 
 const spots = Array.from({ length: 21 }, (_, i) => 0.1 + i * 0.04);
-const asides = [0, -20, 20];
 
 /** What each pixel of another line under a label costs, against one square pixel of a box. */
 const underCost = 2.2;
 const asideCost = 110;
 const endCost = 60;
 /** From how many pixels of other lines a quiet label would be read as theirs. */
-const readAsOther = 34;
+const readAsOther = 20;
 
 const step = 6; // px between two samples of a line
 const cell = 32;
@@ -85,13 +84,22 @@ interface Spot {
   cost: number;
 }
 
-function spotsOf(cubics: Cubic[], width: number, offsets: number[]): Spot[] {
-  return offsets.flatMap((aside) =>
+/** On the line first, then above, below and at either side of it. */
+const asides = (width: number): Point[] => [
+  { x: 0, y: 0 },
+  { x: 0, y: -20 },
+  { x: 0, y: 20 },
+  { x: width / 2 + 8, y: 0 },
+  { x: -width / 2 - 8, y: 0 },
+];
+
+function spotsOf(cubics: Cubic[], width: number): Spot[] {
+  return asides(width).flatMap((aside, i) =>
     spots.map((t) => {
       const p = along(cubics, t);
-      const at = { x: p.x, y: p.y + aside };
+      const at = { x: p.x + aside.x, y: p.y + aside.y };
       const box = { x: at.x - width / 2 - 2, y: at.y - 11, width: width + 4, height: 22 };
-      return { at, box, cost: (aside ? asideCost : 0) + Math.abs(t - 0.5) * endCost };
+      return { at, box, cost: (i > 0 ? asideCost : 0) + Math.abs(t - 0.5) * endCost };
     }),
   );
 }
@@ -110,7 +118,7 @@ export interface Label {
  */
 export function labelSpot(label: Label, taken: Box[], lines: Lines): Point | undefined {
   let best: Spot | undefined;
-  for (const spot of spotsOf(label.cubics, label.width, label.always ? asides : [0])) {
+  for (const spot of spotsOf(label.cubics, label.width)) {
     if (best && spot.cost >= best.cost) continue;
     const hidden = covered(spot.box, taken);
     const under = lines.under(spot.box, label.edge);
