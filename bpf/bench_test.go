@@ -87,7 +87,7 @@ func BenchmarkCreate(b *testing.B) {
 			var gross, empty []float64
 			for b.Loop() {
 				gross, empty = gross[:0], empty[:0]
-				l := load(b, testSlot, 1<<17, 1)
+				l := load(b, 1<<17, 1)
 				for i := range flows {
 					frame := e.ends.numbered(tcp, i).ethernet()
 					for _, measure := range []struct {
@@ -127,7 +127,7 @@ func BenchmarkTuples(b *testing.B) {
 		b.Run(e.name, func(b *testing.B) {
 			exact := 0
 			for b.Loop() {
-				l := load(b, testSlot, 1<<16, 0)
+				l := load(b, 1<<16, 0)
 				for i := range tuples {
 					protocol := []uint8{tcp, udp}[i%2]
 					frame := e.ends.numbered(protocol, i).ethernet()

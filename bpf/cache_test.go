@@ -37,7 +37,7 @@ func (l *loaded) pending(t *testing.T) (flows int, packets uint64) {
 // TestCache counts an established flow by CPU, and settles it to the last byte.
 func TestCache(t *testing.T) {
 	forBoth(t, func(t *testing.T, e ends) {
-		l := load(t, testSlot, 64, 0)
+		l := load(t, 64, 0)
 		l.run(t, l.FlowEgress, e.to(tcp, syn, 0).ethernet())
 		l.run(t, l.FlowIngress, e.back(tcp, syn|ack, 0).ethernet())
 		for range 10 {
@@ -50,7 +50,9 @@ func TestCache(t *testing.T) {
 		}
 		h := e.header + 20
 		want := []entry{{
-			e.pod.String(), e.far.String(), tcp, count{11, 11*h + 1000}, count{11, 11*h + 100},
+			e.pod.String(), e.far.String(), tcp,
+			count{11, 11*h + 1000},
+			count{11, 11*h + 100},
 			startedLocal | sent | received, 1, syn | ack, syn | ack,
 		}}
 		for range 2 { // a second flush adds nothing
@@ -68,7 +70,7 @@ func TestCache(t *testing.T) {
 // the cache: they come back as a flow.
 func TestCacheOfAFlowThatLeft(t *testing.T) {
 	forBoth(t, func(t *testing.T, e ends) {
-		l := load(t, testSlot, 64, 0)
+		l := load(t, 64, 0)
 		for range 5 {
 			l.run(t, l.FlowEgress, e.to(udp, 0, 10).ethernet())
 		}
@@ -96,7 +98,7 @@ func TestCacheOfAFlowThatLeft(t *testing.T) {
 func TestCacheCrowded(t *testing.T) {
 	forBoth(t, func(t *testing.T, e ends) {
 		const flows, turns = 1500, 4
-		l := load(t, testSlot, 2048, 0)
+		l := load(t, 2048, 0)
 		for range turns {
 			for i := range flows {
 				p := e.numbered(udp, i)

@@ -79,9 +79,9 @@ func makeEntry(local, remote netip.Addr, localPort, remotePort uint16, slotProto
 }
 
 // entries reads both maps, sorted, after what was counted by CPU is settled.
-func (l *loaded) entries(t testing.TB) []entry {
-	t.Helper()
-	l.flush(t)
+func (l *loaded) entries(tb testing.TB) []entry {
+	tb.Helper()
+	l.flush(tb)
 	var list []entry
 	var k4 FlowKey4
 	var v4 FlowFlow4
@@ -90,7 +90,7 @@ func (l *loaded) entries(t testing.TB) []entry {
 		list = append(list, makeEntry(address(k4.Local), address(k4.Remote), k4.LocalPort, k4.RemotePort, k4.SlotProtocol, v4))
 	}
 	if err := all.Err(); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	var k6 FlowKey6
 	var v6 FlowFlow6
@@ -99,7 +99,7 @@ func (l *loaded) entries(t testing.TB) []entry {
 		list = append(list, makeEntry(address(k6.Local[:]...), address(k6.Remote[:]...), k6.LocalPort, k6.RemotePort, k6.SlotProtocol, FlowFlow4{Flow: v6.Flow}))
 	}
 	if err := all.Err(); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	slices.SortFunc(list, func(a, b entry) int { return strings.Compare(a.local+a.remote, b.local+b.remote) })
 	return list

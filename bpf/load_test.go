@@ -15,10 +15,10 @@ import (
 )
 
 // needBPF skips where programs cannot be loaded.
-func needBPF(t testing.TB) {
-	t.Helper()
+func needBPF(tb testing.TB) {
+	tb.Helper()
 	if os.Geteuid() != 0 {
-		t.Skip("needs root: CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON")
+		tb.Skip("needs root: CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON")
 	}
 }
 
@@ -34,20 +34,20 @@ type options struct {
 	conntrack, cached         uint8
 }
 
-// load loads it with a slot and map size, counting by CPU; asks conntrack where
+// load loads it with the tests' slot and a map size, counting by CPU; asks conntrack where
 // told to.
-func load(t testing.TB, slot, maxFlows uint32, conntrack uint8) *loaded {
-	t.Helper()
-	return loadWith(t, options{slot, maxFlows, 1 << 20, conntrack, 1})
+func load(tb testing.TB, maxFlows uint32, conntrack uint8) *loaded {
+	tb.Helper()
+	return loadWith(tb, options{testSlot, maxFlows, 1 << 20, conntrack, 1})
 }
 
-func loadWith(t testing.TB, o options) *loaded {
-	t.Helper()
-	needBPF(t)
-	pin(t)
+func loadWith(tb testing.TB, o options) *loaded {
+	tb.Helper()
+	needBPF(tb)
+	pin(tb)
 	spec, err := LoadFlow()
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	spec.Maps[FlowMapFlows4].MaxEntries = o.maxFlows
 	spec.Maps[FlowMapFlows6].MaxEntries = o.maxFlows
@@ -57,26 +57,25 @@ func loadWith(t testing.TB, o options) *loaded {
 		spec.Variables[FlowVarConntrack]: o.conntrack,
 		spec.Variables[FlowVarCached]:    o.cached,
 	} {
-		if err := variable.Set(value); err != nil {
-			t.Fatal(err)
+		if err = variable.Set(value); err != nil {
+			tb.Fatal(err)
 		}
 	}
 	l := new(loaded)
 	err = spec.LoadAndAssign(l, nil)
-	var verifier *ebpf.VerifierError
-	if errors.As(err, &verifier) {
-		t.Fatalf("%+v", verifier)
+	if verifier, ok := errors.AsType[*ebpf.VerifierError](err); ok {
+		tb.Fatalf("%+v", verifier)
 	}
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	t.Cleanup(func() {
+	tb.Cleanup(func() {
 		_ = l.FlowPrograms.Close()
 		_ = l.FlowMaps.Close()
 	})
 	for direction, program := range []*ebpf.Program{l.SharedIngress, l.SharedEgress} {
 		if err := l.Shared.Put(uint32(direction), program); err != nil {
-			t.Fatal(err)
+			tb.Fatal(err)
 		}
 	}
 	return l
@@ -84,12 +83,12 @@ func loadWith(t testing.TB, o options) *loaded {
 
 // pin keeps the test on one CPU, as packets of one queue are, so that flushing
 // there settles all. The thread ends with the test's goroutine.
-func pin(t testing.TB) {
-	t.Helper()
+func pin(tb testing.TB) {
+	tb.Helper()
 	runtime.LockOSThread()
 	var allowed, one unix.CPUSet
 	if err := unix.SchedGetaffinity(0, &allowed); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	for cpu := range 1024 {
 		if allowed.IsSet(cpu) && one.Count() == 0 {
@@ -97,24 +96,24 @@ func pin(t testing.TB) {
 		}
 	}
 	if err := unix.SchedSetaffinity(0, &one); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 }
 
 // flush has what was counted by CPU settled in the flow maps.
-func (l *loaded) flush(t testing.TB) {
-	t.Helper()
-	l.run(t, l.FlowFlush, make([]byte, 64))
+func (l *loaded) flush(tb testing.TB) {
+	tb.Helper()
+	l.run(tb, l.FlowFlush, make([]byte, 64))
 }
 
 // run has the program see a packet in one direction.
-func (l *loaded) run(t testing.TB, p *ebpf.Program, frame []byte) {
-	t.Helper()
+func (l *loaded) run(tb testing.TB, p *ebpf.Program, frame []byte) {
+	tb.Helper()
 	verdict, err := p.Run(&ebpf.RunOptions{Data: frame})
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	if int32(verdict) != -1 {
-		t.Fatalf("verdict %d: want TCX_NEXT", int32(verdict))
+		tb.Fatalf("verdict %d: want TCX_NEXT", int32(verdict))
 	}
 }

@@ -42,7 +42,7 @@ func TestSegmentsCountAsOnTheWire(t *testing.T) {
 			{"no segmentation", 0, 400, 0, 1, 400 + headers},
 		} {
 			t.Run(test.name, func(t *testing.T) {
-				l := load(t, testSlot, 64, 0)
+				l := load(t, 64, 0)
 				for range 2 { // a new flow, then a known one
 					verdict, err := l.FlowEgress.Run(&ebpf.RunOptions{
 						Data:    e.to(tcp, ack, test.payload).ethernet(),
@@ -66,7 +66,7 @@ func TestSegmentsCountAsOnTheWire(t *testing.T) {
 func TestFullMapLosesNothing(t *testing.T) {
 	forBoth(t, func(t *testing.T, e ends) {
 		const room, flows, bytes = 16, 1000, 8
-		l := load(t, testSlot, room, 0)
+		l := load(t, room, 0)
 		ring, err := ringbuf.NewReader(l.Events)
 		if err != nil {
 			t.Fatal(err)
@@ -150,7 +150,7 @@ func TestFullRingCountsLosses(t *testing.T) {
 
 func TestDNSAnswersGoOut(t *testing.T) {
 	forBoth(t, func(t *testing.T, e ends) {
-		l := load(t, testSlot, 64, 0)
+		l := load(t, 64, 0)
 		ring, err := ringbuf.NewReader(l.Events)
 		if err != nil {
 			t.Fatal(err)
@@ -186,7 +186,7 @@ func TestDNSAnswersGoOut(t *testing.T) {
 
 func TestDNSAnswersOverTCP(t *testing.T) {
 	forBoth(t, func(t *testing.T, e ends) {
-		l := load(t, testSlot, 64, 0)
+		l := load(t, 64, 0)
 		ring, err := ringbuf.NewReader(l.Events)
 		if err != nil {
 			t.Fatal(err)

@@ -7,6 +7,7 @@ package bpf
 import (
 	"encoding/binary"
 	"net/netip"
+	"slices"
 )
 
 // packet is a crafted packet: what its headers say, and how to spell it.
@@ -84,13 +85,13 @@ func (p packet) ipv4() []byte {
 func (p packet) ipv6() []byte {
 	var chain []byte
 	next := p.protocol
-	for i := len(p.extensions) - 1; i >= 0; i-- {
-		e := append([]byte(nil), p.extensions[i].bytes...)
+	for _, x := range slices.Backward(p.extensions) {
+		e := slices.Clone(x.bytes)
 		e[0] = next
-		next = p.extensions[i].number
-		chain = append(e, chain...)
+		next = x.number
+		chain = slices.Concat(e, chain)
 	}
-	body := append(chain, p.body()...)
+	body := slices.Concat(chain, p.body())
 	b := []byte{0x60, 0, 0, 0}
 	b = binary.BigEndian.AppendUint16(b, uint16(len(body)))
 	b = append(b, next, 64)

@@ -63,19 +63,27 @@ func TestParseDNS(t *testing.T) {
 		message []byte
 		want    DNSAnswer
 	}{
-		{"IPv4", reply("Pay.Example.com.", a("pay.example.com.", 60, "192.0.2.1"), a("PAY.example.com.", 30, "192.0.2.2")),
-			DNSAnswer{Name: "pay.example.com", Addrs: addrs("192.0.2.1", "192.0.2.2"), TTL: 30 * time.Second}},
-		{"IPv6", reply("pay.example.com.", aaaa("pay.example.com.", 60, "2001:db8::1")),
-			DNSAnswer{Name: "pay.example.com", Addrs: addrs("2001:db8::1"), TTL: time.Minute}},
-		{"CNAMEs in any order, the shortest TTL of all", reply("pay.example.com.",
-			a("c.example.net.", 300, "192.0.2.9"), cname("b.example.net.", 5, "c.example.net."),
-			cname("pay.example.com.", 60, "b.example.net.")),
-			DNSAnswer{Name: "pay.example.com", Addrs: addrs("192.0.2.9"), TTL: 5 * time.Second}},
+		{
+			"IPv4", reply("Pay.Example.com.", a("pay.example.com.", 60, "192.0.2.1"), a("PAY.example.com.", 30, "192.0.2.2")),
+			DNSAnswer{Name: "pay.example.com", Addrs: addrs("192.0.2.1", "192.0.2.2"), TTL: 30 * time.Second},
+		},
+		{
+			"IPv6", reply("pay.example.com.", aaaa("pay.example.com.", 60, "2001:db8::1")),
+			DNSAnswer{Name: "pay.example.com", Addrs: addrs("2001:db8::1"), TTL: time.Minute},
+		},
+		{
+			"CNAMEs in any order, the shortest TTL of all", reply("pay.example.com.",
+				a("c.example.net.", 300, "192.0.2.9"), cname("b.example.net.", 5, "c.example.net."),
+				cname("pay.example.com.", 60, "b.example.net.")),
+			DNSAnswer{Name: "pay.example.com", Addrs: addrs("192.0.2.9"), TTL: 5 * time.Second},
+		},
 		{"CNAMEs in a circle", reply("x.", cname("x.", 5, "y."), cname("y.", 5, "x.")), DNSAnswer{Name: "x"}},
 		{"addresses of another name", reply("x.", a("y.", 5, "192.0.2.9")), DNSAnswer{Name: "x"}},
 		{"nothing", reply("x."), DNSAnswer{Name: "x"}},
-		{"other records", reply("x.", resource("x.", 9, &dnsmessage.TXTResource{TXT: []string{"hello"}}), a("x.", 5, "192.0.2.9")),
-			DNSAnswer{Name: "x", Addrs: addrs("192.0.2.9"), TTL: 5 * time.Second}},
+		{
+			"other records", reply("x.", resource("x.", 9, &dnsmessage.TXTResource{TXT: []string{"hello"}}), a("x.", 5, "192.0.2.9")),
+			DNSAnswer{Name: "x", Addrs: addrs("192.0.2.9"), TTL: 5 * time.Second},
+		},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			got, err := parseDNS(test.message)

@@ -15,9 +15,9 @@ import (
 )
 
 // watch makes a collector that lives as long as the test.
-func watch(t testing.TB, change func(*Options)) *Collector {
-	t.Helper()
-	needRoot(t)
+func watch(tb testing.TB, change func(*Options)) *Collector {
+	tb.Helper()
+	needRoot(tb)
 	o := DefaultOptions()
 	o.Now = time.Now
 	if change != nil {
@@ -25,21 +25,21 @@ func watch(t testing.TB, change func(*Options)) *Collector {
 	}
 	c, err := New(o)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	t.Cleanup(func() {
+	tb.Cleanup(func() {
 		if err := c.Close(); err != nil {
-			t.Errorf("closing: %v", err)
+			tb.Errorf("closing: %v", err)
 		}
 	})
 	return c
 }
 
-func attach(t testing.TB, c *Collector, p *pod) Slot {
-	t.Helper()
+func attach(tb testing.TB, c *Collector, p *pod) Slot {
+	tb.Helper()
 	slot, err := c.Attach(p.path, "eth0")
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return slot
 }
@@ -68,18 +68,18 @@ func (f flows) add(r Record) {
 }
 
 // flush drains all that is there.
-func flush(t testing.TB, c *Collector) flows {
-	t.Helper()
+func flush(tb testing.TB, c *Collector) flows {
+	tb.Helper()
 	f := make(flows)
 	if err := c.Flush(context.Background(), f.add); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return f
 }
 
 // one gives the only flow of a slot and protocol with that remote end.
-func (f flows) one(t testing.TB, slot Slot, protocol uint8, remote netip.Addr) Record {
-	t.Helper()
+func (f flows) one(tb testing.TB, slot Slot, protocol uint8, remote netip.Addr) Record {
+	tb.Helper()
 	var found []Record
 	for k, r := range f {
 		if k.slot == slot && k.protocol == protocol && k.remote.Addr() == remote {
@@ -87,7 +87,7 @@ func (f flows) one(t testing.TB, slot Slot, protocol uint8, remote netip.Addr) R
 		}
 	}
 	if len(found) != 1 {
-		t.Fatalf("%d flows of slot %d, protocol %d with %s: want 1; all: %+v", len(found), slot, protocol, remote, f)
+		tb.Fatalf("%d flows of slot %d, protocol %d with %s: want 1; all: %+v", len(found), slot, protocol, remote, f)
 	}
 	return found[0]
 }
@@ -136,30 +136,30 @@ func (p *pod) dial(network string, to netip.AddrPort) net.Conn {
 }
 
 // exchange sends bytes to an echoing end, waits for them and for its goodbye.
-func exchange(t testing.TB, conn net.Conn, bytes int) {
-	t.Helper()
-	ping(t, conn, bytes)
+func exchange(tb testing.TB, conn net.Conn, bytes int) {
+	tb.Helper()
+	ping(tb, conn, bytes)
 	if err := conn.(*net.TCPConn).CloseWrite(); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	if _, err := conn.Read(make([]byte, 1)); !errors.Is(err, io.EOF) {
-		t.Fatalf("waiting for the end of the connection: %v", err)
+		tb.Fatalf("waiting for the end of the connection: %v", err)
 	}
 	_ = conn.Close()
 }
 
-func ping(t testing.TB, conn net.Conn, bytes int) {
-	t.Helper()
+func ping(tb testing.TB, conn net.Conn, bytes int) {
+	tb.Helper()
 	failed := make(chan error, 1)
 	go func() {
 		_, err := conn.Write(make([]byte, bytes))
 		failed <- err
 	}()
 	if _, err := io.ReadFull(conn, make([]byte, bytes)); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	if err := <-failed; err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 }
 

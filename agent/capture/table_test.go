@@ -47,8 +47,8 @@ func (e crafted) reading() reading {
 }
 
 // enter puts an entry into the kernel's map.
-func (e crafted) enter(t testing.TB, c *Collector) {
-	t.Helper()
+func (e crafted) enter(tb testing.TB, c *Collector) {
+	tb.Helper()
 	key, value := e.bytes(c.clock.read())
 	var err error
 	if len(key) == len(key4{}) {
@@ -57,7 +57,7 @@ func (e crafted) enter(t testing.TB, c *Collector) {
 		err = c.set.Flows6.Put(key6(key), flow6(value))
 	}
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 }
 

@@ -26,16 +26,16 @@ type namespace struct {
 }
 
 // needRoot skips where namespaces and eBPF are not to be had.
-func needRoot(t testing.TB) {
-	t.Helper()
+func needRoot(tb testing.TB) {
+	tb.Helper()
 	if unix.Geteuid() != 0 {
-		t.Skip("needs root: CAP_BPF, CAP_NET_ADMIN, CAP_PERFMON and CAP_SYS_ADMIN")
+		tb.Skip("needs root: CAP_BPF, CAP_NET_ADMIN, CAP_PERFMON and CAP_SYS_ADMIN")
 	}
 }
 
-func newNamespace(t testing.TB) *namespace {
-	t.Helper()
-	ns := &namespace{t: t, jobs: make(chan func())}
+func newNamespace(tb testing.TB) *namespace {
+	tb.Helper()
+	ns := &namespace{t: tb, jobs: make(chan func())}
 	ready := make(chan error, 1)
 	go func() {
 		runtime.LockOSThread() // and never unlocked: the thread ends with the goroutine
@@ -49,10 +49,10 @@ func newNamespace(t testing.TB) *namespace {
 		}
 	}()
 	if err := <-ready; err != nil {
-		t.Fatalf("making a network namespace: %v", err)
+		tb.Fatalf("making a network namespace: %v", err)
 	}
 	ns.path = fmt.Sprintf("/proc/self/fd/%d", ns.handle)
-	t.Cleanup(func() {
+	tb.Cleanup(func() {
 		close(ns.jobs)
 		_ = ns.handle.Close()
 	})
@@ -98,10 +98,10 @@ type pod struct {
 	v4, v6 netip.Addr
 }
 
-func newWorld(t testing.TB) *world {
-	t.Helper()
-	needRoot(t)
-	w := &world{t: t, node: newNamespace(t)}
+func newWorld(tb testing.TB) *world {
+	tb.Helper()
+	needRoot(tb)
+	w := &world{t: tb, node: newNamespace(tb)}
 	w.node.do(func() error {
 		for _, name := range []string{"ipv4/ip_forward", "ipv6/conf/all/forwarding"} {
 			if err := sysctl(name, "1"); err != nil {

@@ -23,5 +23,7 @@ for (const file of files) {
   const bytes = readFileSync(new URL(file, dist));
   total += file.endsWith('.woff2') ? bytes.length : gzipSync(bytes).length;
 }
-process.stdout.write(`first load: ${(total / 1000).toFixed(0)} kB compressed in ${files.size} files (at most ${limit / 1000} kB)\n`);
+process.stdout.write(
+  `first load: ${(total / 1000).toFixed(0)} kB compressed in ${files.size} files (at most ${limit / 1000} kB)\n`,
+);
 if (total > limit) process.exit(1);

@@ -79,7 +79,7 @@ func (d *Dice) calicoRules() []calicov3.Rule {
 			} else {
 				r.NotICMP = &calicov3.ICMPFields{Type: &typ}
 			}
-		case d.Chance(30):
+		case d.Chance(20):
 			p := numorstring.ProtocolFromInt(47)
 			r.NotProtocol = &p
 		}
