@@ -17,6 +17,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/netcinch/netcinch/agent/flowfile"
+	"github.com/netcinch/netcinch/agent/podmap"
 	"github.com/netcinch/netcinch/agent/run"
 	"github.com/netcinch/netcinch/recommender/wire"
 )
@@ -91,12 +92,18 @@ func (f *recordFlags) record(ctx context.Context, e Environment) (err error) {
 	if err := errors.Join(writer.Err(), finish(true)); err != nil {
 		return fmt.Errorf("writing the flow file: %w", err)
 	}
-	summary(e, writer, observer.Status())
+	summary(e, writer, observer.Status(), o.Pods)
 	return nil
 }
 
-func summary(e Environment, w *flowfile.Writer, s run.Status) {
+func summary(e Environment, w *flowfile.Writer, s run.Status, pods podmap.Source) {
 	lost := s.Capture.LostPackets + s.Capture.Unparsed + s.Aggregate.Unattributed
+	if s.Pods.Slots == 0 {
+		_, _ = fmt.Fprintln(e.Stderr, "netcinch-agent: warning: no interface of a pod was found, so nothing was recorded: see that --netns is the node's network namespace, and --netns-dir where the container runtime keeps the pods'")
+	}
+	if d, ok := pods.(*podmap.Directory); ok && d.BadFiles() > 0 {
+		_, _ = fmt.Fprintf(e.Stderr, "netcinch-agent: warning: %d files of --pods-dir could not be read; their pods are told by address: see the lines above\n", d.BadFiles())
+	}
 	_, _ = fmt.Fprintf(e.Stderr, "wrote %d lines from %d flow records on %d interfaces; lost: %d, left out without a port: %d\n", // nowhere else to say it
 		w.Lines(), s.Aggregate.Records, s.Pods.Slots, lost, w.WithoutPort())
 }

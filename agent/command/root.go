@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 )
 
 // The exit statuses.
@@ -66,13 +67,30 @@ Linux with BTF. It changes nothing: no packet, no route, no Kubernetes object.`,
 		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
 	}
 	root.SetUsageTemplate(usageTemplate)
-	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
-		return fmt.Errorf("%w; '%s --help' lists the flags", err, c.CommandPath())
-	})
+	root.SetFlagErrorFunc(flagError)
 	root.SetOut(e.Stdout)
 	root.SetErr(e.Stderr)
 	root.AddCommand(newRun(e), newRecord(e), newVersion(e))
 	return root
+}
+
+// flagError says what a flag wants, in place of the parser's words.
+func flagError(c *cobra.Command, err error) error {
+	iv, ok := errors.AsType[*pflag.InvalidValueError](err)
+	if !ok {
+		return fmt.Errorf("%w; '%s --help' lists the flags", err, c.CommandPath())
+	}
+	want := "a value of another form"
+	switch iv.GetFlag().Value.Type() {
+	case "duration":
+		want = "a duration such as 30s, 5m or 1h"
+	case "uint32", "int64":
+		want = "a whole number"
+	}
+	if iv.GetFlag().Name == maxFlowsFlag {
+		want = maxFlowsRange
+	}
+	return fmt.Errorf("--%s %q: want %s; '%s --help' lists the flags", iv.GetFlag().Name, iv.GetValue(), want, c.CommandPath())
 }
 
 func newVersion(e Environment) *cobra.Command {

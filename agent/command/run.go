@@ -84,7 +84,7 @@ func newRun(e Environment) *cobra.Command {
 	flags.StringVar(&f.tokenFile, "token-file", "/var/run/secrets/netcinch/token", "file with the bearer token; read again for each batch")
 	flags.StringVar(&f.spoolDir, "spool-dir", "/var/lib/netcinch-agent/spool", "directory where batches wait until the recommender has stored them")
 	flags.Int64Var(&f.spoolMax, "spool-max-bytes", export.DefaultSpoolLimit, "size of the spool; beyond it the oldest batches are thrown away and counted")
-	flags.StringVar(&f.metrics, "metrics-listen", ":9090", "address of /metrics, /healthz and /readyz; empty for none")
+	flags.StringVar(&f.metrics, "metrics-listen", ":9090", "address of /metrics, /healthz and /readyz, on every interface of the node by default so that Prometheus reaches it; 127.0.0.1:9090 for this node alone, empty for none")
 	flags.DurationVar(&f.stopGrace, "stop-grace", run.DefaultStopGrace, "how long the end waits for the recommender to take what is in the spool")
 	return c
 }

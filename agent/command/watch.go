@@ -7,6 +7,7 @@ package command
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"os"
 	"strings"
@@ -33,9 +34,11 @@ type watchFlags struct {
 	maxFlows   uint32
 	logLevel   string
 	logFormat  string
+	netnsAsked func() bool // whether --netns-dir was given
 }
 
 func (f *watchFlags) register(flags *pflag.FlagSet, window time.Duration) {
+	f.netnsAsked = func() bool { return flags.Changed("netns-dir") }
 	flags.StringVar(&f.node, "node", "", "name of this node in the cluster (default: $NODE_NAME, else the host name)")
 	flags.StringVar(&f.netns, "netns", "", "path of the node's network namespace (default: the agent's own)")
 	flags.StringArrayVar(&f.netnsDirs, "netns-dir", []string{"/run/netns"}, "directory where the container runtime keeps the pods' network namespaces; repeatable")
@@ -43,7 +46,7 @@ func (f *watchFlags) register(flags *pflag.FlagSet, window time.Duration) {
 	flags.StringVar(&f.podsDir, "pods-dir", "", "directory of Pod and PodList files (YAML or JSON) to know the pods from; read again when they change")
 	flags.StringVar(&f.kubeconfig, "kubeconfig", "", "kubeconfig of the API server to know the pods from (default: in-cluster)")
 	flags.DurationVar(&f.window, "window", window, "length of the time buckets that traffic is counted in")
-	flags.Uint32Var(&f.maxFlows, "max-flows", capture.DefaultOptions().Probe.MaxFlows, "connections of each address family that the kernel's map holds at once")
+	flags.Uint32Var(&f.maxFlows, maxFlowsFlag, capture.DefaultOptions().Probe.MaxFlows, "connections of each address family that the kernel's map holds at once: "+maxFlowsRange)
 	flags.StringVar(&f.logLevel, "log-level", "info", "debug, info, warn or error")
 	flags.StringVar(&f.logFormat, "log-format", "text", "text or json")
 }
@@ -77,12 +80,45 @@ func (f *watchFlags) nodeName(e Environment) (string, error) {
 	return strings.ToLower(n), nil
 }
 
+// The kernel refuses maps whose buckets it cannot count, and sets aside memory
+// for each flow at once: the most is some 4.5 GB for both families.
+const (
+	maxFlowsFlag  = "max-flows"
+	maxFlowsMost  = 1 << 24
+	maxFlowsRange = "a whole number from 1 to 16777216"
+)
+
+// checkNamespaces looks at the directories of network namespaces. /run/netns
+// is made with the first namespace, so that it may be absent unless it was
+// asked for.
+func (f *watchFlags) checkNamespaces(asked bool) error {
+	for _, dir := range f.netnsDirs {
+		info, err := os.Stat(dir)
+		switch {
+		case errors.Is(err, fs.ErrNotExist) && !asked:
+		case errors.Is(err, fs.ErrNotExist):
+			return fmt.Errorf("--netns-dir %s does not exist: give the directory where the container runtime keeps network namespaces, such as /run/netns", dir)
+		case err != nil:
+			return fmt.Errorf("reading --netns-dir: %w", err)
+		case !info.IsDir():
+			return fmt.Errorf("--netns-dir %s is not a directory: give the one where the container runtime keeps network namespaces, such as /run/netns", dir)
+		}
+	}
+	return nil
+}
+
 // observer gives the options; pods says whether a source of pods must be
 // there.
 func (f *watchFlags) observer(e Environment, node string, logger *slog.Logger, pods bool) (run.ObserverOptions, error) {
 	o := run.ObserverOptions{
 		Window: f.window, Netns: f.netns, NetnsDirs: f.netnsDirs, Ignore: f.ignore,
 		Capture: capture.DefaultOptions(), Clock: e.Clock, Logger: logger,
+	}
+	if f.maxFlows < 1 || f.maxFlows > maxFlowsMost {
+		return o, fmt.Errorf("--%s %d: want %s", maxFlowsFlag, f.maxFlows, maxFlowsRange)
+	}
+	if err := f.checkNamespaces(f.netnsAsked()); err != nil {
+		return o, err
 	}
 	o.Capture.Probe.MaxFlows = f.maxFlows
 	source, err := f.source(node, logger)

@@ -41,7 +41,7 @@ func TestParsePods(t *testing.T) {
 		"other kinds":      {"apiVersion: v1\nkind: Namespace\nmetadata: {name: shop}\n", nil, ""},
 		"empty":            {"", nil, ""},
 		"not YAML":         {"a: [", nil, "document 1"},
-		"no object":        {"just text", nil, "document 1: not a Kubernetes object"},
+		"no object":        {"just text", nil, "document 1: not a Kubernetes object: want fields such as apiVersion and kind; correct it"},
 		"no kind":          {"a: 1", nil, "kind or apiVersion is missing"},
 		"second is broken": {cartYAML + "---\nkind: Pod\napiVersion: v1\n", nil, "document 2: a Pod without"},
 		"wrong field":      {"apiVersion: v1\nkind: Pod\nmetadata: {name: a, namespace: b}\nspec: {hostNetwork: maybe}\n", nil, "hostNetwork"},

@@ -7,6 +7,7 @@ package podmap
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -85,7 +86,7 @@ func appendPods(pods []Pod, object []byte) ([]Pod, error) {
 	}
 	var l list
 	if err := json.Unmarshal(object, &l.TypeMeta); err != nil {
-		return nil, fmt.Errorf("not a Kubernetes object: %w", err)
+		return nil, errors.New("not a Kubernetes object: want fields such as apiVersion and kind; correct it or take it out")
 	}
 	switch {
 	case l.Kind == "" || l.APIVersion == "":
@@ -94,7 +95,7 @@ func appendPods(pods []Pod, object []byte) ([]Pod, error) {
 		return appendPod(pods, object)
 	case l.APIVersion == "v1" && (l.Kind == "List" || l.Kind == "PodList"):
 		if err := json.Unmarshal(object, &l); err != nil {
-			return nil, fmt.Errorf("%s: %w", l.Kind, err)
+			return nil, fmt.Errorf("%s: %w", l.Kind, plainly(err))
 		}
 	default:
 		return pods, nil
@@ -117,11 +118,20 @@ func appendPods(pods []Pod, object []byte) ([]Pod, error) {
 func appendPod(pods []Pod, object []byte) ([]Pod, error) {
 	var p corev1.Pod
 	if err := json.Unmarshal(object, &p); err != nil {
-		return nil, fmt.Errorf("pod: %w", err)
+		return nil, fmt.Errorf("pod: %w", plainly(err))
 	}
 	pod, err := podOf(&p)
 	if err != nil {
 		return nil, err
 	}
 	return append(pods, pod), nil
+}
+
+// plainly says where an object has another form than is wanted, without the
+// names of Go types.
+func plainly(err error) error {
+	if kind, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
+		return fmt.Errorf("%s: a %s does not belong here; correct it", cmp.Or(kind.Field, "the object"), kind.Value)
+	}
+	return err
 }

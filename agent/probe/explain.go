@@ -21,20 +21,14 @@ type Error struct {
 	Doing   string // what failed, as a gerund
 	Missing string // the capability or the kernel feature
 	Advice  string // what to do
-	Err     error  // what the kernel said
+	Err     error  // what the kernel said, in the words of a library; see Unwrap
 }
 
 func (e *Error) Error() string {
-	return fmt.Sprintf("%s: missing %s: %s (%s)", e.Doing, e.Missing, e.Advice, firstLine(e.Err))
+	return fmt.Sprintf("%s: missing %s: %s", e.Doing, e.Missing, e.Advice)
 }
 
 func (e *Error) Unwrap() error { return e.Err }
-
-// firstLine keeps a verifier's log out of a one-line error.
-func firstLine(err error) string {
-	line, _, _ := strings.Cut(err.Error(), "\n")
-	return line
-}
 
 // system is what a cause is looked for in, after something failed.
 type system struct {

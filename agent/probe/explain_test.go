@@ -29,15 +29,31 @@ func TestExplain(t *testing.T) {
 		err    error
 		want   string
 	}{
-		{"no CAP_BPF", system{without(unix.CAP_BPF, unix.CAP_SYS_ADMIN), true, "6.18.1", false}, unix.EPERM,
-			"missing CAP_BPF: run the agent as root"},
-		{"CAP_SYS_ADMIN stands for it", system{without(unix.CAP_BPF), true, "6.18.1", false}, unix.EPERM,
-			"seccomp"},
-		{"nothing", system{0, true, "6.18.1", false}, fmt.Errorf("load program: %w", unix.EPERM),
-			"missing CAP_BPF, CAP_NET_ADMIN, CAP_PERFMON: "},
+		{
+			"no CAP_BPF",
+			system{without(unix.CAP_BPF, unix.CAP_SYS_ADMIN), true, "6.18.1", false},
+			unix.EPERM,
+			"missing CAP_BPF: run the agent as root",
+		},
+		{
+			"CAP_SYS_ADMIN stands for it",
+			system{without(unix.CAP_BPF), true, "6.18.1", false},
+			unix.EPERM,
+			"seccomp",
+		},
+		{
+			"nothing",
+			system{0, true, "6.18.1", false},
+			fmt.Errorf("load program: %w", unix.EPERM),
+			"missing CAP_BPF, CAP_NET_ADMIN, CAP_PERFMON: ",
+		},
 		{"nothing comes before no BTF", system{0, false, "6.18.1", false}, unix.EPERM, "missing CAP_BPF"},
-		{"no BTF", system{all, false, "6.1.0", false}, errors.New("no BTF found"),
-			"missing BTF: kernel 6.1.0 has no /sys/kernel/btf/vmlinux"},
+		{
+			"no BTF",
+			system{all, false, "6.1.0", false},
+			errors.New("no BTF found"),
+			"missing BTF: kernel 6.1.0 has no /sys/kernel/btf/vmlinux",
+		},
 		{"too old", system{all, true, "5.4.0", true}, unix.EINVAL, "kernel 5.4.0 is too old"},
 		{"not known", system{all, true, "6.18.1", false}, unix.ENOMEM, "doing it: cannot allocate memory"},
 	} {
@@ -45,6 +61,9 @@ func TestExplain(t *testing.T) {
 			err := test.system.explain("doing it", test.err)
 			if !strings.Contains(err.Error(), test.want) || strings.Contains(err.Error(), "\n") {
 				t.Errorf("got %q: want one line with %q", err, test.want)
+			}
+			if test.name != "not known" && strings.Contains(err.Error(), test.err.Error()) {
+				t.Errorf("%q says what a library says of it", err)
 			}
 			if !errors.Is(err, test.err) {
 				t.Errorf("%q does not wrap what the kernel said", err)
@@ -87,10 +106,10 @@ func withoutCapabilities(t *testing.T, work func() error, caps ...int) error {
 	return <-done
 }
 
-func needRoot(t testing.TB) {
-	t.Helper()
+func needRoot(tb testing.TB) {
+	tb.Helper()
 	if unix.Geteuid() != 0 {
-		t.Skip("needs root: CAP_BPF, CAP_NET_ADMIN, CAP_PERFMON and CAP_SYS_ADMIN")
+		tb.Skip("needs root: CAP_BPF, CAP_NET_ADMIN, CAP_PERFMON and CAP_SYS_ADMIN")
 	}
 }
 
@@ -139,16 +158,16 @@ func TestWithoutConntrack(t *testing.T) {
 	}
 	defer func() { _ = s.Close() }()
 	s.conntrack = false
-	if err := s.loadSharedOnce(); err != nil {
+	if err = s.loadSharedOnce(); err != nil {
 		t.Fatal(err)
 	}
 	err = withoutCapabilities(t, func() error { // on a thread and in a namespace of its own
-		if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
-			return err
+		if failed := unix.Unshare(unix.CLONE_NEWNET); failed != nil {
+			return failed
 		}
-		hook, err := s.Attach("", "lo", 1)
-		if err != nil {
-			return err
+		hook, failed := s.Attach("", "lo", 1)
+		if failed != nil {
+			return failed
 		}
 		return hook.Close()
 	})

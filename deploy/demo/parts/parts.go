@@ -9,12 +9,14 @@ package parts
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"strconv"
 	"strings"
@@ -72,11 +74,33 @@ func (p *Part) Ended() error {
 	if p.err != nil {
 		how = p.err.Error()
 	}
-	return fmt.Errorf("the %s ended (%s): %s", p.Name, how, p.lastLines())
+	text := fmt.Sprintf("the %s ended (%s)", p.Name, how)
+	if said := p.lastWords(); said != "" {
+		text += ": " + said
+	}
+	return errors.New(text)
 }
 
 // lastSize bounds how much of the log an error shows, in bytes.
 const lastSize = 2 << 10
+
+// lastWords is what of the last lines may say why a program ended: all but
+// what it logged below the level of an error.
+func (p *Part) lastWords() string {
+	var kept []string
+	for line := range strings.Lines(p.lastLines()) {
+		line = strings.TrimSpace(line)
+		if line != "" && !harmless.MatchString(line) {
+			kept = append(kept, line)
+		}
+	}
+	if len(kept) > 1 {
+		return "\n" + strings.Join(kept, "\n")
+	}
+	return strings.Join(kept, "")
+}
+
+var harmless = regexp.MustCompile(`^time=\S+ level=(DEBUG|INFO|WARN)|^\{"time":"[^"]*","level":"(DEBUG|INFO|WARN)"`)
 
 // lastLines begins on a line of its own where there are several.
 func (p *Part) lastLines() string {
