@@ -13,6 +13,8 @@ LDFLAGS       := -s -w -X main.version=$(VERSION)
 
 export CGO_ENABLED ?= 0
 
+GENERATED     := bpf recommender/wire recommender/store web/src/api
+
 # What each kind of work needs beyond Go, make and Node: tool:package.
 NEED_TEST     := nft:nftables gcc:gcc /usr/include/stdlib.h:libc6-dev chromium:chromium
 NEED_GENERATE := clang-$(CLANG):clang-$(CLANG) llvm-strip-$(CLANG):llvm-$(CLANG) \
@@ -74,9 +76,9 @@ generate: $(WEB)/node_modules/.package-lock.json ## regenerate BPF objects, prot
 
 .PHONY: check-generate
 check-generate: generate ## fail when a committed generated file is stale
-	git diff --exit-code -- bpf recommender/wire web/src/api
-	@test -z "$$(git status --porcelain -- bpf recommender/wire web/src/api)" || \
-		{ git status --short -- bpf recommender/wire web/src/api; echo 'generated files are not committed: run make generate and commit'; exit 1; }
+	git diff --exit-code -- $(GENERATED)
+	@test -z "$$(git status --porcelain -- $(GENERATED))" || \
+		{ git status --short -- $(GENERATED); echo 'generated files are not committed: run make generate and commit'; exit 1; }
 
 ## ---- checking --------------------------------------------------------------
 
