@@ -34,11 +34,14 @@ demo: build ## build everything and start the live demo on http://127.0.0.1:8080
 	@$(BIN)/netcinch-demo $(DEMO_FLAGS)
 
 .PHONY: test
+# One after the other below deploy/: a mount namespace that one of them copies would keep
+# alive the network namespaces that another removes.
 test: ## run every test: unit, BPF, namespaces, page, browser (root for all of them)
 	@./deploy/need.sh $(NEED_TEST)
 	@$(MAKE) --no-print-directory build
 	cd $(WEB) && npm test
-	CGO_ENABLED=1 $(GO) test -race -timeout 30m ./...
+	CGO_ENABLED=1 $(GO) test -race -timeout 30m ./agent/... ./bpf/... ./recommender/... ./web/...
+	CGO_ENABLED=1 $(GO) test -race -timeout 30m -p 1 ./deploy/...
 	cd $(WEB) && npm run e2e
 
 ## ---- building --------------------------------------------------------------
