@@ -131,7 +131,7 @@ func appendPod(pods []Pod, object []byte) ([]Pod, error) {
 // names of Go types.
 func plainly(err error) error {
 	if kind, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
-		return fmt.Errorf("%s: a %s does not belong here; correct it", cmp.Or(kind.Field, "the object"), kind.Value)
+		return fmt.Errorf("%s: %s does not belong here; correct it", cmp.Or(kind.Field, "the object"), kind.Value)
 	}
 	return err
 }
