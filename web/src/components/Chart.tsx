@@ -8,7 +8,8 @@ import { useTheme } from '../lib/theme';
 
 type Series = EdgeEvidence['series'];
 
-/** Windows to columns; a gap between windows becomes zeroes at its ends, not a bridge. */
+/** Windows to columns; a gap between windows becomes zeroes at its ends, not a bridge; the last
+ *  window reaches to its end, so that one alone is drawn, too. */
 export function columns(series: Series): [number[], number[], number[]] {
   const at: number[] = [];
   const all: number[] = [];
@@ -26,6 +27,11 @@ export function columns(series: Series): [number[], number[], number[]] {
     all.push(w.counters.connections);
     bad.push(w.failed);
     end = start + size;
+  }
+  if (at.length > 0) {
+    at.push(end);
+    all.push(all[all.length - 1] ?? 0);
+    bad.push(bad[bad.length - 1] ?? 0);
   }
   return [at, all, bad];
 }
