@@ -72,13 +72,20 @@ struct flow {
 	__u32 opened; /* connections begun: 0 for a TCP connection found open */
 };
 
-/* What conntrack knows of the flow; valid with DEST_ or SOURCE_REWRITTEN. */
+/*
+ * What conntrack knows of the flow, or what was dialled at connect; valid with
+ * DEST_ or SOURCE_REWRITTEN. The owner is who began the flow at the local end:
+ * the number of an executable, or OWNER_PROCESS | a process in the initial PID
+ * namespace whose executable has none; 0 where the local end did not begin it.
+ */
+#define OWNER_PROCESS (1U << 31)
+
 struct nat4 {
 	__be32 peer; /* the true other end: backend of a local client, client of a local server */
 	__be32 dialled;
 	__be16 peer_port;
 	__be16 dialled_port;
-	__u32 padding;
+	__u32 owner;
 };
 
 struct nat6 {
@@ -86,7 +93,7 @@ struct nat6 {
 	__be32 dialled[4];
 	__be16 peer_port;
 	__be16 dialled_port;
-	__u32 padding;
+	__u32 owner;
 };
 
 struct flow4 {
@@ -97,6 +104,13 @@ struct flow4 {
 struct flow6 {
 	struct flow flow;
 	struct nat6 nat;
+};
+
+/* What a socket dialled, before anybody at the socket layer chose another address. */
+struct dialled {
+	__be32 address[4]; /* the first word alone for IPv4 */
+	__be16 port;
+	__u16 is6;
 };
 
 /* Ring buffer: one packet that found no room in the flow map. */
@@ -143,6 +157,7 @@ _Static_assert(sizeof(struct key6) == 40, "key6");
 _Static_assert(sizeof(struct flow) == 32, "flow");
 _Static_assert(sizeof(struct flow4) == 48, "flow4");
 _Static_assert(sizeof(struct flow6) == 72, "flow6");
+_Static_assert(sizeof(struct dialled) == 20, "dialled");
 _Static_assert(sizeof(struct overflow4) == 72, "overflow4");
 _Static_assert(sizeof(struct overflow6) == 120, "overflow6");
 _Static_assert(sizeof(struct dns_event) == 4096, "dns_event");

@@ -37,6 +37,13 @@ type FlowCall struct {
 	ConntrackNetns int32
 }
 
+type FlowDialled struct {
+	_       structs.HostLayout
+	Address [4]uint32
+	Port    uint16
+	Is6     uint16
+}
+
 type FlowDnsEvent struct {
 	_       structs.HostLayout
 	Kind    uint32
@@ -63,7 +70,7 @@ type FlowFlow4 struct {
 		Dialled     uint32
 		PeerPort    uint16
 		DialledPort uint16
-		Padding     uint32
+		Owner       uint32
 	}
 }
 
@@ -84,7 +91,7 @@ type FlowFlow6 struct {
 		Dialled     [4]uint32
 		PeerPort    uint16
 		DialledPort uint16
-		Padding     uint32
+		Owner       uint32
 	}
 }
 
@@ -154,12 +161,14 @@ const (
 	FlowMapCache4         = "cache4"
 	FlowMapCache6         = "cache6"
 	FlowMapCalls          = "calls"
+	FlowMapDialled        = "dialled"
 	FlowMapEvents         = "events"
 	FlowMapFlows4         = "flows4"
 	FlowMapFlows6         = "flows6"
 	FlowMapFragments4     = "fragments4"
 	FlowMapFragments6     = "fragments6"
 	FlowMapLossCounts     = "loss_counts"
+	FlowMapRunning        = "running"
 	FlowMapScratch        = "scratch"
 	FlowMapShared         = "shared"
 	FlowProgFlowClock     = "flow_clock"
@@ -172,8 +181,10 @@ const (
 	FlowVarCached         = "cached"
 	FlowVarConntrack      = "conntrack"
 	FlowVarConntrackNetns = "conntrack_netns"
+	FlowVarDialling       = "dialling"
 	FlowVarOverflow4Type  = "overflow4_type"
 	FlowVarOverflow6Type  = "overflow6_type"
+	FlowVarOwners         = "owners"
 	FlowVarSlot           = "slot"
 )
 
@@ -235,12 +246,14 @@ type FlowMapSpecs struct {
 	Cache4     *ebpf.MapSpec `ebpf:"cache4"`
 	Cache6     *ebpf.MapSpec `ebpf:"cache6"`
 	Calls      *ebpf.MapSpec `ebpf:"calls"`
+	Dialled    *ebpf.MapSpec `ebpf:"dialled"`
 	Events     *ebpf.MapSpec `ebpf:"events"`
 	Flows4     *ebpf.MapSpec `ebpf:"flows4"`
 	Flows6     *ebpf.MapSpec `ebpf:"flows6"`
 	Fragments4 *ebpf.MapSpec `ebpf:"fragments4"`
 	Fragments6 *ebpf.MapSpec `ebpf:"fragments6"`
 	LossCounts *ebpf.MapSpec `ebpf:"loss_counts"`
+	Running    *ebpf.MapSpec `ebpf:"running"`
 	Scratch    *ebpf.MapSpec `ebpf:"scratch"`
 	Shared     *ebpf.MapSpec `ebpf:"shared"`
 }
@@ -252,8 +265,10 @@ type FlowVariableSpecs struct {
 	Cached         *ebpf.VariableSpec `ebpf:"cached"`
 	Conntrack      *ebpf.VariableSpec `ebpf:"conntrack"`
 	ConntrackNetns *ebpf.VariableSpec `ebpf:"conntrack_netns"`
+	Dialling       *ebpf.VariableSpec `ebpf:"dialling"`
 	Overflow4Type  *ebpf.VariableSpec `ebpf:"overflow4_type"`
 	Overflow6Type  *ebpf.VariableSpec `ebpf:"overflow6_type"`
+	Owners         *ebpf.VariableSpec `ebpf:"owners"`
 	Slot           *ebpf.VariableSpec `ebpf:"slot"`
 }
 
@@ -280,12 +295,14 @@ type FlowMaps struct {
 	Cache4     *ebpf.Map `ebpf:"cache4"`
 	Cache6     *ebpf.Map `ebpf:"cache6"`
 	Calls      *ebpf.Map `ebpf:"calls"`
+	Dialled    *ebpf.Map `ebpf:"dialled"`
 	Events     *ebpf.Map `ebpf:"events"`
 	Flows4     *ebpf.Map `ebpf:"flows4"`
 	Flows6     *ebpf.Map `ebpf:"flows6"`
 	Fragments4 *ebpf.Map `ebpf:"fragments4"`
 	Fragments6 *ebpf.Map `ebpf:"fragments6"`
 	LossCounts *ebpf.Map `ebpf:"loss_counts"`
+	Running    *ebpf.Map `ebpf:"running"`
 	Scratch    *ebpf.Map `ebpf:"scratch"`
 	Shared     *ebpf.Map `ebpf:"shared"`
 }
@@ -295,12 +312,14 @@ func (m *FlowMaps) Close() error {
 		m.Cache4,
 		m.Cache6,
 		m.Calls,
+		m.Dialled,
 		m.Events,
 		m.Flows4,
 		m.Flows6,
 		m.Fragments4,
 		m.Fragments6,
 		m.LossCounts,
+		m.Running,
 		m.Scratch,
 		m.Shared,
 	)
@@ -313,8 +332,10 @@ type FlowVariables struct {
 	Cached         *ebpf.Variable `ebpf:"cached"`
 	Conntrack      *ebpf.Variable `ebpf:"conntrack"`
 	ConntrackNetns *ebpf.Variable `ebpf:"conntrack_netns"`
+	Dialling       *ebpf.Variable `ebpf:"dialling"`
 	Overflow4Type  *ebpf.Variable `ebpf:"overflow4_type"`
 	Overflow6Type  *ebpf.Variable `ebpf:"overflow6_type"`
+	Owners         *ebpf.Variable `ebpf:"owners"`
 	Slot           *ebpf.Variable `ebpf:"slot"`
 }
 

@@ -159,13 +159,14 @@ static __always_inline int is_link_upkeep(const struct packet *p)
 	       ((type >= 130 && type <= 137) || type == 143);
 }
 
-/* Adds a packet to a flow that is known. */
-static __always_inline void add(struct flow *flow, const struct sighting *s,
-				enum direction direction)
+/* Adds a packet to a flow that is known; 1 where a new connection begins with it. */
+static __always_inline int add(struct flow *flow, const struct sighting *s,
+			       enum direction direction)
 {
 	__u32 now = bpf_jiffies64();
+	int again = s->begins && (flow->state & CLOSED);
 
-	if (s->begins && (flow->state & CLOSED)) {
+	if (again) {
 		__sync_fetch_and_and(&flow->state, 0);
 		__sync_fetch_and_add(&flow->opened, 1);
 	}
@@ -174,6 +175,7 @@ static __always_inline void add(struct flow *flow, const struct sighting *s,
 		__sync_fetch_and_or(&flow->state, s->state);
 	if (flow->last != now)
 		flow->last = now;
+	return again;
 }
 
 /* Fills in a flow whose first packet this is. */

@@ -6,6 +6,7 @@
 #ifndef NETCINCH_WHOLE_H
 #define NETCINCH_WHOLE_H
 
+#include "birth.h"
 #include "conntrack.h"
 #include "dns.h"
 #include "flow.h"
@@ -91,12 +92,13 @@ __noinline int error6(struct __sk_buff *skb, const struct packet *error, struct 
  * Enters a new flow. Gives its entry, or NULL where the map is full. Another
  * CPU may be first: then its entry takes the packet.
  */
-static __always_inline struct flow4 *create4(const struct key4 *key, const struct sighting *s,
-					     enum direction direction)
+static __always_inline struct flow4 *create4(struct __sk_buff *skb, const struct key4 *key,
+					     const struct sighting *s, enum direction direction)
 {
 	struct flow4 fresh = {};
 
 	begin(&fresh.flow, s, direction);
+	born4(skb, key, s, direction, &fresh);
 	long err = bpf_map_update_elem(&flows4, key, &fresh, BPF_NOEXIST);
 	struct flow4 *value = err && err != -EEXIST ? 0 : bpf_map_lookup_elem(&flows4, key);
 	if (!value)
@@ -106,12 +108,13 @@ static __always_inline struct flow4 *create4(const struct key4 *key, const struc
 	return value;
 }
 
-static __always_inline struct flow6 *create6(const struct key6 *key, const struct sighting *s,
-					     enum direction direction)
+static __always_inline struct flow6 *create6(struct __sk_buff *skb, const struct key6 *key,
+					     const struct sighting *s, enum direction direction)
 {
 	struct flow6 fresh = {};
 
 	begin(&fresh.flow, s, direction);
+	born6(skb, key, s, direction, &fresh);
 	long err = bpf_map_update_elem(&flows6, key, &fresh, BPF_NOEXIST);
 	struct flow6 *value = err && err != -EEXIST ? 0 : bpf_map_lookup_elem(&flows6, key);
 	if (!value)
@@ -127,10 +130,10 @@ static __always_inline void account4(struct __sk_buff *skb, const struct key4 *k
 {
 	struct flow4 *value = bpf_map_lookup_elem(&flows4, key);
 
-	if (value)
-		add(&value->flow, s, direction);
-	else
-		value = create4(key, s, direction);
+	if (!value)
+		value = create4(skb, key, s, direction);
+	else if (add(&value->flow, s, direction))
+		born4(skb, key, s, direction, value);
 	if (direction == EGRESS || !value)
 		return;
 	if (ask_now(&value->flow, key->slot_protocol))
@@ -145,10 +148,10 @@ static __always_inline void account6(struct __sk_buff *skb, const struct key6 *k
 {
 	struct flow6 *value = bpf_map_lookup_elem(&flows6, key);
 
-	if (value)
-		add(&value->flow, s, direction);
-	else
-		value = create6(key, s, direction);
+	if (!value)
+		value = create6(skb, key, s, direction);
+	else if (add(&value->flow, s, direction))
+		born6(skb, key, s, direction, value);
 	if (direction == EGRESS || !value)
 		return;
 	if (ask_now(&value->flow, key->slot_protocol))

@@ -120,6 +120,11 @@ func (r reading) translated(i int) netip.AddrPort {
 	return netip.AddrPortFrom(address(nat[i*n:(i+1)*n]), binary.BigEndian.Uint16(nat[2*n+2*i:]))
 }
 
+// owner is who began the flow at the local end, as in struct nat4 and nat6.
+func (r reading) owner() uint32 {
+	return binary.NativeEndian.Uint32(r.value[32+2*r.addressLength()+4:])
+}
+
 func address(b []byte) netip.Addr {
 	a, _ := netip.AddrFromSlice(b) // b is 4 or 16 bytes long
 	return a

@@ -36,6 +36,18 @@ const (
 	Unanswered          // nothing came back
 )
 
+// Owner is the program that began a flow at the local end: the number of an
+// executable, as package process gives them out, or a process by its id; 0 where
+// the other end began it or nobody knows.
+type Owner uint32
+
+// ownerProcess marks an owner that is told by its process.
+const ownerProcess = 1 << 31
+
+// Process gives the process's id in the initial PID namespace, of an owner
+// whose executable has no number.
+func (o Owner) Process() (id uint32, ok bool) { return uint32(o) &^ ownerProcess, o&ownerProcess != 0 }
+
 // Count is counted at the IP layer as it is on the wire: a segmented (GSO)
 // packet counts as the packets that it is cut into, each with its IP and
 // transport header; link-layer headers are not in it.
@@ -78,6 +90,8 @@ type Record struct {
 	// more where the same ports were used again, 0 for one already reported and
 	// for a TCP connection that was open before it was watched.
 	Connections uint64
+
+	Owner Owner
 
 	First, Last time.Time // first and last packet; precise to a kernel tick (1 to 10 ms)
 }

@@ -23,6 +23,7 @@ func (r reading) record(m moment, before seen) Record {
 		Connections: uint64(r.opened() - before.opened),
 		First:       m.at(r.first()),
 		Last:        m.at(r.last()),
+		Owner:       Owner(r.owner()),
 	}
 	switch {
 	case r.isICMP():

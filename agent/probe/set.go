@@ -9,7 +9,9 @@ import (
 	"fmt"
 
 	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/asm"
 	"github.com/cilium/ebpf/btf"
+	"github.com/cilium/ebpf/features"
 	"github.com/cilium/ebpf/rlimit"
 
 	"github.com/netcinch/netcinch/bpf"
@@ -24,6 +26,9 @@ type Options struct {
 	// RingBytes is the size of the ring buffer for overflowing packets and DNS
 	// answers: a power of two, and at least a page.
 	RingBytes uint32
+	// Dialling has a flow take over what its socket dialled from the map of
+	// that name, which programs at connect fill.
+	Dialling bool
 }
 
 // DefaultOptions hold 131,072 flows of each family and a ring of 4 MiB.
@@ -48,6 +53,8 @@ type Set struct {
 	spec      *ebpf.CollectionSpec
 	cache     *btf.Cache
 	conntrack bool
+	owners    bool // who begins a flow is asked for
+	dialling  bool
 	flush     *ebpf.Program // nil where flows are not counted by CPU
 	missing   []Missing
 }
@@ -69,7 +76,8 @@ func Open(o Options) (*Set, error) {
 	// refusal is left for the map's creation to report.
 	_ = rlimit.RemoveMemlock()
 
-	s := &Set{spec: spec, cache: btf.NewCache()}
+	s := &Set{spec: spec, cache: btf.NewCache(), dialling: o.Dialling}
+	s.findOwners()
 	whyNoCache := mayCache() // nil where counting by CPU may be tried
 	maps := spec.Copy()
 	maps.Programs = nil
@@ -101,6 +109,18 @@ func (s *Set) loadFlush() error {
 	}
 	s.flush = p.Flush
 	return nil
+}
+
+// findOwners has flows carry who began them, where the kernel lets a program
+// on packets ask for the current task.
+func (s *Set) findOwners() {
+	err := features.HaveProgramHelper(ebpf.SchedCLS, asm.FnGetCurrentPidTgid)
+	if s.owners = err == nil; !s.owners {
+		s.missing = append(s.missing, Missing{
+			Feature: "current process at a packet", Lost: "which program of a pod opened a connection",
+			Err: fmt.Errorf("asking for the helper (Linux 6.10): %w", err),
+		})
+	}
 }
 
 // loadShared puts the shared programs in place, with conntrack or else without.
@@ -169,6 +189,8 @@ func (s *Set) load(into any, v variables) error {
 		bpf.FlowVarConntrackNetns: v.conntrackNetNS,
 		bpf.FlowVarConntrack:      flag(s.conntrack),
 		bpf.FlowVarCached:         flag(s.flush != nil),
+		bpf.FlowVarOwners:         flag(s.owners),
+		bpf.FlowVarDialling:       flag(s.dialling),
 	} {
 		if err := spec.Variables[name].Set(value); err != nil {
 			return fmt.Errorf("setting %s in the flow program: %w", name, err)
@@ -180,12 +202,14 @@ func (s *Set) load(into any, v variables) error {
 			bpf.FlowMapCache4:     s.Cache4,
 			bpf.FlowMapCache6:     s.Cache6,
 			bpf.FlowMapCalls:      s.Calls,
+			bpf.FlowMapDialled:    s.Dialled,
 			bpf.FlowMapEvents:     s.Events,
 			bpf.FlowMapFlows4:     s.Flows4,
 			bpf.FlowMapFlows6:     s.Flows6,
 			bpf.FlowMapFragments4: s.Fragments4,
 			bpf.FlowMapFragments6: s.Fragments6,
 			bpf.FlowMapLossCounts: s.LossCounts,
+			bpf.FlowMapRunning:    s.Running,
 			bpf.FlowMapScratch:    s.Scratch,
 			bpf.FlowMapShared:     s.Shared,
 		},
