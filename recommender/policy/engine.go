@@ -6,7 +6,6 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
-	"sync/atomic"
 
 	networkingv1 "k8s.io/api/networking/v1"
 
@@ -37,6 +36,7 @@ type Engine struct {
 	// holds what applies to each. Ends of one workload share a group.
 	group  [2][]int32
 	groups [2][]group
+	lookup
 }
 
 // group is what applies to some ends in one direction.
@@ -46,7 +46,6 @@ type group struct{ tiers []*groupTier }
 type groupTier struct {
 	tier     *tier
 	policies []*compiled
-	fast     atomic.Pointer[table] // made when first asked
 }
 
 // Compile reads the snapshot's policies. What is not understood is left out and
@@ -111,6 +110,7 @@ func (c *compiler) engine(problems []cluster.Problem) *Engine {
 		e.leaveUnread(p)
 	}
 	e.groupEnds()
+	e.lookup = newLookup(e)
 	return e
 }
 

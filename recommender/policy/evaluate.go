@@ -23,15 +23,33 @@ func (e *Engine) Allowed(c Connection) (egress, ingress bool) {
 	return e.decide(Egress, &q), e.decide(Ingress, &q)
 }
 
-// decide walks the tiers that apply at one end.
+// decide asks the table of the tiers that apply at one end; what is not in it is
+// found by walking their rules.
 func (e *Engine) decide(d Direction, q *query) bool {
-	local := q.local(d)
+	local, remote := q.local(d), q.remote(d)
 	if local.end < 0 {
 		return true
 	}
-	g := &e.groups[d][e.group[d][local.end]]
-	for i := range g.tiers {
-		switch g.tiers[i].decide(d, q, e) {
+	g := e.group[d][local.end]
+	if !q.exact || (remote.end < 0 && !remote.addr.IsValid()) {
+		return e.walk(d, g, q)
+	}
+	t := e.tables[d][g].Load()
+	if t == nil {
+		t = e.tabulate(d, g)
+		e.tables[d][g].Store(t)
+	}
+	allowed := t.at(q.first)
+	if allowed.walk || (t.names && remote.end < 0 && remote.name != "") {
+		return e.walk(d, g, q)
+	}
+	return allowed.has(remote)
+}
+
+// walk decides rule by rule.
+func (e *Engine) walk(d Direction, g int32, q *query) bool {
+	for _, t := range e.groups[d][g].tiers {
+		switch e.firstMatch(t, d, q) {
 		case ActionAllow:
 			return true
 		case ActionDeny:
@@ -42,16 +60,8 @@ func (e *Engine) decide(d Direction, q *query) bool {
 	return true
 }
 
-// decide gives what the first rule that matches says, else the tier's default.
-func (t *groupTier) decide(d Direction, q *query, e *Engine) Action {
-	fast := t.fast.Load()
-	if fast == nil {
-		fast = t.build(d)
-		t.fast.Store(fast)
-	}
-	if portless := q.protocol.HasPorts() && uint16(q.first) == 0; fast.usable && q.first == q.last && !portless {
-		return t.tabled(fast, d, q, e)
-	}
+// firstMatch gives what the first rule that matches says, else the tier's default.
+func (e *Engine) firstMatch(t *groupTier, d Direction, q *query) Action {
 	for _, p := range t.policies {
 		for i := range p.rules[d] {
 			r := &p.rules[d][i]
@@ -61,39 +71,6 @@ func (t *groupTier) decide(d Direction, q *query, e *Engine) Action {
 		}
 	}
 	return t.tier.fallback
-}
-
-// tabled decides by the table, then by the rules that are not in it.
-func (t *groupTier) tabled(fast *table, d Direction, q *query, e *Engine) Action {
-	if fast.allows(q.remote(d), q.first) {
-		return ActionAllow
-	}
-	if e.anyOf(fast.rest, d, q) || (len(fast.named) > 0 && e.top.named(q) && e.anyOf(fast.named, d, q)) {
-		return ActionAllow
-	}
-	return t.tier.fallback
-}
-
-func (e *Engine) anyOf(rules []*rule, d Direction, q *query) bool {
-	for _, r := range rules {
-		if e.matches(r, d, q) == yes {
-			return true
-		}
-	}
-	return false
-}
-
-// named says whether the destination declares the port in question by name.
-func (t *topology) named(q *query) bool {
-	if q.to.end < 0 {
-		return false
-	}
-	for _, n := range t.ends[q.to.end].ports {
-		if l4.Point(n.protocol, n.port) == q.first {
-			return true
-		}
-	}
-	return false
 }
 
 // local is the end that the direction's policies apply to.

@@ -25,6 +25,7 @@ func (e *Engine) query(c *Connection) query {
 		q.family = e.top.familyOf(&q.to)
 	}
 	q.first, q.last = points(c)
+	q.exact = q.first == q.last && (c.Port != 0 || !c.Protocol.HasPorts())
 	q.always = e.top.alwaysAllowed(&q.from, &q.to)
 	return q
 }

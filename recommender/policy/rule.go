@@ -124,6 +124,7 @@ type query struct {
 	first, last uint32
 	protocol    flow.Protocol
 	family      family
+	exact       bool // one point, and one that can be dialled
 	always      bool // own node's traffic, or loopback
 }
 

@@ -3,149 +3,122 @@
 package policy
 
 import (
-	"slices"
-
 	"go4.org/netipx"
 
 	"github.com/netcinch/netcinch/recommender/policy/bits"
-	"github.com/netcinch/netcinch/recommender/policy/l4"
 )
 
-// table answers a tier that only ever allows, as Kubernetes policies do: for
-// each interval of points the union of all peers that are allowed there. One
-// binary search and one bit then stand for any number of policies.
+// table answers for one group of ends in one direction: for each interval of
+// points, the peers that all of its tiers together allow. One binary search and
+// one bit then stand for any number of policies, tiers and actions.
 type table struct {
-	usable bool
-	starts []uint32 // ascending; the last interval ends at l4.Max
-	peers  []*peer  // by interval; nil where everyone is allowed, nobody where none is
-	rest   []*rule  // rules that a table cannot hold: limited by family, own side, name
-	named  []*rule  // rules with ports by name too; their numbered ports are tabled
+	starts []uint32 // ascending from 0; the last interval ends at l4.Max
+	cells  []crowd  // by interval
+	names  bool     // rules name DNS domains: the rules are walked where the client asked for a name
 }
 
-// tabled is a clause as far as a table holds it.
-type tabled struct {
-	peer   *peer
-	points l4.Set
+// crowd is a set of peers.
+type crowd struct {
+	ends    bits.Set
+	outside *netipx.IPSet // nil: none
+	whole   bool          // everyone there is, whatever the other fields say
+	walk    bool          // not known here: the rules are to be walked
 }
 
-var nobody = &peer{}
-
-// maxIntervals bounds a table's memory; beyond it the rules are walked.
-const maxIntervals = 2048
-
-// allows answers for one point.
-func (t *table) allows(remote *endpoint, point uint32) bool {
-	at, found := slices.BinarySearch(t.starts, point)
-	if !found {
-		at--
-	}
-	return at >= 0 && t.peers[at].has(remote)
-}
-
-// build makes the table of a tier's policies in one direction.
-func (t *groupTier) build(d Direction) *table {
-	out := &table{usable: true}
-	var simple []tabled
-	for _, p := range t.policies {
-		for i := range p.rules[d] {
-			r := &p.rules[d][i]
-			switch {
-			case r.action == ActionLog:
-				continue
-			case r.action != ActionAllow:
-				return &table{}
-			}
-			if !r.simple() {
-				out.rest = append(out.rest, r)
-				continue
-			}
-			for k := range r.clauses {
-				simple = append(simple, tabled{r.clauses[k].peer, r.clauses[k].numbered()})
-			}
-			if slices.ContainsFunc(r.clauses, func(c clause) bool { return c.named }) {
-				out.named = append(out.named, r)
-			}
+// at gives the peers allowed at a point.
+func (t *table) at(point uint32) *crowd {
+	low, high := 0, len(t.starts)
+	for high-low > 1 {
+		if middle := int(uint(low+high) >> 1); t.starts[middle] <= point {
+			low = middle
+		} else {
+			high = middle
 		}
 	}
-	out.cut(simple)
-	if len(out.starts) > maxIntervals {
-		return &table{}
-	}
-	for i, start := range out.starts {
-		out.peers[i] = unionOf(simple, start)
-	}
-	return out
+	return &t.cells[low]
 }
 
-// simple says whether a rule is nothing but peers and ports.
-func (r *rule) simple() bool {
-	return r.family == familyAny && r.maybe == "" && !slices.ContainsFunc(r.clauses, func(c clause) bool {
-		return c.local != nil || (c.peer != nil && len(c.peer.names) > 0) ||
-			slices.ContainsFunc(c.not, func(p port) bool { return p.name != 0 })
-	})
-}
-
-// numbered gives the points of the ports that are not by name.
-func (c *clause) numbered() l4.Set {
-	if !c.named {
-		return c.points
-	}
-	var in, out []l4.Interval
-	for _, p := range c.ports {
-		if p.name == 0 {
-			in = append(in, p.interval)
-		}
-	}
-	for _, p := range c.not {
-		out = append(out, p.interval)
-	}
-	return l4.Of(in...).Minus(l4.Of(out...))
-}
-
-// cut finds the points at which the answer may change.
-func (t *table) cut(clauses []tabled) {
-	for _, c := range clauses {
-		for _, i := range c.points {
-			t.starts = append(t.starts, i.First)
-			if i.Last < l4.Max {
-				t.starts = append(t.starts, i.Last+1)
-			}
-		}
-	}
-	slices.Sort(t.starts)
-	t.starts = slices.Compact(t.starts)
-	t.peers = make([]*peer, len(t.starts))
-}
-
-// unionOf joins the peers of the clauses that allow a point.
-func unionOf(clauses []tabled, point uint32) *peer {
-	var ends bits.Set
-	var seen []*peer
-	var outside netipx.IPSetBuilder
-	addresses := false
-	for _, c := range clauses {
-		if !c.points.Has(point) || slices.Contains(seen, c.peer) {
-			continue
-		}
-		if c.peer == nil {
-			return nil
-		}
-		seen = append(seen, c.peer)
-		ends = ends.Union(c.peer.ends)
-		if c.peer.outside != nil {
-			outside.AddSet(c.peer.outside)
-			addresses = true
-		}
-	}
+// has says whether a peer is in a crowd that is known; the peer is an end or
+// has an address.
+func (c *crowd) has(x *endpoint) bool {
 	switch {
-	case len(seen) == 0:
-		return nobody
-	case len(seen) == 1:
-		return seen[0]
+	case c.whole:
+		return true
+	case x.end >= 0:
+		return c.ends.Has(int(x.end))
+	default:
+		return c.outside != nil && c.outside.Contains(x.addr)
 	}
-	out := &peer{ends: ends}
-	if addresses {
-		out.outside, _ = outside.IPSet() // only invalid input fails, and these are sets
+}
+
+func (c *crowd) empty() bool {
+	return !c.whole && c.ends.Empty() && (c.outside == nil || len(c.outside.Ranges()) == 0)
+}
+
+// explicit spells a whole crowd out.
+func (c crowd) explicit(ends int) crowd {
+	if !c.whole {
+		return c
+	}
+	return crowd{ends: bits.Range(0, ends), outside: everywhere}
+}
+
+var everywhere = func() *netipx.IPSet {
+	var none netipx.IPSetBuilder
+	none.Complement()
+	all, _ := none.IPSet() // a builder without input does not fail
+	return all
+}()
+
+// crowds computes with crowds over a number of ends.
+type crowds struct{ ends int }
+
+func (crowds) union(a, b crowd) crowd {
+	if a.whole || b.whole {
+		return crowd{whole: true}
+	}
+	return crowd{ends: a.ends.Union(b.ends), outside: combined(a.outside, b.outside, (*netipx.IPSetBuilder).AddSet)}
+}
+
+func (u crowds) minus(a, b crowd) crowd {
+	switch {
+	case b.whole:
+		return crowd{}
+	case b.empty():
+		return a
+	}
+	a = a.explicit(u.ends)
+	out := crowd{ends: a.ends.Minus(b.ends)}
+	if a.outside != b.outside {
+		out.outside = combined(a.outside, b.outside, (*netipx.IPSetBuilder).RemoveSet)
 	}
 	return out
+}
+
+func (crowds) intersect(a, b crowd) crowd {
+	switch {
+	case a.whole:
+		return b
+	case b.whole:
+		return a
+	}
+	out := crowd{ends: a.ends.Intersect(b.ends)}
+	if a.outside != nil && b.outside != nil {
+		out.outside = combined(a.outside, b.outside, (*netipx.IPSetBuilder).Intersect)
+	}
+	return out
+}
+
+// combined applies a builder's operation to two sets; nil stands for none.
+func combined(a, b *netipx.IPSet, operation func(*netipx.IPSetBuilder, *netipx.IPSet)) *netipx.IPSet {
+	if b == nil {
+		return a
+	}
+	var builder netipx.IPSetBuilder
+	if a != nil {
+		builder.AddSet(a)
+	}
+	operation(&builder, b)
+	set, _ := builder.IPSet() // only invalid input fails, and these are sets
+	return set
 }

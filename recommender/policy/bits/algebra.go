@@ -50,6 +50,28 @@ func (s Set) Union(o Set) Set {
 	return out
 }
 
+// UnionOf gives what is in any of the sets.
+func UnionOf(sets ...Set) Set {
+	var out Set
+	var end uint32
+	for _, s := range sets {
+		switch {
+		case len(s.words) == 0:
+		case end == 0:
+			out.base, end = s.base, s.end()
+		default:
+			out.base, end = min(out.base, s.base), max(end, s.end())
+		}
+	}
+	out.words = make([]uint64, end-out.base)
+	for _, s := range sets {
+		for i, w := range s.words {
+			out.words[s.base-out.base+uint32(i)] |= w
+		}
+	}
+	return out
+}
+
 // Intersect gives what is in both sets.
 func (s Set) Intersect(o Set) Set {
 	base, end := max(s.base, o.base), min(s.end(), o.end())
