@@ -1,0 +1,399 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package policy
+
+import (
+	"net/netip"
+	"slices"
+	"strings"
+
+	"go4.org/netipx"
+
+	"github.com/netcinch/netcinch/recommender/policy/bits"
+	"github.com/netcinch/netcinch/recommender/policy/l4"
+)
+
+// Shift is a set of connections that one engine allows and another does not:
+// everyone in From with everyone in To on each of Points.
+type Shift struct {
+	From, To ShiftSide
+	Points   l4.Set
+}
+
+// ShiftSide is one side of a shift: pods and nodes, or outside addresses.
+type ShiftSide struct {
+	top     *topology
+	ends    bits.Set
+	outside *outsideSpan
+}
+
+// Pods calls yield with the index in Snapshot.Pods of each pod, some of them
+// twice where they have two addresses.
+func (s ShiftSide) Pods(yield func(int) bool) {
+	for n := range s.ends.All {
+		if i := s.top.ends[n].pod; i >= 0 && !yield(int(i)) {
+			return
+		}
+	}
+}
+
+// Nodes calls yield with the name of each node, or its address where it has no
+// name.
+func (s ShiftSide) Nodes(yield func(string) bool) {
+	for n := range s.ends.All {
+		if e := &s.top.ends[n]; e.isNode() && !yield(s.top.nodeText(e)) {
+			return
+		}
+	}
+}
+
+// Outside says which outside addresses are meant; "" for none.
+func (s ShiftSide) Outside() string {
+	if s.outside == nil {
+		return ""
+	}
+	return outsideText(*s.outside)
+}
+
+// Compare gives what changes from one engine to another, as the function of
+// that name does, exactly; but it asks class by class and leaves out what no
+// changed policy touches, so that it can be asked for each of many small
+// changes. Both engines must be among those that the kinship was made of, or
+// have policies of those only.
+func (k *Kinship) Compare(old, changed *Engine) (added, removed []Shift) {
+	c := shifts{k: k, old: old, new: changed}
+	in, out := c.touched(Ingress), c.touched(Egress)
+	all := k.top.everyEnd()
+	c.side(Ingress, in, all.Minus(out))
+	c.side(Egress, out, all.Minus(in))
+	c.both(out, in)
+	return c.added, c.removed
+}
+
+type shifts struct {
+	k              *Kinship
+	old, new       *Engine
+	added, removed []Shift
+}
+
+// touched gives the ends at which not the same policies apply.
+func (c *shifts) touched(d Direction) bits.Set {
+	var out bits.Set
+	for n := range c.k.top.everyEnd().All {
+		a, b := c.old.group[d][n], c.new.group[d][n]
+		if !sameTiers(c.old.groups[d][a].tiers, c.new.groups[d][b].tiers) {
+			out.Add(n)
+		}
+	}
+	return out
+}
+
+func sameTiers(a, b []*groupTier) bool {
+	return len(a) == len(b) && (len(a) == 0 || &a[0] == &b[0] || slices.EqualFunc(a, b, func(x, y *groupTier) bool {
+		return x == y || x.tier == y.tier && slices.Equal(x.policies, y.policies)
+	}))
+}
+
+// side compares at ends whose policies of one direction changed, for remote
+// ends whose policies of the other did not. The latter are asked only about
+// what changed at the former.
+func (c *shifts) side(d Direction, local, remote bits.Set) {
+	for _, l := range c.k.within(local) {
+		peers := c.peers(d, &l.member)
+		for _, part := range c.k.parts(remote, peers) {
+			c.part(d, l, part)
+		}
+		for _, o := range c.k.top.outsideParts(peers) {
+			c.outside(d, l, &o)
+		}
+	}
+}
+
+// within gives the classes of a set that is made of classes.
+func (k *Kinship) within(set bits.Set) []kinClass {
+	var out []kinClass
+	done := map[int32]bool{}
+	for n := range set.All {
+		if i := k.of[n]; !done[i] {
+			done[i] = true
+			out = append(out, k.classes[i])
+		}
+	}
+	return out
+}
+
+// peers lists, once each, whom the rules at an end of either engine name.
+func (c *shifts) peers(d Direction, at *endpoint) []*peer {
+	var out []*peer
+	for _, e := range []*Engine{c.old, c.new} {
+		for _, t := range e.groups[d][e.group[d][at.end]].tiers {
+			for _, p := range t.policies {
+				for i := range p.rules[d] {
+					for k := range p.rules[d][i].clauses {
+						if x := p.rules[d][i].clauses[k].peer; x != nil {
+							out = append(out, x)
+						}
+					}
+				}
+			}
+		}
+	}
+	return out
+}
+
+// parts cuts ends so that no peer tells members of one part apart.
+func (k *Kinship) parts(ends bits.Set, peers []*peer) []bits.Set {
+	var out []bits.Set
+	for _, kind := range k.kinds {
+		if part := kind.Intersect(ends); !part.Empty() {
+			out = append(out, part)
+		}
+	}
+	done := map[*peer]bool{}
+	for _, p := range peers {
+		if done[p] || p.ends.Empty() {
+			continue
+		}
+		done[p] = true
+		for i, n := 0, len(out); i < n; i++ {
+			inside := out[i].Intersect(p.ends)
+			if inside.Empty() {
+				continue
+			}
+			rest := out[i].Minus(p.ends)
+			if rest.Empty() {
+				continue
+			}
+			out[i] = inside
+			out = append(out, rest)
+		}
+	}
+	return out
+}
+
+// ends puts a local and a remote end in the order of a connection.
+func ends[T any](d Direction, local, remote T) (from, to T) {
+	if d == Ingress {
+		return remote, local
+	}
+	return local, remote
+}
+
+// part compares one class with a part of the remote ends.
+func (c *shifts) part(d Direction, l kinClass, part bits.Set) {
+	member := c.k.member(part)
+	from, to := ends(d, &l.member, &member.member)
+	if !l.family.meets(member.family) {
+		return
+	}
+	f := l.family
+	if f == familyAny {
+		f = member.family
+	}
+	before, after := c.old.permits(d, from, to, f), c.new.permits(d, from, to, f)
+	c.refine(d, l, part, after.Minus(before), f, &c.added)
+	c.refine(d, l, part, before.Minus(after), f, &c.removed)
+}
+
+func (k *Kinship) member(part bits.Set) *kinClass {
+	for n := range part.All {
+		return &k.classes[k.of[n]]
+	}
+	return nil
+}
+
+// refine keeps of what changed at one end what the other end lets through.
+func (c *shifts) refine(d Direction, l kinClass, part bits.Set, points l4.Set, f family, into *[]Shift) {
+	if points.Empty() {
+		return
+	}
+	type share struct {
+		ends   bits.Set
+		points l4.Set
+	}
+	var shares []share
+	known := map[string]int{}
+	done := map[int32]bool{}
+	for n := range part.All {
+		i := c.k.of[n]
+		if done[i] {
+			continue
+		}
+		done[i] = true
+		remote := &c.k.classes[i]
+		if from, to := ends(d, &l, remote); c.k.top.alwaysPairs(from.ends, to.ends) {
+			continue
+		}
+		left := c.through(1-d, &l, remote, points, f)
+		if left.Empty() {
+			continue
+		}
+		key := pointsKey(left)
+		at, ok := known[key]
+		if !ok {
+			at = len(shares)
+			known[key] = at
+			shares = append(shares, share{points: left})
+		}
+		addAll(&shares[at].ends, remote.ends)
+	}
+	for _, s := range shares {
+		from, to := ends(d, ShiftSide{top: c.k.top, ends: l.ends}, ShiftSide{top: c.k.top, ends: s.ends})
+		*into = append(*into, Shift{From: from, To: to, Points: s.points})
+	}
+}
+
+func addAll(set *bits.Set, more bits.Set) {
+	for n := range more.All {
+		set.Add(n)
+	}
+}
+
+// through gives what the other end's policies, which did not change, let pass.
+func (c *shifts) through(d Direction, l, remote *kinClass, points l4.Set, f family) l4.Set {
+	// d is the direction that remote's policies speak of.
+	if len(c.old.groups[d][c.old.group[d][remote.member.end]].tiers) == 0 {
+		return points
+	}
+	from, to := ends(d, &remote.member, &l.member)
+	return points.Intersect(c.old.permits(d, from, to, f))
+}
+
+// alwaysPairs says whether every connection of two sets is allowed whatever
+// the policies.
+func (t *topology) alwaysPairs(from, to bits.Set) bool {
+	for a := range from.All {
+		for b := range to.All {
+			if !t.always(int32(a), int32(b)) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// outside compares one class with outside addresses, where no policies apply.
+func (c *shifts) outside(d Direction, l kinClass, o *outsidePart) {
+	f := familyOf(o.member.addr)
+	if !l.family.meets(f) {
+		return
+	}
+	from, to := ends(d, &l.member, &o.member)
+	before, after := c.old.permits(d, from, to, f), c.new.permits(d, from, to, f)
+	for _, s := range []struct {
+		points l4.Set
+		into   *[]Shift
+	}{{after.Minus(before), &c.added}, {before.Minus(after), &c.removed}} {
+		if s.points.Empty() {
+			continue
+		}
+		from, to := ends(d, ShiftSide{top: c.k.top, ends: l.ends}, ShiftSide{top: c.k.top, outside: o.span()})
+		*s.into = append(*s.into, Shift{From: from, To: to, Points: s.points})
+	}
+}
+
+// both compares ends whose egress changed with ends whose ingress did.
+func (c *shifts) both(out, in bits.Set) {
+	for _, from := range c.k.within(out) {
+		for _, to := range c.k.within(in) {
+			if !from.family.meets(to.family) || c.k.top.alwaysPairs(from.ends, to.ends) {
+				continue
+			}
+			a, b := class{ends: from.ends, member: from.member, family: from.family}, class{ends: to.ends, member: to.member, family: to.family}
+			before, after := c.old.between(&a, &b), c.new.between(&a, &b)
+			s := Shift{From: ShiftSide{top: c.k.top, ends: from.ends}, To: ShiftSide{top: c.k.top, ends: to.ends}}
+			if s.Points = after.Minus(before); !s.Points.Empty() {
+				c.added = append(c.added, s)
+			}
+			if s.Points = before.Minus(after); !s.Points.Empty() {
+				c.removed = append(c.removed, s)
+			}
+		}
+	}
+}
+
+// outsidePart is outside addresses that no peer in question tells apart.
+type outsidePart struct {
+	ranges []netipx.IPRange
+	names  nameSet
+	member endpoint
+}
+
+func (o *outsidePart) span() *outsideSpan {
+	var b netipx.IPSetBuilder
+	for _, r := range o.ranges {
+		b.AddRange(r)
+	}
+	set, err := b.IPSet()
+	if err != nil {
+		return &outsideSpan{set: &netipx.IPSet{}, names: o.names}
+	}
+	return &outsideSpan{set: set, names: o.names}
+}
+
+// outsideParts cuts the addresses that no pod or node owns by the peers. The
+// ranges of a part may have addresses of pods and nodes in them, which are not
+// meant.
+func (t *topology) outsideParts(peers []*peer) []outsidePart {
+	var sets []*netipx.IPSet
+	var patterns []string
+	done := map[*peer]bool{}
+	for _, p := range peers {
+		if done[p] {
+			continue
+		}
+		done[p] = true
+		if p.outside != nil {
+			sets = append(sets, p.outside)
+		}
+		patterns = append(patterns, p.names...)
+	}
+	starts := bounds(sets)
+	s := newSplitter(len(starts), bits.Range(0, len(starts)))
+	for i, a := range starts {
+		if a.Is6() {
+			s.of[i] = 1
+		}
+	}
+	s.count = 2
+	for _, set := range sets {
+		s.by(covered(starts, set))
+	}
+	parts := make([]outsidePart, s.count)
+	for i, c := range s.of {
+		last := lastAddress(starts[i])
+		if i+1 < len(starts) && familyOf(starts[i+1]) == familyOf(starts[i]) {
+			last = starts[i+1].Prev()
+		}
+		parts[c].ranges = append(parts[c].ranges, netipx.IPRangeFrom(starts[i], last))
+	}
+	names := nameClasses(patterns)
+	var out []outsidePart
+	for _, p := range parts {
+		addr := t.unowned(p.ranges)
+		if !addr.IsValid() {
+			continue
+		}
+		for _, n := range names {
+			p.names = n
+			p.member = endpoint{end: -1, addr: addr, name: anyNameOf(n)}
+			out = append(out, p)
+		}
+	}
+	return out
+}
+
+// unowned finds an address of ranges that no pod or node has.
+func (t *topology) unowned(ranges []netipx.IPRange) netip.Addr {
+	for _, r := range ranges {
+		for a := r.From(); a.IsValid() && a.Compare(r.To()) <= 0; a = a.Next() {
+			if _, owned := t.byAddr[a]; !owned {
+				return a
+			}
+		}
+	}
+	return netip.Addr{}
+}
+
+// anyNameOf is a name that stands for all of a class.
+func anyNameOf(n nameSet) string { return strings.Replace(n.pattern, "*", "netcinch-any", 1) }
