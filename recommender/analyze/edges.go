@@ -5,24 +5,44 @@ package analyze
 import (
 	"cmp"
 	"maps"
+	"runtime"
 	"slices"
+	"sync"
 
 	discoveryv1 "k8s.io/api/discovery/v1"
+
+	"github.com/netcinch/netcinch/recommender/policy"
 )
 
 // edges turns folded records into edges of the report, sorted.
 func (x *Index) edges(in Input, folded map[key]*folded, h *history) []Edge {
 	keys := slices.SortedFunc(maps.Keys(folded), key.compare)
-	out := make([]Edge, 0, len(keys))
-	for _, k := range keys {
-		out = append(out, x.edge(in.Engine, folded[k], h))
+	out := make([]Edge, len(keys))
+	crowds := NewCrowds(x, in.Engine, policy.NewKinship(in.Engine))
+	var workers sync.WaitGroup
+	for part := range slices.Chunk(indexes(len(keys)), max(1, (len(keys)+runtime.GOMAXPROCS(0)-1)/runtime.GOMAXPROCS(0))) {
+		workers.Go(func() {
+			j := x.newJudge(in.Engine, crowds)
+			for _, i := range part {
+				out[i] = x.edge(j, folded[keys[i]], h)
+			}
+		})
+	}
+	workers.Wait()
+	return out
+}
+
+func indexes(n int) []int {
+	out := make([]int, n)
+	for i := range out {
+		out[i] = i
 	}
 	return out
 }
 
-func (x *Index) edge(engine Judge, f *folded, h *history) Edge {
+func (x *Index) edge(judge *judge, f *folded, h *history) Edge {
 	c := f.sum()
-	j := x.judge(engine, f)
+	j := judge.of(f)
 	e := Edge{
 		ID: f.id(), Client: f.client, Server: f.server, Protocol: f.protocol.String(), Port: f.port,
 		Services: f.services.sorted(), Processes: f.processes.sorted(), Reasons: f.reasons.sorted(), Addresses: []string{},

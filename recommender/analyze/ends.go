@@ -3,30 +3,23 @@
 package analyze
 
 import (
-	"fmt"
-	"maps"
 	"net/netip"
 	"slices"
-	"strings"
 
 	"github.com/netcinch/netcinch/recommender/cluster"
 	"github.com/netcinch/netcinch/recommender/policy"
 )
 
-// maxEnds bounds how many pods of one workload are asked for at one end. Pods
-// that a policy could tell apart come first.
-const maxEnds = 8
-
-// Ends gives the peers that a party stands for: its pods, its addresses; at
-// most limit pods. A dual-stack pod is there once for each address.
-func (x *Index) Ends(p Party, limit int) []policy.Peer {
+// Ends gives the peers that a party stands for: its pods, its addresses. A
+// dual-stack pod is there once for each address.
+func (x *Index) Ends(p Party) []policy.Peer {
 	switch p.Kind {
 	case PartyWorkload:
 		if x.onHost(p) {
 			return x.hostEnds(p)
 		}
 		var peers []policy.Peer
-		for _, pod := range distinct(x.pods[p.Workload()], limit) {
+		for _, pod := range x.pods[p.Workload()] {
 			peers = append(peers, addressed(pod)...)
 		}
 		return peers
@@ -83,32 +76,6 @@ func (x *Index) hostEnds(p Party) []policy.Peer {
 		}
 	}
 	return peers
-}
-
-// distinct orders pods so that those that differ in what selectors see come
-// first, and cuts the list to limit.
-func distinct(pods []*cluster.Pod, limit int) []*cluster.Pod {
-	var first, rest []*cluster.Pod
-	seen := map[string]bool{}
-	for _, p := range pods {
-		if s := signature(p); !seen[s] {
-			seen[s] = true
-			first = append(first, p)
-		} else {
-			rest = append(rest, p)
-		}
-	}
-	first = append(first, rest...)
-	return first[:min(len(first), limit)]
-}
-
-func signature(p *cluster.Pod) string {
-	var text strings.Builder
-	fmt.Fprint(&text, p.ServiceAccount, p.HostNetwork, p.Ports)
-	for _, k := range slices.Sorted(maps.Keys(p.Labels)) {
-		text.WriteString("\x00" + k + "=" + p.Labels[k])
-	}
-	return text.String()
 }
 
 // Pairs calls visit with each pair of ends that can talk: of the same address

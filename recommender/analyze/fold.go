@@ -35,8 +35,8 @@ func (k key) id() string {
 type folded struct {
 	key
 	services, processes, reasons set
-	bins                         map[int64]struct{} // start of each window in which it was seen, Unix nanoseconds
-	pairs                        map[pair]*tally
+	bins                         []int64 // start of each window in which it was seen, Unix nanoseconds, ascending
+	pairs                        tallies
 	four, six                    bool // address families that were seen
 	guessed                      bool
 	first, last                  time.Time
@@ -55,12 +55,70 @@ type tally struct {
 	byOutcomeAtClient, atServ [4]uint64
 }
 
+// tallies are the tallies of an edge, by pair. Most edges have few.
+type tallies struct {
+	first []counting
+	at    map[pair]*tally // all of them, where there are many
+}
+
+type counting struct {
+	pair  pair
+	tally *tally
+}
+
+// fewPairs is up to how many pairs are looked through one by one.
+const fewPairs = 8
+
+func (t *tallies) of(p pair) *tally {
+	if t.at != nil {
+		found := t.at[p]
+		if found == nil {
+			found = &tally{}
+			t.at[p] = found
+		}
+		return found
+	}
+	for i := range t.first {
+		if t.first[i].pair == p {
+			return t.first[i].tally
+		}
+	}
+	fresh := &tally{}
+	t.first = append(t.first, counting{p, fresh})
+	if len(t.first) > fewPairs {
+		t.at = make(map[pair]*tally, 2*fewPairs)
+		for _, c := range t.first {
+			t.at[c.pair] = c.tally
+		}
+		t.first = nil
+	}
+	return fresh
+}
+
+func (t *tallies) all(yield func(*tally) bool) {
+	for _, c := range t.first {
+		if !yield(c.tally) {
+			return
+		}
+	}
+	for _, c := range t.at {
+		if !yield(c) {
+			return
+		}
+	}
+}
+
 type set map[string]struct{}
 
-func (s set) add(text string) {
-	if text != "" {
-		s[text] = struct{}{}
+// add puts a text into the set; none is no member.
+func (s *set) add(text string) {
+	if text == "" {
+		return
 	}
+	if *s == nil {
+		*s = set{}
+	}
+	(*s)[text] = struct{}{}
 }
 
 func (s set) sorted() []string {
@@ -77,10 +135,7 @@ func (x *Index) fold(records []flow.Record) map[key]*folded {
 		k := key{x.party(r.Edge.Client, r.Window), x.party(r.Edge.Server, r.Window), r.Edge.Protocol, r.Edge.Port}
 		e := edges[k]
 		if e == nil {
-			e = &folded{
-				key: k, services: set{}, processes: set{}, reasons: set{},
-				bins: map[int64]struct{}{}, pairs: map[pair]*tally{},
-			}
+			e = &folded{key: k}
 			edges[k] = e
 		}
 		e.add(r)
@@ -98,14 +153,10 @@ func (e *folded) add(r *flow.Record) {
 	}
 	e.seen(r.Window.Start, r.Window.End)
 	bin := r.Window.Start.UnixNano()
-	e.bins[bin] = struct{}{}
-
-	p := pair{client: bare(r.Edge.Client), server: bare(r.Edge.Server), window: bin}
-	t := e.pairs[p]
-	if t == nil {
-		t = &tally{}
-		e.pairs[p] = t
+	if at, seen := slices.BinarySearch(e.bins, bin); !seen {
+		e.bins = slices.Insert(e.bins, at, bin)
 	}
+	t := e.pairs.of(pair{client: bare(r.Edge.Client), server: bare(r.Edge.Server), window: bin})
 	t.client, t.server = t.client.Add(r.ByClient), t.server.Add(r.ByServer)
 	if int(r.Edge.Outcome) < len(t.atServ) {
 		t.byOutcomeAtClient[r.Edge.Outcome] += r.ByClient.Connections
@@ -149,7 +200,7 @@ type counted struct {
 func (e *folded) sum() counted {
 	var c counted
 	var outcomes [4]uint64
-	for _, t := range e.pairs {
+	for t := range e.pairs.all {
 		c.client, c.server = c.client.Add(t.client), c.server.Add(t.server)
 		c.merged = c.merged.Add(larger(t.client, t.server))
 		better := t.byOutcomeAtClient

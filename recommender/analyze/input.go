@@ -16,19 +16,10 @@ import (
 // counts as unseen.
 const DefaultLearning = 24 * time.Hour
 
-// Judge answers for the policies in force. *policy.Engine is one.
-type Judge interface {
-	Check(policy.Connection) policy.Verdict
-	Allowances() []policy.Allowance
-	// Reach gives the indexes in Snapshot.Pods of the pods that may be the other
-	// end of an allowance; anyone says that it is open to every address.
-	Reach(policy.AllowanceID) (pods []int, anyone bool)
-}
-
 // Input is everything that an analysis looks at.
 type Input struct {
 	Snapshot *cluster.Snapshot
-	Engine   Judge
+	Engine   *policy.Engine // for the policies in force
 	// Records are the traffic. Each distinct Window is a time bin: where the
 	// caller can, it gives several bins rather than one folded over all time,
 	// since coverage is estimated over bins.

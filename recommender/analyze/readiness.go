@@ -46,7 +46,7 @@ func (x *Index) readiness(in Input, edges []Edge, folded map[key]*folded, h *his
 func allBins(folded map[key]*folded) int {
 	bins := map[int64]bool{}
 	for _, f := range folded {
-		for b := range f.bins {
+		for _, b := range f.bins {
 			bins[b] = true
 		}
 	}
@@ -64,7 +64,7 @@ func runs(p Party, folded map[key]*folded, period time.Duration) int {
 		if k.client != p && k.server != p {
 			continue
 		}
-		for b := range f.bins {
+		for _, b := range f.bins {
 			bins[b] = true
 		}
 	}

@@ -38,7 +38,7 @@ func (x *Index) Series(records []flow.Record, id string) []Bin {
 		}
 		f := windows[r.Window]
 		if f == nil {
-			f = &folded{key: k, services: set{}, processes: set{}, reasons: set{}, bins: map[int64]struct{}{}, pairs: map[pair]*tally{}}
+			f = &folded{key: k}
 			windows[r.Window] = f
 		}
 		f.add(r)

@@ -27,7 +27,7 @@ type uses struct {
 }
 
 // uses lists every allowance in force, and where it stands in its file.
-func (x *Index) uses(engine Judge) *uses {
+func (x *Index) uses(engine *policy.Engine) *uses {
 	u := &uses{all: map[policy.AllowanceID]*use{}}
 	for _, a := range engine.Allowances() {
 		entry := &use{allowance: a}

@@ -3,6 +3,7 @@
 package analyze
 
 import (
+	"github.com/netcinch/netcinch/recommender/flow"
 	"github.com/netcinch/netcinch/recommender/policy"
 )
 
@@ -19,9 +20,37 @@ type Need struct {
 	Atoms     []policy.AllowanceID
 }
 
+// judge gives verdicts on edges. Edges between the same crowds on the same port
+// share what they are judged by; it is for one goroutine.
+type judge struct {
+	*Index
+	engine *policy.Engine
+	crowds *Crowds
+	known  map[question]*answer
+}
+
+type question struct {
+	from, to policy.Kin
+	protocol flow.Protocol
+	port     uint16
+}
+
+// answer is a verdict in both words, with what it stands on.
+type answer struct {
+	allowed   bool
+	uncertain []string
+	needs     []Need
+	egress    Side
+	ingress   Side
+}
+
+func (x *Index) newJudge(engine *policy.Engine, crowds *Crowds) *judge {
+	return &judge{Index: x, engine: engine, crowds: crowds, known: map[question]*answer{}}
+}
+
 // judgement collects the verdicts of the pairs that stand for an edge.
 type judgement struct {
-	shown     *policy.Verdict
+	shown     *answer
 	allowed   int
 	denied    []string
 	uncertain set
@@ -29,56 +58,79 @@ type judgement struct {
 	needs     []Need
 }
 
-// judge asks the engine about every pair of pods that stands for the edge. Two
+// of asks the engine about every pair of pods of the edge, crowd by crowd. Two
 // dual-stack pods are judged by the family that was seen, else by the first
 // that they share; what either family stands on is needed.
-func (x *Index) judge(engine Judge, f *folded) judged {
-	j := judgement{uncertain: set{}, asked: map[[2]string]bool{}}
-	Pairs(x.Ends(f.client, maxEnds), x.Ends(f.server, maxEnds), func(from, to policy.Peer) {
-		v := engine.Check(policy.Connection{From: from, To: to, Protocol: f.protocol, Port: f.port, ICMPType: -1, ICMPCode: -1})
-		if v.Allowed {
-			j.needs = append(j.needs, needsOf(v)...)
+func (j *judge) of(f *folded) judged {
+	g := judgement{}
+	from, to := j.crowds.Of(f.client), j.crowds.Of(f.server)
+	for i := range from {
+		for k := range to {
+			j.crowds.pair(&from[i], &to[k], func(a, b policy.Peer, always bool) {
+				v := j.answer(question{from[i].Kin, to[k].Kin, f.protocol, f.port}, a, b, always)
+				g.needs = append(g.needs, v.needs...)
+				if f.speaks(a, b) {
+					g.add(v, a, b)
+				}
+			})
 		}
-		pair := [2]string{endText(from), endText(to)}
-		if j.asked[pair] || !f.speaks(from, to) {
-			return
-		}
-		j.asked[pair] = true
-		j.add(v, pair)
-	})
-	return x.judged(&j)
+	}
+	return g.judged()
 }
 
-func (j *judgement) add(v policy.Verdict, pair [2]string) {
-	for _, u := range v.Uncertain {
-		j.uncertain.add(u)
+func (j *judge) answer(q question, from, to policy.Peer, always bool) *answer {
+	if known := j.known[q]; known != nil && !always {
+		return known
 	}
+	v := j.engine.Check(policy.Connection{From: from, To: to, Protocol: q.protocol, Port: q.port, ICMPType: -1, ICMPCode: -1})
+	a := &answer{allowed: v.Allowed, uncertain: v.Uncertain, egress: j.side(v.Egress), ingress: j.side(v.Ingress)}
 	if v.Allowed {
-		j.allowed++
-	} else {
-		j.denied = append(j.denied, pair[0]+" → "+pair[1])
+		a.needs = needsOf(v)
 	}
-	if j.shown == nil || j.shown.Allowed && !v.Allowed {
-		j.shown = &v
+	if v.Allowed && !always { // what is denied is told with the names of its ends
+		j.known[q] = a
+	}
+	return a
+}
+
+func (g *judgement) add(v *answer, from, to policy.Peer) {
+	pair := [2]string{endText(from), endText(to)}
+	if g.asked[pair] {
+		return
+	}
+	if g.asked == nil {
+		g.asked = map[[2]string]bool{}
+	}
+	g.asked[pair] = true
+	for _, u := range v.uncertain {
+		g.uncertain.add(u)
+	}
+	if v.allowed {
+		g.allowed++
+	} else {
+		g.denied = append(g.denied, pair[0]+" → "+pair[1])
+	}
+	if g.shown == nil || g.shown.allowed && !v.allowed {
+		g.shown = v
 	}
 }
 
-func (x *Index) judged(j *judgement) judged {
-	out := judged{needs: j.needs}
+func (g *judgement) judged() judged {
+	out := judged{needs: g.needs}
 	out.verdict = Verdict{State: StateUnknown, Mixed: []string{}, Uncertain: []string{}, Egress: Side{Why: []Step{}}, Ingress: Side{Why: []Step{}}}
-	if j.shown == nil {
+	if g.shown == nil {
 		return out
 	}
 	switch {
-	case j.allowed == 0:
+	case g.allowed == 0:
 		out.verdict.State = StateDenied
-	case len(j.denied) > 0:
-		out.verdict.State, out.verdict.Mixed = StateMixed, j.denied
+	case len(g.denied) > 0:
+		out.verdict.State, out.verdict.Mixed = StateMixed, g.denied
 	default:
 		out.verdict.State = StateAllowed
 	}
-	out.verdict.Uncertain = j.uncertain.sorted()
-	out.verdict.Egress, out.verdict.Ingress = x.side(j.shown.Egress), x.side(j.shown.Ingress)
+	out.verdict.Uncertain = g.uncertain.sorted()
+	out.verdict.Egress, out.verdict.Ingress = g.shown.egress, g.shown.ingress
 	return out
 }
 
