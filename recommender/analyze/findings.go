@@ -8,6 +8,11 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"go.yaml.in/yaml/v3"
+
+	"github.com/netcinch/netcinch/recommender/cluster"
+	"github.com/netcinch/netcinch/recommender/policy"
 )
 
 // finder collects findings.
@@ -17,18 +22,44 @@ type finder struct {
 	edges    []Edge
 	ready    map[string]*Readiness // by namespace/name
 	window   Window
-	engine   Judge
+	blind    bool // nothing was recorded: nobody can say what is used
+	engine   *policy.Engine
 	told     map[string]bool // identities
 	findings []Finding
+
+	reaches   map[policy.AllowanceID]*policy.Reached
+	reachedBy map[*policy.Reached][]string // their workloads, sorted
+	traffic   map[string][]int32           // edges by workload
+	places    map[cluster.Ref]*yaml.Node   // parsed manifests
+	cron      []string                     // CronJobs whose schedule is not covered, sorted
+	unread    map[string][]string          // what is not understood, by workload that it may apply to
+	subjects  map[cluster.Ref][]string     // workloads by policy
 }
 
 // findings states everything that the report says, most severe first.
-func (x *Index) findings(engine Judge, u *uses, edges []Edge, ready []Readiness, w Window) []Finding {
-	f := &finder{Index: x, engine: engine, uses: u, edges: edges, ready: map[string]*Readiness{}, window: w, told: map[string]bool{}, findings: []Finding{}}
-	for i := range ready {
-		f.ready[ready[i].Workload.String()] = &ready[i]
+func (x *Index) findings(engine *policy.Engine, u *uses, edges []Edge, ready []Readiness, w Window) []Finding {
+	f := &finder{
+		Index: x, engine: engine, uses: u, edges: edges, ready: map[string]*Readiness{}, window: w, blind: len(edges) == 0,
+		told: map[string]bool{}, findings: []Finding{}, reaches: engine.Reaches(), reachedBy: map[*policy.Reached][]string{},
+		unread: map[string][]string{}, traffic: map[string][]int32{}, places: map[cluster.Ref]*yaml.Node{},
 	}
+	for i := range ready {
+		name := ready[i].Workload.String()
+		f.ready[name] = &ready[i]
+		if ready[i].Uncovered() {
+			f.cron = append(f.cron, name)
+		}
+	}
+	for i := range edges {
+		client, server := edges[i].Client.String(), edges[i].Server.String()
+		f.traffic[client] = append(f.traffic[client], int32(i)) //nolint:gosec // no report has 2 billion edges
+		if client != server {
+			f.traffic[server] = append(f.traffic[server], int32(i)) //nolint:gosec // as above
+		}
+	}
+	f.notUnderstood()
 	f.ofPolicies()
+	f.ofOrder()
 	f.ofEdges()
 	slices.SortStableFunc(f.findings, func(a, b Finding) int {
 		return cmp.Or(cmp.Compare(severityOrder(a.Severity), severityOrder(b.Severity)), cmp.Compare(a.Kind, b.Kind),
@@ -41,51 +72,109 @@ func severityOrder(s Severity) int {
 	return slices.Index([]Severity{SeverityHigh, SeverityMedium, SeverityLow, SeverityInfo}, s)
 }
 
-// add completes a finding and keeps it.
-func (f *finder) add(n Finding) {
+// add completes a finding and keeps it. ids are the allowances that it is about.
+func (f *finder) add(n Finding, ids ...policy.AllowanceID) {
 	if n.Workloads == nil {
 		n.Workloads = []string{}
 	}
 	if n.Allowances == nil {
 		n.Allowances = []Allowance{}
 	}
-	n.Reservations = []string{}
-	for _, w := range n.Workloads {
-		r := f.ready[w]
-		if r == nil || r.State == ReadyReady {
-			continue
-		}
-		n.Reservations = append(n.Reservations, fmt.Sprintf("%s is %s: %s", w, r.State, strings.Join(r.Reasons, "; ")))
+	n.Reservations = append([]string{}, n.Reservations...)
+	if !n.Kind.structural() {
+		n.Reservations = append(n.Reservations, f.unripe(n.Workloads)...)
 	}
 	for copies := 1; f.told[n.ID]; copies++ { // two rules that say the same
 		n.ID = identity(n.ID, fmt.Sprint(copies))
 	}
 	f.told[n.ID] = true
-	n.Reservations = append(n.Reservations, f.schedules(n.Kind, n.Allowances)...)
+	if n.Kind == FindingUnused || n.Kind == FindingPartlyUsed {
+		n.Reservations = append(n.Reservations, f.schedules(ids)...)
+	}
+	if n.Scope != ScopeEdge {
+		n.Reservations = append(n.Reservations, f.doubts(n.Workloads)...)
+	}
 	n.Ready = len(n.Reservations) == 0
 	f.findings = append(f.findings, n)
 }
 
-// schedules names the CronJobs that an allowance said to be unused reaches, and
+// structural says whether a finding follows from the policies alone, whatever
+// the traffic.
+func (k FindingKind) structural() bool {
+	return k == FindingSelectsNothing || k == FindingShadowed || k == FindingAmbiguous || k == FindingNotUnderstood
+}
+
+// unripe names workloads about which too little is known.
+func (f *finder) unripe(workloads []string) []string {
+	var out []string
+	for _, w := range workloads {
+		if r := f.ready[w]; r != nil && r.State != ReadyReady {
+			out = append(out, fmt.Sprintf("%s is %s: %s", w, r.State, strings.Join(r.Reasons, "; ")))
+		}
+	}
+	return out
+}
+
+// doubts names what is not understood and may apply to workloads.
+func (f *finder) doubts(workloads []string) []string {
+	if len(f.unread) == 0 {
+		return nil
+	}
+	texts := set{}
+	for _, w := range workloads {
+		for _, text := range f.unread[w] {
+			texts.add(text)
+		}
+	}
+	return texts.sorted()
+}
+
+// schedules names the CronJobs that allowances said to be unused reach, and
 // that have not run twice in the time that was seen: their next run may use it.
-func (f *finder) schedules(kind FindingKind, allowances []Allowance) []string {
-	if kind != FindingUnused && kind != FindingPartlyUsed {
+func (f *finder) schedules(ids []policy.AllowanceID) []string {
+	if len(f.cron) == 0 {
 		return nil
 	}
 	names := set{}
-	for _, u := range f.uses.all {
-		if !slices.Contains(allowances, u.entry.Allowance) {
-			continue
-		}
-		pods, _ := f.engine.Reach(u.allowance.ID)
-		for _, i := range pods {
-			name := workloadOf(&f.snapshot.Pods[i]).String()
-			if r := f.ready[name]; r != nil && r.Uncovered() {
+	for _, id := range ids {
+		may, _ := f.workloads(id)
+		for _, name := range f.cron {
+			if _, ok := slices.BinarySearch(may, name); ok {
 				names.add(fmt.Sprintf("%s could use it, and has not run twice yet", name))
 			}
 		}
 	}
 	return names.sorted()
+}
+
+// workloads gives those that may be the other end of an allowance, sorted;
+// anyone says that it is open to every address.
+func (f *finder) workloads(id policy.AllowanceID) (names []string, anyone bool) {
+	r := f.reaches[id]
+	if r == nil {
+		return nil, false
+	}
+	known, ok := f.reachedBy[r]
+	if !ok {
+		known = f.workloadsOf(r.Pods)
+		f.reachedBy[r] = known
+	}
+	return known, r.Anyone
+}
+
+// workloadsOf names the workloads of pods that live, sorted.
+func (x *Index) workloadsOf(pods []int) []string {
+	seen := map[*string]bool{} // pods of a workload share the text of its name
+	names := []string{}
+	for _, i := range pods {
+		if p := &x.snapshot.Pods[i]; !p.Finished {
+			if name := x.names[workloadOf(p)]; name != nil && !seen[name] {
+				seen[name] = true
+				names = append(names, *name)
+			}
+		}
+	}
+	return sortUnique(names)
 }
 
 // period says which time a finding speaks of.

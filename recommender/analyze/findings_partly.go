@@ -31,7 +31,7 @@ func (f *finder) partly(object *cluster.Object, ids []policy.AllowanceID, gaps b
 		if r.anyone && (f.public(group) || f.resolves(group)) {
 			r.anyone, r.may = false, nil // nobody can list who will come
 		}
-		idle := slices.DeleteFunc(slices.Clone(r.may), func(w string) bool { return slices.Contains(r.did, w) })
+		idle := slices.DeleteFunc(slices.Clone(r.may), func(w string) bool { _, used := slices.BinarySearch(r.did, w); return used })
 		severity := SeverityMedium
 		if !r.anyone && len(idle) == 0 && len(r.widePort) == 0 && len(r.gaps) == 0 {
 			if !r.wideRange(f.uses.all[r.id].allowance.Peer) {
@@ -98,14 +98,8 @@ func (f *finder) reached(ids []policy.AllowanceID, gaps bool) reached {
 			r.widePort = append(r.widePort, u.allowance.Port)
 		}
 	}
-	pods, anyone := f.engine.Reach(r.id)
-	r.anyone = anyone
-	for _, i := range pods {
-		if p := &f.snapshot.Pods[i]; !p.Finished {
-			r.may = append(r.may, workloadOf(p).String())
-		}
-	}
-	r.may, r.did, r.ports = sortUnique(r.may), sortUnique(r.did), ports.sorted()
+	r.may, r.anyone = f.workloads(r.id)
+	r.did, r.ports = sortUnique(r.did), ports.sorted()
 	return r
 }
 

@@ -86,7 +86,7 @@ func groupBy(ids []policy.AllowanceID, by func(policy.AllowanceID) any) [][]poli
 func (f *finder) of(object *cluster.Object, kind FindingKind, scope Scope, s Severity, ids []policy.AllowanceID) Finding {
 	first := ids[0]
 	ref := RefOf(first.Policy)
-	where := place(object, scope, first)
+	where := f.place(object, scope, first)
 	n := Finding{Kind: kind, Scope: scope, Severity: s, Namespace: ref.Namespace, Policy: &ref, Line: where.first, EndLine: where.last}
 	if object != nil {
 		n.File = object.Source.File
@@ -146,7 +146,7 @@ func (f *finder) unused(object *cluster.Object, scope Scope, ids []policy.Allowa
 		n.Evidence[0] = fmt.Sprintf("No connection that is known used it %s.", f.period())
 		n.Evidence = append(n.Evidence, "Held as unseen, it was used by "+List(held, 3)+".")
 	}
-	if seen := f.traffic(n.Workloads); seen > 0 {
+	if seen := f.connections(n.Workloads); seen > 0 {
 		n.Evidence = append(n.Evidence, fmt.Sprintf("In that time %s of the workloads it selects were seen.", Plural(seen, "connection")))
 	} else {
 		n.Evidence = append(n.Evidence, "In that time no traffic at all was seen of the workloads that it selects.")
@@ -175,13 +175,18 @@ func (f *finder) allows(ids []policy.AllowanceID) string {
 }
 
 // traffic counts the connections of workloads.
-func (f *finder) traffic(workloads []string) uint64 {
+func (f *finder) connections(workloads []string) uint64 {
+	var touching []int32
+	for _, w := range workloads {
+		touching = append(touching, f.traffic[w]...)
+	}
+	if len(workloads) > 1 {
+		slices.Sort(touching)
+		touching = slices.Compact(touching)
+	}
 	var n uint64
-	for i := range f.edges {
-		e := &f.edges[i]
-		if slices.Contains(workloads, e.Client.String()) || slices.Contains(workloads, e.Server.String()) {
-			n += max(e.Counters.Connections, 1)
-		}
+	for _, i := range touching {
+		n += max(f.edges[i].Counters.Connections, 1)
 	}
 	return n
 }

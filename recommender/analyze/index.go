@@ -19,7 +19,8 @@ type Index struct {
 	pods      map[flow.Workload][]*cluster.Pod // that live, or stand in; in the snapshot's order
 	named     map[[2]string]*cluster.Pod       // by namespace and name
 	workloads map[flow.Workload]*cluster.Workload
-	order     []flow.Workload // those with pods, sorted
+	order     []flow.Workload           // those with pods, sorted
+	names     map[flow.Workload]*string // namespace/name of those with pods
 	nodes     map[string]*cluster.Node
 	podAddr   map[netip.Addr]*cluster.Pod // pods of their own network
 	nodeAddr  map[netip.Addr]string
@@ -32,7 +33,7 @@ type Index struct {
 func NewIndex(s *cluster.Snapshot) *Index {
 	x := &Index{
 		snapshot: s, pods: map[flow.Workload][]*cluster.Pod{}, named: map[[2]string]*cluster.Pod{},
-		workloads: map[flow.Workload]*cluster.Workload{}, nodes: map[string]*cluster.Node{},
+		workloads: map[flow.Workload]*cluster.Workload{}, names: map[flow.Workload]*string{}, nodes: map[string]*cluster.Node{},
 		podAddr: map[netip.Addr]*cluster.Pod{}, nodeAddr: map[netip.Addr]string{}, policies: map[cluster.Ref]*cluster.Object{},
 		lines: map[policy.AllowanceID]int{}, periods: map[string]time.Duration{},
 	}
@@ -53,6 +54,8 @@ func NewIndex(s *cluster.Snapshot) *Index {
 		x.policies[s.Policies[i].Ref] = &s.Policies[i]
 	}
 	for w := range x.pods {
+		name := w.String()
+		x.names[w] = &name
 		x.order = append(x.order, w)
 	}
 	slices.SortFunc(x.order, compareWorkloads)

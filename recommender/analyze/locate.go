@@ -14,15 +14,11 @@ type span struct{ first, last int }
 
 // place finds what a finding is about in the policy's manifest: a rule, or with
 // peer or port ≥ 0 the item in it.
-func place(o *cluster.Object, scope Scope, id policy.AllowanceID) span {
-	if o == nil || o.Source.File == "" && len(o.Source.YAML) == 0 {
+func (f *finder) place(o *cluster.Object, scope Scope, id policy.AllowanceID) span {
+	node := f.document(o)
+	if node == nil {
 		return span{}
 	}
-	var doc yaml.Node
-	if yaml.Unmarshal(o.Source.YAML, &doc) != nil || len(doc.Content) == 0 {
-		return span{}
-	}
-	node := doc.Content[0]
 	if scope != ScopePolicy {
 		node = item(child(child(node, "spec"), lower(id.Direction)), id.Rule)
 		switch scope {
@@ -38,6 +34,25 @@ func place(o *cluster.Object, scope Scope, id policy.AllowanceID) span {
 	}
 	offset := max(o.Source.Line, 1) - 1
 	return span{node.Line + offset, lastLine(node) + offset}
+}
+
+// document parses a policy's manifest, one at a time: findings come policy by
+// policy. Nil where there is none.
+func (f *finder) document(o *cluster.Object) *yaml.Node {
+	if o == nil || o.Source.File == "" && len(o.Source.YAML) == 0 {
+		return nil
+	}
+	node, parsed := f.places[o.Ref]
+	if parsed {
+		return node
+	}
+	var doc yaml.Node
+	if yaml.Unmarshal(o.Source.YAML, &doc) == nil && len(doc.Content) > 0 {
+		node = doc.Content[0]
+	}
+	clear(f.places)
+	f.places[o.Ref] = node
+	return node
 }
 
 // farKey is where a Calico rule speaks of the other end.

@@ -17,6 +17,7 @@ type Report struct {
 	Learning  float64     `json:"learningSeconds"`
 	Edges     []Edge      `json:"edges"`     // by client, server, protocol, port
 	Usage     []Usage     `json:"usage"`     // one entry for each allowance in force
+	Totals    []Total     `json:"totals"`    // the same by policy, rule, peer and port
 	Findings  []Finding   `json:"findings"`  // most severe first
 	Readiness []Readiness `json:"readiness"` // one entry for each workload
 	Notes     []string    `json:"notes"`     // what the analysis could not know, for people
@@ -192,8 +193,27 @@ type Usage struct {
 	LastHit   time.Time `json:"lastHit,omitzero"`
 	Edges     []string  `json:"edges"`     // identities of the edges
 	Subjects  []string  `json:"subjects"`  // workloads that the policy selects, as namespace/name
+	UsedBy    []string  `json:"usedBy"`    // of them, those whose traffic used it
 	Peers     []string  `json:"peers"`     // workloads, nodes and addresses at the other end that used it
 	CoveredBy []string  `json:"coveredBy"` // allowances that always allowed too, as people read them
+}
+
+// Total is what a policy, one of its rules, or a peer or port in a rule was
+// used for. A connection that several of its allowances let through counts once.
+type Total struct {
+	Scope     Scope     `json:"scope"` // policy, rule, peer or port
+	Policy    Ref       `json:"policy"`
+	Direction string    `json:"direction,omitempty"` // Ingress or Egress; empty for a policy
+	Rule      int       `json:"rule"`                // from 0; -1 for a policy
+	Peer      int       `json:"peer"`                // from 0; -1 where the total is over all
+	Port      int       `json:"port"`                // from 0; -1 where the total is over all
+	Text      string    `json:"text"`                // "ingress rule 1", "pods app=api", "TCP 5432"
+	State     UseState  `json:"state"`
+	Hits      uint64    `json:"hits"`
+	AloneHits uint64    `json:"aloneHits"` // of them, where nothing beside it allowed
+	LastHit   time.Time `json:"lastHit,omitzero"`
+	UsedBy    []string  `json:"usedBy"` // workloads that the policy selects, whose traffic used it
+	Peers     []string  `json:"peers"`  // who used it at the other end
 }
 
 // UseState says how far an allowance was used.
@@ -220,6 +240,9 @@ const (
 	FindingDenied         FindingKind = "denied"
 	FindingRisky          FindingKind = "risky"
 	FindingConflict       FindingKind = "conflict"
+	FindingShadowed       FindingKind = "shadowed"        // what is asked before it always decides
+	FindingAmbiguous      FindingKind = "ambiguous-order" // equal order, and the result hangs on it
+	FindingNotUnderstood  FindingKind = "not-understood"  // nothing is said about the policy
 )
 
 // Scope says how much of a policy a finding is about.
@@ -301,4 +324,12 @@ type Readiness struct {
 	Lost      uint64    `json:"lost"`          // on the nodes of its pods
 	LostShare float64   `json:"lostShare"`     // of all flows there, 0 to 1
 	Reasons   []string  `json:"reasons"`       // why it is not ready, and what was lost
+	// Starts are pods of it that were seen to start, Rollouts changes of its
+	// template; both 0 where nothing tells, which Lifecycle says.
+	Starts    int  `json:"starts"`
+	Rollouts  int  `json:"rollouts"`
+	Lifecycle bool `json:"lifecycleKnown"`
+	// Caveats do not keep it from being ready: no start or rollout was seen, or
+	// its newest edge is young.
+	Caveats []string `json:"caveats"`
 }
