@@ -4,6 +4,7 @@ package analyze
 
 import (
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -15,15 +16,16 @@ func Analyze(in Input) (*Report, error) {
 		return nil, err
 	}
 	x := NewIndex(in.Snapshot)
-	folded := x.fold(in.Records)
+	folded, seen := x.fold(in.Records)
 	h := x.newHistory(in, folded)
+	h.sightings = seen
 	u := x.uses(in.Engine)
 	edges := x.edges(in, folded, h)
 	u.count(edges)
 	r := &Report{Window: period(in), Learning: h.learning.Seconds(), Edges: edges, Notes: []string{}}
 	r.Readiness = x.readiness(in, edges, folded, h)
 	r.Findings = x.findings(in.Engine, u, edges, r.Readiness, r.Window)
-	r.Usage = u.entries()
+	r.Usage, r.Totals = u.entries(), u.sumsUp()
 	for i := range edges {
 		if edges[i].Conflict != "" {
 			r.Conflicts++
@@ -57,9 +59,7 @@ func period(in Input) Window {
 
 // note says what the analysis could not know.
 func (r *Report) note(x *Index, in Input) {
-	if len(in.Records) == 0 {
-		r.Notes = append(r.Notes, "No flow was recorded in this window: nothing can be said about use.")
-	}
+	r.Notes = append(r.Notes, emptyNotes(in)...)
 	unknown, guessed := 0, 0
 	for i := range r.Edges {
 		if r.Edges[i].Verdict.State == StateUnknown {
@@ -87,4 +87,37 @@ func (r *Report) note(x *Index, in Input) {
 	if lost > 0 {
 		r.Notes = append(r.Notes, fmt.Sprintf("%d flows were lost while recording; what they were is not known.", lost))
 	}
+}
+
+// maxUnwatched bounds how many nodes a note names.
+const maxUnwatched = 6
+
+// emptyNotes says what a window without traffic, or without anybody who
+// watched, means.
+func emptyNotes(in Input) []string {
+	var notes, never, partly []string
+	for _, c := range in.Coverage {
+		switch {
+		case c.Share <= 0:
+			never = append(never, c.Node)
+		case c.Share < 1:
+			partly = append(partly, fmt.Sprintf("%s (%s)", c.Node, Percent(c.Share)))
+		}
+	}
+	slices.Sort(never)
+	slices.Sort(partly)
+	switch {
+	case len(in.Records) > 0:
+	case len(in.Coverage) > 0 && len(never) == len(in.Coverage):
+		notes = append(notes, "No flow was recorded in this window, and no agent watched: nothing can be said about use, and nothing is called unused.")
+	default:
+		notes = append(notes, "No flow was recorded in this window: nothing can be said about use, and nothing is called unused.")
+	}
+	if len(never) > 0 && len(never) < len(in.Coverage) {
+		notes = append(notes, fmt.Sprintf("In this window nobody watched %s; what only runs there was not seen.", List(never, maxUnwatched)))
+	}
+	if len(partly) > 0 {
+		notes = append(notes, fmt.Sprintf("Watched for a part of this window only: %s.", List(partly, maxUnwatched)))
+	}
+	return notes
 }

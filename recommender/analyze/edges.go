@@ -55,6 +55,9 @@ func (x *Index) edge(judge *judge, f *folded, h *history) Edge {
 			e.Addresses = append(e.Addresses, p.IP.String())
 		}
 	}
+	if e.Conflict == "" {
+		e.Conflict = h.sightings.silent(x, f, c)
+	}
 	e.Unseen = h.unseen(f.key, e.ID)
 	e.Risky = x.risky(&e, f.protocol)
 	e.Teaches = teaches(&e)

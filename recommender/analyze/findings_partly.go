@@ -46,7 +46,7 @@ func (f *finder) partly(object *cluster.Object, ids []policy.AllowanceID, gaps b
 			n.Evidence = append(n.Evidence, "The range has more addresses. Which of them answer may change, so recommendations keep the range that its author gave.")
 		}
 		f.mark(group)
-		f.add(n)
+		f.add(n, group...)
 	}
 }
 

@@ -20,6 +20,9 @@ func (f *finder) ofPolicies() {
 			f.selectsNothing(object, ids)
 			continue
 		}
+		if f.blind {
+			continue // nobody can say that it is not used
+		}
 		if f.none(ids, (*use).inUse) {
 			f.unused(object, ScopePolicy, ids)
 			continue
@@ -151,7 +154,7 @@ func (f *finder) unused(object *cluster.Object, scope Scope, ids []policy.Allowa
 	} else {
 		n.Evidence = append(n.Evidence, "In that time no traffic at all was seen of the workloads that it selects.")
 	}
-	f.add(n)
+	f.add(n, ids...)
 }
 
 // resolves says whether atoms are for name resolution alone.

@@ -128,8 +128,9 @@ func (s set) sorted() []string {
 }
 
 // fold sums records to workload edges.
-func (x *Index) fold(records []flow.Record) map[key]*folded {
+func (x *Index) fold(records []flow.Record) (map[key]*folded, *sightings) {
 	edges := map[key]*folded{}
+	seen := newSightings()
 	for i := range records {
 		r := &records[i]
 		k := key{x.party(r.Edge.Client, r.Window), x.party(r.Edge.Server, r.Window), r.Edge.Protocol, r.Edge.Port}
@@ -139,8 +140,9 @@ func (x *Index) fold(records []flow.Record) map[key]*folded {
 			edges[k] = e
 		}
 		e.add(r)
+		seen.add(k, r)
 	}
-	return edges
+	return edges, seen
 }
 
 func (e *folded) add(r *flow.Record) {

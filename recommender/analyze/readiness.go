@@ -28,7 +28,7 @@ func (x *Index) readiness(in Input, edges []Edge, folded map[key]*folded, h *his
 	out := make([]Readiness, 0, len(x.order))
 	for _, w := range x.order {
 		p := PartyOf(w)
-		r := Readiness{Workload: p, Since: h.since(p, x), Edges: len(touching[p]), Period: x.period(w).Seconds(), Reasons: []string{}}
+		r := Readiness{Workload: p, Since: h.since(p, x), Edges: len(touching[p]), Period: x.period(w).Seconds(), Reasons: []string{}, Caveats: []string{}}
 		if r.Since.IsZero() || h.end.Before(r.Since) {
 			r.Observed = 0
 		} else {
@@ -38,6 +38,7 @@ func (x *Index) readiness(in Input, edges []Edge, folded map[key]*folded, h *his
 		r.Runs = runs(p, folded, x.period(w))
 		missed.lose(x, &r, w)
 		r.judge(h.learning)
+		r.lifecycle(x, h)
 		out = append(out, r)
 	}
 	return out

@@ -225,6 +225,7 @@ const (
 	UsePartly    UseState = "partly-used"
 	UseRedundant UseState = "redundant"
 	UseUnused    UseState = "unused"
+	UseUnknown   UseState = "unknown" // nothing was recorded: nobody can say
 )
 
 // FindingKind says what a finding is about.

@@ -16,6 +16,7 @@ type history struct {
 	spoken     map[habit]time.Time // first time of each habit
 	accepted   map[string]bool
 	learnt     map[Party]time.Time // when a workload's learning period ends
+	sightings  *sightings
 }
 
 // habit is an edge in the sense in which it can be new: an outside name stands

@@ -15,25 +15,28 @@ import (
 type use struct {
 	allowance policy.Allowance
 	entry     Usage
-	edges     []*Edge // that it let through, each once, in order
-	teaching  int     // of them, those that teach
-	needs     []Need  // of teaching edges, those that it can meet
+	edges     []*Edge  // that it let through, each once, in order
+	teaching  int      // of them, those that teach
+	needs     []Need   // of teaching edges, those that it can meet
+	parts     []*total // of its policy, that it belongs to
 }
 
 // uses is the usage of every allowance in force.
 type uses struct {
 	all   map[policy.AllowanceID]*use
 	order []policy.AllowanceID // by policy, direction, rule, peer, port
+	parts map[totalKey]*total
+	sums  []*total // in that order
 }
 
 // uses lists every allowance in force, and where it stands in its file.
 func (x *Index) uses(engine *policy.Engine) *uses {
-	u := &uses{all: map[policy.AllowanceID]*use{}}
+	u := &uses{all: map[policy.AllowanceID]*use{}, parts: map[totalKey]*total{}}
 	for _, a := range engine.Allowances() {
 		entry := &use{allowance: a}
 		entry.entry = Usage{
 			ID: identity("allowance", AllowanceOf(a.ID).identity()), Allowance: AllowanceOf(a.ID),
-			PeerText: a.Peer, PortText: a.Port, Edges: []string{}, Subjects: x.subjects(a), Peers: []string{}, CoveredBy: []string{},
+			PeerText: a.Peer, PortText: a.Port, Edges: []string{}, Subjects: x.subjects(a), UsedBy: []string{}, Peers: []string{}, CoveredBy: []string{},
 		}
 		if o := x.policies[a.ID.Policy]; o != nil {
 			entry.entry.File = o.Source.File
@@ -46,6 +49,9 @@ func (x *Index) uses(engine *policy.Engine) *uses {
 		u.order = append(u.order, a.ID)
 	}
 	slices.SortFunc(u.order, compareIDs)
+	for _, id := range u.order {
+		u.all[id].parts = u.totals(&u.all[id].allowance)
+	}
 	return u
 }
 
@@ -53,6 +59,12 @@ func (x *Index) uses(engine *policy.Engine) *uses {
 func (u *uses) count(edges []Edge) {
 	for i := range edges {
 		u.add(&edges[i])
+	}
+	if len(edges) == 0 {
+		for _, id := range u.order {
+			u.all[id].entry.State = UseUnknown
+		}
+		return
 	}
 	u.cover()
 }
@@ -78,6 +90,8 @@ func (x *Index) subjects(a policy.Allowance) []string {
 
 // add counts an edge for the allowances that let it through.
 func (u *uses) add(e *Edge) {
+	client, server := e.Client.String(), e.Server.String()
+	u.sum(e, client, server)
 	met := map[policy.AllowanceID]bool{} // true: alone, for some pair of pods
 	for _, n := range e.Needs {
 		for _, id := range n.Atoms {
@@ -105,7 +119,11 @@ func (u *uses) add(e *Edge) {
 		if e.Teaches {
 			a.teaching++
 		}
-		a.entry.Peers = append(a.entry.Peers, other(e, id.Direction).String())
+		own, far := client, server
+		if id.Direction == policy.Ingress {
+			own, far = server, client
+		}
+		a.entry.UsedBy, a.entry.Peers = append(a.entry.UsedBy, own), append(a.entry.Peers, far)
 	}
 }
 
@@ -124,7 +142,7 @@ func (u *uses) cover() {
 	redundant := map[policy.AllowanceID]bool{}
 	for _, id := range slices.Backward(u.order) {
 		a := u.all[id]
-		a.entry.Peers = sortUnique(a.entry.Peers)
+		a.entry.UsedBy, a.entry.Peers = sortUnique(a.entry.UsedBy), sortUnique(a.entry.Peers)
 		switch {
 		case a.teaching == 0:
 			a.entry.State = UseUnused
