@@ -3,6 +3,7 @@
 package policy
 
 import (
+	"fmt"
 	"strings"
 
 	calicov3 "github.com/projectcalico/api/pkg/apis/projectcalico/v3"
@@ -11,26 +12,55 @@ import (
 )
 
 // prepare reads what policies refer to, before the policies themselves: tiers,
-// network sets, host endpoints and profiles.
-func (c *compiler) prepare(objects []cluster.Object) {
+// network sets, host endpoints and profiles. What is wrong with them is told
+// when they are compiled. Of the engine before, if there is one, tiers that did
+// not change stay the same values.
+func (c *compiler) prepare(objects []cluster.Object, before *Engine) {
+	c.keepTiers(before)
 	for i := range objects {
-		o := &objects[i]
-		switch typed := o.Typed.(type) {
+		switch typed := objects[i].Typed.(type) {
 		case *calicov3.Tier:
-			c.calicoTier(o, typed)
+			made, _ := c.calicoTier(typed)
+			if before != nil && before.tiers[made.name] != nil && *before.tiers[made.name] == *made {
+				made = before.tiers[made.name]
+			}
+			c.tiers[made.name] = made
 		case *calicov3.NetworkSet:
-			c.networkSet(o, typed.Namespace, typed.Labels, typed.Spec.Nets)
+			c.addSet(typed.Namespace, typed.Labels, typed.Spec.Nets)
 		case *calicov3.GlobalNetworkSet:
-			c.networkSet(o, "", typed.Labels, typed.Spec.Nets)
+			c.addSet("", typed.Labels, typed.Spec.Nets)
 		case *calicov3.Profile:
-			c.calico.profiles[typed.Name] = o
+			c.calico.profiles[typed.Name] = &objects[i]
 		}
 	}
 	for i := range objects {
 		if typed, ok := objects[i].Typed.(*calicov3.HostEndpoint); ok {
-			c.hostEndpoint(&objects[i], typed)
+			c.addHost(typed)
 		}
 	}
+}
+
+// keepTiers takes over the tiers that exist without an object. The tiers of
+// policies that are kept must stay the same values.
+func (c *compiler) keepTiers(before *Engine) {
+	if before == nil {
+		return
+	}
+	for name, was := range before.tiers {
+		if implied := c.wellKnownTier(name); implied.name == name && *implied == *was {
+			c.tiers[name] = was
+		}
+	}
+}
+
+// askTier makes the unit at hand hang on a tier.
+func (c *compiler) askTier(name string) {
+	c.asked("tier\x00"+name, hangsOnTiers, func(c *compiler) string {
+		if t := c.tiers[name]; t != nil {
+			return fmt.Sprint(*t)
+		}
+		return fmt.Sprint(*c.wellKnownTier(name), " implied")
+	})
 }
 
 // calicoObject compiles one object of Calico's; false where it is none. Staged
@@ -43,8 +73,16 @@ func (c *compiler) calicoObject(o *cluster.Object) bool {
 		c.calicoGlobalPolicy(o, typed)
 	case *calicov3.Profile:
 		c.calicoProfile(o, typed)
-	case *calicov3.Tier, *calicov3.NetworkSet, *calicov3.GlobalNetworkSet, *calicov3.HostEndpoint:
-		// read by prepare
+	case *calicov3.Tier:
+		if _, f := c.calicoTier(typed); f != nil {
+			c.leaveOut(o, f, c.top.everyEnd())
+		}
+	case *calicov3.NetworkSet:
+		c.networkSet(o, typed.Spec.Nets)
+	case *calicov3.GlobalNetworkSet:
+		c.networkSet(o, typed.Spec.Nets)
+	case *calicov3.HostEndpoint:
+		c.hostEndpoint(o, typed)
 	case *calicov3.StagedNetworkPolicy, *calicov3.StagedGlobalNetworkPolicy, *calicov3.StagedKubernetesNetworkPolicy:
 		// a preview, not in force
 	default:
@@ -53,8 +91,8 @@ func (c *compiler) calicoObject(o *cluster.Object) bool {
 	return true
 }
 
-// calicoTier notes a tier's order and default action.
-func (c *compiler) calicoTier(o *cluster.Object, t *calicov3.Tier) {
+// calicoTier reads a tier's order and default action.
+func (c *compiler) calicoTier(t *calicov3.Tier) (*tier, *fault) {
 	made := c.wellKnownTier(tierName(t.Name))
 	made.name = tierName(t.Name)
 	if wellKnown := made.name == adminTier || made.name == defaultTier || made.name == baselineTier; !wellKnown {
@@ -72,10 +110,10 @@ func (c *compiler) calicoTier(o *cluster.Object, t *calicov3.Tier) {
 		case calicov3.Allow, calicov3.Log:
 			fallthrough
 		default:
-			c.leaveOut(o, faultAt(path{"spec", "defaultAction"}, "%q is not a tier's default action; use Deny or Pass", *a), c.top.everyEnd())
+			return made, faultAt(path{"spec", "defaultAction"}, "%q is not a tier's default action; use Deny or Pass", *a)
 		}
 	}
-	c.tiers[made.name] = made
+	return made, nil
 }
 
 // tierName folds the older names of the cluster-wide tiers into the newer.

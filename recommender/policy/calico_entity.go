@@ -9,6 +9,7 @@ import (
 	calicov3 "github.com/projectcalico/api/pkg/apis/projectcalico/v3"
 	"go4.org/netipx"
 
+	"github.com/netcinch/netcinch/recommender/policy/bits"
 	"github.com/netcinch/netcinch/recommender/policy/selector"
 )
 
@@ -79,7 +80,7 @@ func (c *compiler) entityLimits(ns string, e *calicov3.EntityRule, at path) (*pe
 	var out *peer
 	var texts []string
 	if expr != nil {
-		out = c.calico.peer(expr)
+		out = c.selected(expr)
 		texts = append(texts, text)
 	}
 	if len(e.NotNets) > 0 {
@@ -87,7 +88,7 @@ func (c *compiler) entityLimits(ns string, e *calicov3.EntityRule, at path) (*pe
 		if f != nil {
 			return nil, "", f
 		}
-		out = c.top.without(out, nets)
+		out = c.without(out, nets)
 		texts = append(texts, "not "+strings.Join(e.NotNets, ", "))
 	}
 	if e.NotSelector != "" {
@@ -95,7 +96,7 @@ func (c *compiler) entityLimits(ns string, e *calicov3.EntityRule, at path) (*pe
 		if f != nil {
 			return nil, "", f
 		}
-		out = c.top.without(out, c.calico.peer(not))
+		out = c.without(out, c.selected(not))
 		texts = append(texts, "not "+not.Plain())
 	}
 	return out, strings.Join(texts, " and "), nil
@@ -195,11 +196,11 @@ func (t *topology) both(a, b *peer) *peer {
 }
 
 // without is the peer of what is in a (nil: everything) and not in b.
-func (t *topology) without(a, b *peer) *peer {
+func (c *compiler) without(a, b *peer) *peer {
 	var build netipx.IPSetBuilder
 	p := peer{}
 	if a == nil {
-		p.ends = t.everyEnd().Minus(b.ends)
+		p.ends = c.everyEnd().Minus(b.ends)
 		build.AddPrefix(netip.PrefixFrom(netip.IPv4Unspecified(), 0))
 		build.AddPrefix(netip.PrefixFrom(netip.IPv6Unspecified(), 0))
 	} else {
@@ -212,5 +213,10 @@ func (t *topology) without(a, b *peer) *peer {
 		build.RemoveSet(b.outside)
 	}
 	p.outside, _ = build.IPSet()
-	return t.intern(p)
+	return c.top.intern(p)
+}
+
+// everyEnd is the set of all ends.
+func (c *compiler) everyEnd() bits.Set {
+	return c.selection("every", 0, func(_ *topology, within bits.Set) bits.Set { return within })
 }

@@ -5,6 +5,7 @@ package policy
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	calicov3 "github.com/projectcalico/api/pkg/apis/projectcalico/v3"
 
@@ -26,7 +27,7 @@ func (c *compiler) calicoNetworkPolicy(o *cluster.Object, np *calicov3.NetworkPo
 		c.leaveOut(o, f, c.top.reach(ns))
 		return
 	}
-	subject := c.calico.index().Select(e, c.top.reach(ns))
+	subject := c.selectedPods(e, ns)
 	p := &compiled{object: o, subject: subject, order: orderOf(spec.Order), tieBreak: ns + "/" + np.Name}
 	c.calicoPolicy(p, spec.Tier, ns, spec.Types, spec.Ingress, spec.Egress)
 }
@@ -40,8 +41,9 @@ func (c *compiler) calicoGlobalPolicy(o *cluster.Object, np *calicov3.GlobalNetw
 		c.leaveOut(o, f, c.top.everyEnd())
 		return
 	}
-	p := &compiled{object: o, order: orderOf(spec.Order), tieBreak: np.Name, subject: c.calico.index().Select(e, c.top.pods)}
+	p := &compiled{object: o, order: orderOf(spec.Order), tieBreak: np.Name, subject: c.selectedPods(e, "")}
 	var hosts bits.Set
+	c.asked("hosts\x00"+e.String(), hangsOnHosts, func(c *compiler) string { return c.calico.hostsKey(e) })
 	for _, h := range c.calico.hosts {
 		if e.Matches(h.labels) {
 			hosts = hosts.Union(h.ends)
@@ -52,7 +54,7 @@ func (c *compiler) calicoGlobalPolicy(o *cluster.Object, np *calicov3.GlobalNetw
 	}
 	if spec.DoNotTrack || spec.PreDNAT {
 		p.subject = bits.Set{} // such policies are for hosts only
-		c.left = append(c.left, left{o.Ref, hosts, fmt.Sprintf("%s decides before connections are tracked or translated, which is not judged here", o.Ref)})
+		c.doubt(hosts, fmt.Sprintf("%s decides before connections are tracked or translated, which is not judged here", o.Ref))
 		return
 	}
 	p.subject = p.subject.Union(hosts)
@@ -69,7 +71,7 @@ func (c *compiler) forwarded(o *cluster.Object, h host) {
 			ends.Add(n)
 		}
 	}
-	c.left = append(c.left, left{o.Ref, ends, fmt.Sprintf("%s applies to traffic that node %s forwards, which is not judged here", o.Ref, h.node)})
+	c.doubt(ends, fmt.Sprintf("%s applies to traffic that node %s forwards, which is not judged here", o.Ref, h.node))
 }
 
 func orderOf(order *float64) float64 {
@@ -131,6 +133,7 @@ func (c *compiler) calicoPolicy(p *compiled, tierAsked, ns string, types []calic
 		return
 	}
 	name := tierName(tierAsked)
+	c.askTier(name)
 	if c.tiers[name] == nil && name != defaultTier && name != adminTier && name != baselineTier {
 		c.leaveOut(p.object, faultAt(path{"spec", "tier"}, "tier %q is not in the input; add the Tier, its order decides", name), p.subject)
 		return
@@ -170,27 +173,53 @@ func (c *compiler) calicoRules(p *compiled, ns string, types []calicov3.PolicyTy
 	return nil
 }
 
+// profiled gives the pods among some ends that have a profile.
+func (w *calicoWorld) profiled(name string, within bits.Set) bits.Set {
+	var out bits.Set
+	for n := range within.Intersect(w.top.pods).All {
+		pod := w.top.podAt(n)
+		usual := "kns." + pod.Namespace
+		if name == usual || (name == "ksa."+pod.Namespace+"."+accountOf(pod) && w.profiles[usual] != nil) {
+			out.Add(n)
+		}
+	}
+	return out
+}
+
+// profileKey is the same as long as a profile has the same host endpoints.
+func (w *calicoWorld) profileKey(name string) string {
+	var ends bits.Set
+	for _, h := range w.hosts {
+		if slices.Contains(h.profiles, name) {
+			ends = ends.Union(h.ends)
+		}
+	}
+	return ends.Key()
+}
+
+// hostsKey is the same as long as a selector selects the same host endpoints.
+func (w *calicoWorld) hostsKey(e *selector.Expr) string {
+	var key strings.Builder
+	for _, h := range w.hosts {
+		if e.Matches(h.labels) {
+			key.WriteString(h.node + "\x00" + h.ends.Key() + "\x00")
+		}
+	}
+	return key.String()
+}
+
 // calicoProfile compiles a profile: what applies to its pods after every tier.
 // Pods have the profiles kns.<namespace> and ksa.<namespace>.<account>; where
 // kns is not in the input it is the usual one, which allows all.
 func (c *compiler) calicoProfile(o *cluster.Object, profile *calicov3.Profile) {
 	p := &compiled{object: o, profile: true, applies: [2]bool{true, true}, places: calicoPlaces(profile.Spec.Ingress, profile.Spec.Egress)}
-	for n := range c.top.pods.All {
-		pod := &c.top.snapshot.Pods[c.top.ends[n].pod]
-		account := pod.ServiceAccount
-		if account == "" {
-			account = "default"
-		}
-		switch profile.Name {
-		case "kns." + pod.Namespace:
-			p.subject.Add(n)
-		case "ksa." + pod.Namespace + "." + account:
-			p.tieBreak = "~" // after kns
-			if c.calico.profiles["kns."+pod.Namespace] != nil {
-				p.subject.Add(n)
-			}
-		}
+	c.asked("profile\x00"+profile.Name, hangsOnProfiles|hangsOnHosts, func(c *compiler) string { return c.calico.profileKey(profile.Name) })
+	if strings.HasPrefix(profile.Name, "ksa.") {
+		p.tieBreak = "~" // after kns
 	}
+	p.subject = c.selection("profile\x00pods\x00"+profile.Name, hangsOnProfiles, func(t *topology, within bits.Set) bits.Set {
+		return t.calico.profiled(profile.Name, within)
+	})
 	for _, h := range c.calico.hosts {
 		if slices.Contains(h.profiles, profile.Name) {
 			p.subject = p.subject.Union(h.ends)

@@ -3,8 +3,10 @@
 package policy
 
 import (
+	"fmt"
 	"math"
 	"net/netip"
+	"strings"
 
 	calicov3 "github.com/projectcalico/api/pkg/apis/projectcalico/v3"
 	"go4.org/netipx"
@@ -35,12 +37,10 @@ func (c *compiler) services(ns string, d Direction, e *calicov3.EntityRule, at p
 	case d == Egress && len(e.Ports)+len(e.NotPorts) > 0:
 		return nil, faultAt(at.with("ports"), "an egress rule with services takes its ports from the Service; leave ports out")
 	}
-	items := c.sliceItems(name)
+	c.asked("service\x00"+name.namespace+"/"+name.name, hangsOnServices, func(c *compiler) string { return c.serviceKey(name) })
+	items := c.serviceItems(name)
 	if items == nil {
-		items = c.selectedItems(name)
-	}
-	if items == nil {
-		c.left = append(c.left, left{c.current, c.top.reach(ns), "Service " + name.namespace + "/" + name.name + " is not in the input, and a policy here refers to it"})
+		c.doubt(c.top.reach(ns), "Service "+name.namespace+"/"+name.name+" is not in the input, and a policy here refers to it")
 		items = []entityItem{{peer: c.top.intern(peer{})}}
 	}
 	for i := range items {
@@ -50,6 +50,22 @@ func (c *compiler) services(ns string, d Direction, e *calicov3.EntityRule, at p
 		}
 	}
 	return items, nil
+}
+
+func (c *compiler) serviceItems(name podName) []entityItem {
+	if items := c.sliceItems(name); items != nil {
+		return items
+	}
+	return c.selectedItems(name)
+}
+
+// serviceKey is the same as long as the same stands behind a Service.
+func (c *compiler) serviceKey(name podName) string {
+	var key strings.Builder
+	for _, i := range c.serviceItems(name) {
+		fmt.Fprintf(&key, "%p %v;", i.peer, i.ports) // equal peers are one
+	}
+	return key.String()
 }
 
 // sliceItems reads a Service's endpoints from its EndpointSlices.

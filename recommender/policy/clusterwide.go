@@ -13,6 +13,7 @@ import (
 
 	"github.com/netcinch/netcinch/recommender/cluster"
 	"github.com/netcinch/netcinch/recommender/policy/bits"
+	"github.com/netcinch/netcinch/recommender/policy/selector"
 )
 
 // clusterWideObject compiles one object of the network policy API; false where
@@ -106,7 +107,7 @@ func (c *compiler) wideSubject(s wideSubject) (bits.Set, *fault) {
 		if f != nil {
 			return bits.Set{}, f
 		}
-		return c.top.podsOf(e), nil
+		return c.podsAcrossExpr(e, selector.Everything()), nil
 	default:
 		sel, f := c.podsAcross(&s.pods.namespaces, &s.pods.pods, at.with("pods"))
 		return sel.ends, f

@@ -60,14 +60,15 @@ func (c *compiler) nodesPeer(s *metav1.LabelSelector, at path) (*peer, string, *
 	if f != nil {
 		return nil, "", f
 	}
-	var ends bits.Set
-	for _, n := range c.top.snapshot.Nodes {
-		if number, known := c.top.nodes[n.Name]; known && e.Matches(n.Labels) {
-			for _, end := range c.top.endsOfNode[number] {
-				ends.Add(int(end))
+	ends := c.selection("nodes\x00"+e.String(), 0, func(t *topology, within bits.Set) bits.Set {
+		var out bits.Set
+		for n := range within.Intersect(t.nodeEnds).All {
+			if labels, known := t.nodeLabels[t.nodeName(&t.ends[n])]; known && e.Matches(labels) {
+				out.Add(n)
 			}
 		}
-	}
+		return out
+	})
 	return c.top.intern(peer{ends: ends}), "nodes " + e.Plain(), nil
 }
 

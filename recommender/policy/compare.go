@@ -25,6 +25,7 @@ func (d Delta) Empty() bool { return len(d.Added) == 0 && len(d.Removed) == 0 }
 // and namespaces. Engines over different pods cannot be compared; the delta then
 // has one cell each way that says so, so that nobody takes it for proof.
 func Compare(old, new *Engine) Delta {
+	old, new = aligned(old, new)
 	if why := old.top.differs(new.top); why != "" {
 		return Delta{Added: []Cell{{Text: why}}, Removed: []Cell{{Text: why}}}
 	}
@@ -35,6 +36,23 @@ func Compare(old, new *Engine) Delta {
 	c.pairs(all, true, in, false)
 	c.pairs(out, false, all.Minus(in), true)
 	return Delta{Added: old.cells(c.added), Removed: old.cells(c.removed)}
+}
+
+// aligned gives engines that number ends alike, where they stand on the same
+// pods: an engine that followed another one keeps that one's numbers.
+func aligned(old, new *Engine) (*Engine, *Engine) {
+	if old.top.differs(new.top) == "" || (old.top.fresh && new.top.fresh) {
+		return old, new
+	}
+	return old.renumbered(), new.renumbered()
+}
+
+func (e *Engine) renumbered() *Engine {
+	if e.top.fresh || e.swapped {
+		return e
+	}
+	out, _ := Compile(e.snapshot, e.options)
+	return out
 }
 
 // differs says why two topologies are not the same; "" where they are.
@@ -64,9 +82,9 @@ type comparison struct {
 func (c *comparison) changed(d Direction) bits.Set {
 	type both struct{ old, new int32 }
 	known := map[both]bool{}
-	same := sameness{c.old.top, c.new.top, map[*compiled]*compiled{}}
+	same := newSameness(c.old.top, c.new.top)
 	var out bits.Set
-	for n := range c.old.top.ends {
+	for n := range c.old.top.everyEnd().All {
 		pair := both{c.old.group[d][n], c.new.group[d][n]}
 		equal, ok := known[pair]
 		if !ok {

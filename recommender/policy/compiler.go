@@ -56,14 +56,23 @@ type left struct {
 
 // compiler turns objects into the rule model.
 type compiler struct {
-	top      *topology
-	options  Options
-	tiers    map[string]*tier
-	policies []*compiled
-	problems []cluster.Problem
-	left     []left
-	calico   *calicoWorld
-	current  cluster.Ref // the object at hand
+	top     *topology
+	options Options
+	tiers   map[string]*tier
+	calico  *calicoWorld
+	units   map[cluster.Ref]*unit
+	unit    *unit // of the object at hand
+}
+
+// begin turns to an object. What comes of it and what it hangs on goes to its
+// unit. The object is copied, so that a unit does not hold on to a whole
+// snapshot.
+func (c *compiler) begin(o *cluster.Object) {
+	if c.unit = c.units[o.Ref]; c.unit == nil {
+		own := *o
+		c.unit = &unit{object: &own}
+		c.units[o.Ref] = c.unit
+	}
 }
 
 // problem records a fault with its place in the file.
@@ -72,14 +81,19 @@ func (c *compiler) problem(o *cluster.Object, f *fault) {
 	if line := newLocator(o.Source.YAML).line(f.at); line > 0 {
 		p.Line = max(o.Source.Line, 1) + line - 1
 	}
-	c.problems = append(c.problems, p)
+	c.unit.problems = append(c.unit.problems, p)
 }
 
 // leaveOut records that a policy is not in force in the engine, though it may
 // be in the cluster.
 func (c *compiler) leaveOut(o *cluster.Object, f *fault, ends bits.Set) {
 	c.problem(o, f)
-	c.left = append(c.left, left{o.Ref, ends, fmt.Sprintf("%s was left out, its %s is not understood; it may apply here", o.Ref, f.at)})
+	c.doubt(ends, fmt.Sprintf("%s was left out, its %s is not understood; it may apply here", o.Ref, f.at))
+}
+
+// doubt makes the verdicts at some ends uncertain.
+func (c *compiler) doubt(ends bits.Set, text string) {
+	c.unit.left = append(c.unit.left, left{c.unit.object.Ref, ends, text})
 }
 
 // reach gives the ends that an object could touch, judged by its namespace.
@@ -91,14 +105,4 @@ func (t *topology) reach(ns string) bits.Set {
 		return t.namespaces[n].ends
 	}
 	return bits.Set{}
-}
-
-// cached computes a set once for each key.
-func (t *topology) cached(key string, compute func() bits.Set) bits.Set {
-	if set, ok := t.selected[key]; ok {
-		return set
-	}
-	set := compute()
-	t.selected[key] = set
-	return set
 }

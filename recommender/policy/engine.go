@@ -31,7 +31,11 @@ type Engine struct {
 	tiers    map[string]*tier
 	policies []*compiled // in order of evaluation
 	left     []left
-	objects  []cluster.Object // all that was compiled
+	snapshot *cluster.Snapshot // all that was compiled
+	units    map[cluster.Ref]*unit
+	twice    bool // an object is there twice
+	swapped  bool // the snapshot does not have all that applies
+	effort   Effort
 	// group gives for each direction and end the number of its group; groups
 	// holds what applies to each. Ends of one workload share a group.
 	group  [2][]int32
@@ -51,31 +55,65 @@ type groupTier struct {
 // Compile reads the snapshot's policies. What is not understood is left out and
 // comes back as a Problem; verdicts that it could have changed are uncertain.
 func Compile(s *cluster.Snapshot, o Options) (*Engine, []cluster.Problem) {
-	c := &compiler{top: newTopology(s), options: o, tiers: map[string]*tier{}}
+	c := &compiler{top: newTopology(s), options: o, tiers: map[string]*tier{}, units: map[cluster.Ref]*unit{}}
 	c.calico = newCalicoWorld(c.top)
-	c.prepare(s.Policies)
-	c.compile(s.Policies)
-	e := c.engine(s.Problems)
-	e.objects = s.Policies
-	return e, c.problems
+	c.top.calico = c.calico
+	c.prepare(s.Policies, nil)
+	twice := c.compile(s.Policies)
+	e := &Engine{top: c.top, options: o, calico: c.calico, tiers: c.tiers, units: c.units, snapshot: s, twice: twice}
+	e.effort = Effort{Policies: len(s.Policies), Ends: c.top.all.Len()}
+	for i := range s.Policies {
+		if u := c.units[s.Policies[i].Ref]; !twice || e.firstOf(i) {
+			e.policies = append(e.policies, u.policies...)
+		}
+	}
+	slices.SortStableFunc(e.policies, comparePolicies)
+	e.groupEnds()
+	e.lookup = newLookup(e)
+	return e, e.collect()
 }
 
-func (c *compiler) compile(objects []cluster.Object) {
+// firstOf says whether an object is not a second one of its name.
+func (e *Engine) firstOf(i int) bool {
+	ref := e.snapshot.Policies[i].Ref
+	return slices.IndexFunc(e.snapshot.Policies, func(o cluster.Object) bool { return o.Ref == ref }) == i
+}
+
+// collect gathers what was not understood, in the order of the objects.
+func (e *Engine) collect() []cluster.Problem {
+	var problems []cluster.Problem
+	e.left = nil
+	for i := range e.snapshot.Policies {
+		if u := e.units[e.snapshot.Policies[i].Ref]; len(u.problems)+len(u.left) > 0 && (!e.twice || e.firstOf(i)) {
+			problems = append(problems, u.problems...)
+			e.left = append(e.left, u.left...)
+		}
+	}
+	for _, p := range e.snapshot.Problems {
+		e.leaveUnread(p)
+	}
+	return problems
+}
+
+// compile compiles objects; it says whether one of them is there twice.
+func (c *compiler) compile(objects []cluster.Object) (twice bool) {
 	seen := map[cluster.Ref]bool{}
 	for i := range objects {
 		o := &objects[i]
+		c.begin(o)
 		if seen[o.Ref] {
+			twice = true
 			c.leaveOut(o, faultAt(path{"metadata", "name"}, "%s is there twice; remove or rename one", o.Ref), c.top.reach(o.Ref.Namespace))
 			continue
 		}
 		seen[o.Ref] = true
 		c.object(o)
 	}
+	return twice
 }
 
 // object hands a policy to the front end of its kind.
 func (c *compiler) object(o *cluster.Object) {
-	c.current = o.Ref
 	switch typed := o.Typed.(type) {
 	case *networkingv1.NetworkPolicy:
 		c.kubernetes(o, typed)
@@ -89,29 +127,24 @@ func (c *compiler) object(o *cluster.Object) {
 
 // place puts a policy into a tier, making the well-known ones as needed.
 func (c *compiler) place(name string, p *compiled) {
+	c.askTier(name)
 	if c.tiers[name] == nil {
 		c.tiers[name] = c.wellKnownTier(name)
 	}
 	p.tier = c.tiers[name]
+	p.object = c.unit.object
 	p.settle()
-	c.policies = append(c.policies, p)
+	c.unit.policies = append(c.unit.policies, p)
 }
 
-// engine freezes what was compiled.
-func (c *compiler) engine(problems []cluster.Problem) *Engine {
-	e := &Engine{top: c.top, options: c.options, calico: c.calico, tiers: c.tiers, policies: c.policies, left: c.left}
-	slices.SortStableFunc(e.policies, func(a, b *compiled) int {
-		return cmp.Or(
-			cmp.Compare(a.tier.order, b.tier.order), cmp.Compare(a.tier.name, b.tier.name),
-			cmp.Compare(a.order, b.order), cmp.Compare(a.tieBreak, b.tieBreak),
-		)
-	})
-	for _, p := range problems {
-		e.leaveUnread(p)
-	}
-	e.groupEnds()
-	e.lookup = newLookup(e)
-	return e
+// comparePolicies compares policies by the order in which they are asked.
+func comparePolicies(a, b *compiled) int {
+	return cmp.Or(
+		cmp.Compare(a.tier.order, b.tier.order), cmp.Compare(a.tier.name, b.tier.name),
+		cmp.Compare(a.order, b.order), cmp.Compare(a.tieBreak, b.tieBreak),
+		cmp.Compare(a.object.Ref.Kind, b.object.Ref.Kind), cmp.Compare(a.object.Ref.Namespace, b.object.Ref.Namespace),
+		cmp.Compare(a.object.Ref.Name, b.object.Ref.Name), cmp.Compare(a.object.Ref.APIVersion, b.object.Ref.APIVersion),
+	)
 }
 
 // leaveUnread makes the verdicts uncertain that an object which the source

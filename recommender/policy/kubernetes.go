@@ -138,13 +138,10 @@ func (c *compiler) podsIn(ns string, s *metav1.LabelSelector, at path) (selectio
 	if f != nil {
 		return selection{}, f
 	}
-	number, ok := c.top.nsNumber[ns]
 	sel := selection{text: podsText(e) + " in namespace " + ns}
-	if ok {
-		sel.ends = c.top.cached(ns+"\x00"+e.String(), func() bits.Set {
-			return c.top.labels.Select(e, c.top.namespaces[number].ends)
-		})
-	}
+	sel.ends = c.selection("pods\x00"+ns+"\x00"+e.String(), 0, func(t *topology, within bits.Set) bits.Set {
+		return t.labels.Select(e, within.Intersect(t.reach(ns)))
+	})
 	return sel, nil
 }
 
@@ -164,25 +161,12 @@ func (c *compiler) podsAcross(nss, pods *metav1.LabelSelector, at path) (selecti
 	} else if ns.Op == selector.In && ns.Key == "kubernetes.io/metadata.name" && len(ns.Values) == 1 {
 		where = " in namespace " + ns.Values[0]
 	}
-	ends := c.top.cached("\x01"+ns.String()+"\x00"+e.String(), func() bits.Set {
-		return c.top.labels.Select(e, c.top.podsOf(ns))
-	})
-	return selection{ends, podsText(e) + where}, nil
+	return selection{c.podsAcrossExpr(ns, e), podsText(e) + where}, nil
 }
 
-// podsOf gives the ends of all pods in the namespaces selected.
-func (t *topology) podsOf(ns *selector.Expr) bits.Set {
-	if ns.Op == selector.True {
-		return t.pods
-	}
-	return t.cached("\x02"+ns.String(), func() bits.Set {
-		var out bits.Set
-		for n := range t.nsLabels.Select(ns, t.nsLabels.All()).All {
-			for end := range t.namespaces[n].ends.All {
-				out.Add(end)
-			}
-		}
-		return out
+func (c *compiler) podsAcrossExpr(ns, pods *selector.Expr) bits.Set {
+	return c.selection("across\x00"+ns.String()+"\x00"+pods.String(), 0, func(t *topology, within bits.Set) bits.Set {
+		return t.labels.Select(pods, within.Intersect(t.inNamespaces(ns)))
 	})
 }
 

@@ -14,6 +14,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation"
 
 	"github.com/netcinch/netcinch/recommender/flow"
+	"github.com/netcinch/netcinch/recommender/policy/bits"
 	"github.com/netcinch/netcinch/recommender/policy/l4"
 )
 
@@ -115,11 +116,37 @@ func (c *compiler) ipBlock(b *networkingv1.IPBlock, at path) (*peer, string, *fa
 // addresses is the peer of a set of addresses: those outside, and the ends that
 // own one of them.
 func (c *compiler) addresses(set *netipx.IPSet, pods bool) *peer {
-	ends := c.top.within(set)
+	ends := c.within(set)
 	if !pods {
 		ends = ends.Minus(c.top.pods)
 	}
 	return c.top.intern(peer{ends: ends, outside: set})
+}
+
+// within gives the ends whose address is in the set.
+func (c *compiler) within(set *netipx.IPSet) bits.Set {
+	return c.selection("addresses\x00"+rangesKey(set), 0, func(t *topology, within bits.Set) bits.Set {
+		if within.Len() > len(t.sorted)/4 {
+			return t.within(set).Intersect(within)
+		}
+		var out bits.Set
+		for n := range within.All {
+			if a := t.ends[n].addr; a.IsValid() && set.Contains(a) {
+				out.Add(n)
+			}
+		}
+		return out
+	})
+}
+
+// rangesKey is the same for equal sets of addresses only.
+func rangesKey(set *netipx.IPSet) string {
+	var key []byte
+	for _, r := range set.Ranges() {
+		from, to := r.From().As16(), r.To().As16()
+		key = append(append(append(key, byte(r.From().BitLen())), from[:]...), to[:]...)
+	}
+	return string(key)
 }
 
 // prefix reads a CIDR block and clears its host bits, as the API server's

@@ -7,8 +7,16 @@ import "slices"
 // sameness tells equal policies of two engines. It may miss an equality, which
 // costs time; it never finds one that is not there.
 type sameness struct {
-	old, new *topology
-	known    map[*compiled]*compiled // equal policies found, new to old
+	ports bool                    // a name of a port means the same in both
+	known map[*compiled]*compiled // equal policies found, new to old
+}
+
+func newSameness(old, new *topology) *sameness {
+	s := &sameness{ports: old == new, known: map[*compiled]*compiled{}}
+	if old != new && old.interning == new.interning {
+		s.ports = slices.EqualFunc(old.ends, new.ends, func(a, b end) bool { return slices.Equal(a.ports, b.ports) })
+	}
+	return s
 }
 
 // groups says whether the same policies apply in two groups.
@@ -20,7 +28,7 @@ func (s *sameness) groups(a, b *group, d Direction) bool {
 }
 
 func (s *sameness) policies(a, b *compiled, d Direction) bool {
-	if a == b || s.known[b] == a {
+	if (a == b && s.ports) || s.known[b] == a {
 		return true
 	}
 	if a.ref() != b.ref() || !slices.EqualFunc(a.rules[d], b.rules[d], s.rules) {
@@ -38,12 +46,12 @@ func (s *sameness) rules(a, b rule) bool {
 
 func (s *sameness) clauses(a, b clause) bool {
 	return (a.ports == nil) == (b.ports == nil) && samePeer(a.peer, b.peer) && samePeer(a.local, b.local) &&
-		slices.EqualFunc(a.ports, b.ports, s.ports) && slices.EqualFunc(a.not, b.not, s.ports)
+		slices.EqualFunc(a.ports, b.ports, s.port) && slices.EqualFunc(a.not, b.not, s.port)
 }
 
-// ports with names are equal only over one topology, which numbers the names.
-func (s *sameness) ports(a, b port) bool {
-	return a.interval == b.interval && a.protocol == b.protocol && a.name == b.name && (a.name == 0 || s.old == s.new)
+// port items with names are equal only where names mean the same.
+func (s *sameness) port(a, b port) bool {
+	return a.interval == b.interval && a.protocol == b.protocol && a.name == b.name && (a.name == 0 || s.ports)
 }
 
 func samePeer(a, b *peer) bool {

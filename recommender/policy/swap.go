@@ -3,7 +3,6 @@
 package policy
 
 import (
-	"cmp"
 	"slices"
 
 	"github.com/netcinch/netcinch/recommender/cluster"
@@ -42,7 +41,7 @@ func (s *Swaps) Engine(refs ...cluster.Ref) *Engine {
 		come = append(come, s.inOther[ref]...)
 	}
 	slices.SortStableFunc(come, comparePolicies)
-	out := &Engine{top: e.top, options: e.options, calico: e.calico, tiers: s.other.tiers, objects: e.objects}
+	out := &Engine{top: e.top, options: e.options, calico: e.calico, tiers: s.other.tiers, snapshot: e.snapshot, units: e.units, swapped: true}
 	out.policies = exchanged(e.policies, gone, come)
 	for _, l := range e.left {
 		if !slices.Contains(refs, l.ref) {
@@ -58,13 +57,6 @@ func (s *Swaps) Engine(refs ...cluster.Ref) *Engine {
 		out.group[d], out.groups[d] = e.regrouped(d, gone, come)
 	}
 	return out
-}
-
-func comparePolicies(a, b *compiled) int {
-	return cmp.Or(
-		cmp.Compare(a.tier.order, b.tier.order), cmp.Compare(a.tier.name, b.tier.name),
-		cmp.Compare(a.order, b.order), cmp.Compare(a.tieBreak, b.tieBreak),
-	)
 }
 
 // exchanged gives a list of policies, in order, without some and with others.

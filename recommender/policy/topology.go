@@ -61,29 +61,46 @@ type namedPort struct {
 // topology is all of a snapshot that policies are held against. It is built
 // once and shared by every engine over the same snapshot; after building only
 // the interning tables grow, while an engine is being compiled.
+//
+// A topology may follow another one. Ends then keep their numbers; numbers of
+// ends that are gone stay unused until a later topology gives them out again.
 type topology struct {
-	compiling  sync.Mutex // guards interned, selected and portNames
+	*interning
 	snapshot   *cluster.Snapshot
 	ends       []end
+	all        bits.Set // the numbers in use
+	fresh      bool     // numbered from the snapshot alone
 	byAddr     map[netip.Addr]int32
 	byPod      map[*cluster.Pod]int32 // index in Snapshot.Pods
 	byName     map[podName]int32
+	slots      map[podKey]slot
+	nodeSlots  map[nodeKey]int32
+	unused     []int32 // numbers that new ends may take, ascending
 	firstEnd   []int32 // by index in Snapshot.Pods; hostNetwork pods: their node's end
 	endCount   []int32
 	sorted     []int32 // ends with an address, by address
 	nodes      map[string]int32
 	nodeNames  []string
+	nodeLabels map[string]map[string]string
 	services   map[netip.Addr]string // virtual addresses, to namespace/name
 	namespaces []namespace
 	nsNumber   map[string]int
 	pods       bits.Set // all ends of pods
 	nodeEnds   bits.Set
 	endsOfNode map[int32][]int32 // by number of the node
-	portNames  map[string]int32
 	labels     *selector.Index // over the ends of pods
 	nsLabels   *selector.Index // over numbers of namespaces
-	interned   map[string]*peer
-	selected   map[string]bits.Set // results of selectors, by their text
+	calico     *calicoWorld
+	facts      map[string]*fact    // what was looked up, by what was asked
+	nsEnds     map[string]bits.Set // ends by namespace selector
+}
+
+// interning gives equal things one form. Topologies that follow each other
+// share it, and its lock, which is also that of facts and indexes.
+type interning struct {
+	compiling sync.Mutex
+	portNames map[string]int32
+	interned  map[string]*peer
 }
 
 type podName struct{ namespace, name string }
@@ -95,24 +112,47 @@ type namespace struct {
 }
 
 func newTopology(s *cluster.Snapshot) *topology {
-	t := &topology{
+	t := emptyTopology(s)
+	t.interning = &interning{portNames: map[string]int32{}, interned: map[string]*peer{}}
+	t.fresh = true
+	t.build(nil)
+	return t
+}
+
+func emptyTopology(s *cluster.Snapshot) *topology {
+	return &topology{
 		snapshot: s, byAddr: map[netip.Addr]int32{}, byPod: map[*cluster.Pod]int32{}, byName: map[podName]int32{},
+		slots: map[podKey]slot{}, nodeSlots: map[nodeKey]int32{},
 		firstEnd: make([]int32, len(s.Pods)), endCount: make([]int32, len(s.Pods)),
-		nodes: map[string]int32{}, endsOfNode: map[int32][]int32{}, services: map[netip.Addr]string{}, nsNumber: map[string]int{}, portNames: map[string]int32{},
-		labels: selector.NewIndex(), nsLabels: selector.NewIndex(), interned: map[string]*peer{}, selected: map[string]bits.Set{},
+		nodes: map[string]int32{}, nodeLabels: map[string]map[string]string{}, endsOfNode: map[int32][]int32{},
+		services: map[netip.Addr]string{}, nsNumber: map[string]int{},
+		nsLabels: selector.NewIndex(), facts: map[string]*fact{}, nsEnds: map[string]bits.Set{},
 	}
+}
+
+// build numbers everything, as far as possible as in the topology before.
+func (t *topology) build(before *topology) {
 	t.addNamespaces()
-	t.addPods()
-	t.addNodes()
+	t.addPods(before)
+	t.addNodes(before)
 	t.addServices()
-	for i := range t.ends {
-		if t.ends[i].addr.IsValid() {
-			t.sorted = append(t.sorted, int32(i))
+	t.all = t.pods.Union(t.nodeEnds)
+	for n := range t.all.All {
+		if t.ends[n].addr.IsValid() {
+			t.sorted = append(t.sorted, int32(n))
 		}
 	}
 	slices.SortFunc(t.sorted, func(a, b int32) int { return t.ends[a].addr.Compare(t.ends[b].addr) })
-	return t
+	if before == nil {
+		t.labels = selector.NewIndex()
+		for n := range t.pods.All {
+			t.labels.Add(n, t.podAt(n).Labels)
+		}
+	}
 }
+
+// podAt is the pod that has an end.
+func (t *topology) podAt(n int) *cluster.Pod { return &t.snapshot.Pods[t.ends[n].pod] }
 
 func (t *topology) addNamespaces() {
 	labels := map[string]map[string]string{}
@@ -136,7 +176,7 @@ func (t *topology) addNamespaces() {
 
 // addPods numbers the ends of pods namespace by namespace, which keeps the
 // sets that stay within one namespace small.
-func (t *topology) addPods() {
+func (t *topology) addPods(before *topology) {
 	order := make([]int, len(t.snapshot.Pods))
 	for i := range order {
 		order[i] = i
@@ -145,6 +185,7 @@ func (t *topology) addPods() {
 	slices.SortStableFunc(order, func(a, b int) int {
 		return cmp.Or(cmp.Compare(pods[a].Namespace, pods[b].Namespace), cmp.Compare(pods[a].Name, pods[b].Name))
 	})
+	t.follow(before)
 	for _, i := range order {
 		p := &pods[i]
 		t.byPod[p] = int32(i)
@@ -154,18 +195,17 @@ func (t *topology) addPods() {
 		if p.HostNetwork {
 			continue // counts as its node
 		}
-		t.firstEnd[i] = int32(len(t.ends))
+		addresses := ownAddresses(p)
+		t.firstEnd[i], t.endCount[i] = t.podSlot(before, p, len(addresses)), int32(len(addresses))
 		ports := t.namedPorts(p)
-		for _, addr := range ownAddresses(p) {
-			n := len(t.ends)
-			t.ends = append(t.ends, end{pod: int32(i), node: t.node(p.Node), addr: addr, family: familyOf(addr), ports: ports})
+		for k, addr := range addresses {
+			n := int(t.firstEnd[i]) + k
+			t.ends[n] = end{pod: int32(i), node: t.node(p.Node), addr: addr, family: familyOf(addr), ports: ports}
 			if addr.IsValid() {
 				t.byAddr[addr] = int32(n)
 			}
 			t.pods.Add(n)
-			t.labels.Add(n, p.Labels)
 			t.namespaces[t.nsNumber[p.Namespace]].ends.Add(n)
-			t.endCount[i]++
 		}
 	}
 }

@@ -14,13 +14,14 @@ import (
 // addNodes gives every node address an end, then every hostNetwork pod the end
 // of its node: such pods share the node's address, so nothing that decides
 // from a packet can tell them from it.
-func (t *topology) addNodes() {
+func (t *topology) addNodes(before *topology) {
 	for _, n := range t.snapshot.Nodes {
+		t.nodeLabels[n.Name] = n.Labels
 		for _, addr := range n.Addresses {
-			t.nodeEnd(n.Name, addr.Unmap().WithZone(""))
+			t.nodeEnd(before, n.Name, addr.Unmap().WithZone(""))
 		}
 		if len(n.Addresses) == 0 {
-			t.nodeEnd(n.Name, netip.Addr{})
+			t.nodeEnd(before, n.Name, netip.Addr{})
 		}
 	}
 	for i := range t.snapshot.Pods {
@@ -30,7 +31,7 @@ func (t *topology) addNodes() {
 		}
 		first := int32(-1)
 		for _, addr := range ownAddresses(p) {
-			if n := t.nodeEnd(p.Node, addr); first < 0 {
+			if n := t.nodeEnd(before, p.Node, addr); first < 0 {
 				first = n
 			}
 		}
@@ -40,7 +41,7 @@ func (t *topology) addNodes() {
 
 // nodeEnd finds or makes the end of a node's address. Without address any end
 // of the node serves.
-func (t *topology) nodeEnd(name string, addr netip.Addr) int32 {
+func (t *topology) nodeEnd(before *topology, name string, addr netip.Addr) int32 {
 	node := t.node(name)
 	if n, ok := t.byAddr[addr]; ok && addr.IsValid() && t.ends[n].isNode() {
 		return n
@@ -48,8 +49,8 @@ func (t *topology) nodeEnd(name string, addr netip.Addr) int32 {
 	if own := t.endsOfNode[node]; !addr.IsValid() && len(own) > 0 {
 		return own[0]
 	}
-	n := int32(len(t.ends))
-	t.ends = append(t.ends, end{pod: -1, node: node, addr: addr, family: familyOf(addr)})
+	n := t.nodeSlot(before, nodeKey{name, addr})
+	t.ends[n] = end{pod: -1, node: node, addr: addr, family: familyOf(addr)}
 	t.nodeEnds.Add(int(n))
 	if node >= 0 {
 		t.endsOfNode[node] = append(t.endsOfNode[node], n)
@@ -78,7 +79,7 @@ func (t *topology) within(set *netipx.IPSet) bits.Set {
 }
 
 // everyEnd is the set of all ends.
-func (t *topology) everyEnd() bits.Set { return bits.Range(0, len(t.ends)) }
+func (t *topology) everyEnd() bits.Set { return t.all }
 
 // addServices learns the virtual addresses, to warn those who ask about one.
 func (t *topology) addServices() {

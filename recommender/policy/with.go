@@ -3,7 +3,6 @@
 package policy
 
 import (
-	"maps"
 	"slices"
 
 	"github.com/netcinch/netcinch/recommender/cluster"
@@ -17,54 +16,57 @@ type Edit struct {
 }
 
 // With gives the engine after an edit, over the same pods. Only what the edit
-// names is compiled again; the rest is shared. Problems are those of the
+// touches is compiled again; the rest is shared. Problems are those of the
 // objects put. The receiver stays as it is, and both may be used at once; edits
 // of engines that come of one Compile wait for each other.
 func (e *Engine) With(edit Edit) (*Engine, []cluster.Problem) {
 	gone := map[cluster.Ref]bool{}
+	put := map[cluster.Ref]bool{}
 	for _, ref := range edit.Remove {
 		gone[ref] = true
 	}
 	for _, o := range edit.Put {
-		gone[o.Ref] = true
+		gone[o.Ref], put[o.Ref] = true, true
 	}
-	for ref := range gone {
-		if referredTo[ref.Kind] {
-			return e.afresh(edit, gone)
-		}
+	s := *e.snapshot
+	s.Policies = append(slices.DeleteFunc(slices.Clone(s.Policies), func(o cluster.Object) bool { return gone[o.Ref] }), edit.Put...)
+	if slices.ContainsFunc(s.Problems, func(p cluster.Problem) bool { return gone[p.Ref] }) {
+		s.Problems = slices.DeleteFunc(slices.Clone(s.Problems), func(p cluster.Problem) bool { return gone[p.Ref] })
 	}
+	var out *Engine
+	var problems []cluster.Problem
+	if changed := aspectsOf(gone); changed == 0 && !e.twice {
+		out, problems = e.edited(&s, edit.Put, gone)
+	} else {
+		out, problems = e.Next(&s)
+	}
+	return out, slices.DeleteFunc(problems, func(p cluster.Problem) bool { return !put[p.Ref] })
+}
+
+// aspectsOf says which parts of the world objects are, by their kinds.
+func aspectsOf(refs map[cluster.Ref]bool) aspect {
+	var out aspect
+	for ref := range refs {
+		out |= aspects[ref.Kind]
+	}
+	return out
+}
+
+// aspects are the kinds that other policies depend on.
+var aspects = map[string]aspect{
+	"Tier": hangsOnTiers, "NetworkSet": hangsOnSets, "GlobalNetworkSet": hangsOnSets,
+	"HostEndpoint": hangsOnHosts | hangsOnSets, "Profile": hangsOnProfiles | hangsOnHosts | hangsOnSets,
+}
+
+// edited gives the engine in which policies were put or are gone, on which
+// nothing else depends.
+func (e *Engine) edited(s *cluster.Snapshot, put []cluster.Object, gone map[cluster.Ref]bool) (*Engine, []cluster.Problem) {
 	e.top.compiling.Lock()
 	defer e.top.compiling.Unlock()
-	c := &compiler{top: e.top, options: e.options, tiers: maps.Clone(e.tiers), calico: e.calico}
-	for _, p := range e.policies {
-		if !gone[p.ref()] {
-			c.policies = append(c.policies, p)
-		}
+	r := e.rebuild(e.top, s)
+	for ref := range gone {
+		r.drop(ref)
 	}
-	for _, l := range e.left {
-		if !gone[l.ref] {
-			c.left = append(c.left, l)
-		}
-	}
-	c.compile(edit.Put)
-	out := c.engine(nil)
-	out.objects = edited(e.objects, edit, gone)
-	return out, c.problems
-}
-
-// referredTo are the kinds that other policies depend on: an edit of one of
-// them compiles everything again.
-var referredTo = map[string]bool{
-	"Tier": true, "NetworkSet": true, "GlobalNetworkSet": true, "HostEndpoint": true, "Profile": true,
-}
-
-func (e *Engine) afresh(edit Edit, gone map[cluster.Ref]bool) (*Engine, []cluster.Problem) {
-	s := *e.top.snapshot
-	s.Policies = edited(e.objects, edit, gone)
-	return Compile(&s, e.options)
-}
-
-func edited(objects []cluster.Object, edit Edit, gone map[cluster.Ref]bool) []cluster.Object {
-	kept := slices.DeleteFunc(slices.Clone(objects), func(o cluster.Object) bool { return gone[o.Ref] })
-	return append(kept, edit.Put...)
+	r.engine.twice = r.compile(put)
+	return r.done()
 }

@@ -4,6 +4,7 @@ package policy
 
 import (
 	"fmt"
+	"slices"
 	"sync"
 	"testing"
 
@@ -27,14 +28,7 @@ func TestWithEqualsCompile(t *testing.T) {
 			if len(problems) > 0 {
 				t.Fatalf("seed %d: %v", seed, problems)
 			}
-			gone := map[cluster.Ref]bool{}
-			for _, ref := range edit.Remove {
-				gone[ref] = true
-			}
-			for _, o := range edit.Put {
-				gone[o.Ref] = true
-			}
-			objects = edited(objects, edit, gone)
+			objects = editedObjects(objects, edit)
 			after := *s
 			after.Policies = objects
 			whole := compileClean(t, &after, Options{})
@@ -52,6 +46,18 @@ func TestWithEqualsCompile(t *testing.T) {
 			e = next
 		}
 	}
+}
+
+func editedObjects(objects []cluster.Object, edit Edit) []cluster.Object {
+	gone := map[cluster.Ref]bool{}
+	for _, ref := range edit.Remove {
+		gone[ref] = true
+	}
+	for _, o := range edit.Put {
+		gone[o.Ref] = true
+	}
+	kept := slices.DeleteFunc(slices.Clone(objects), func(o cluster.Object) bool { return gone[o.Ref] })
+	return append(kept, edit.Put...)
 }
 
 func randomEdit(d *policytest.Dice, objects []cluster.Object, step int) Edit {

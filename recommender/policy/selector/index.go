@@ -2,7 +2,11 @@
 
 package selector
 
-import "github.com/netcinch/netcinch/recommender/policy/bits"
+import (
+	"maps"
+
+	"github.com/netcinch/netcinch/recommender/policy/bits"
+)
 
 // Index answers which members of a universe a selector selects, by postings of
 // label and value instead of a walk over all members.
@@ -31,6 +35,47 @@ func (x *Index) Add(member int, labels map[string]string) {
 		}
 		set.Add(member)
 	}
+}
+
+// Edited gives the index after some members' labels changed, or members came or
+// went. The functions give a member's labels before and after, and whether it
+// was or is in the universe at all. The receiver stays as it is.
+func (x *Index) Edited(members bits.Set, before, after func(int) (map[string]string, bool)) *Index {
+	out := &Index{all: x.all.Minus(members), postings: maps.Clone(x.postings)}
+	owned := map[string]bool{} // postings that out does not share
+	change := func(key, value string, edit func(bits.Set) bits.Set) {
+		if !owned[key] {
+			owned[key] = true
+			out.postings[key] = maps.Clone(out.postings[key])
+			if out.postings[key] == nil {
+				out.postings[key] = map[string]*bits.Set{}
+			}
+		}
+		var was bits.Set
+		if set := out.postings[key][value]; set != nil {
+			was = *set
+		}
+		if now := edit(was); now.Empty() {
+			delete(out.postings[key], value)
+		} else {
+			out.postings[key][value] = &now
+		}
+	}
+	for n := range members.All {
+		one := bits.Of(n)
+		if labels, was := before(n); was {
+			for key, value := range labels {
+				change(key, value, func(s bits.Set) bits.Set { return s.Minus(one) })
+			}
+		}
+		if labels, is := after(n); is {
+			out.all = out.all.Union(one)
+			for key, value := range labels {
+				change(key, value, func(s bits.Set) bits.Set { return s.Union(one) })
+			}
+		}
+	}
+	return out
 }
 
 // All is the universe.
