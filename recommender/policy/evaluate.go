@@ -16,6 +16,12 @@ const (
 // Allowed answers a connection without a reason: at the client's end and at the
 // server's. It allocates nothing.
 func (e *Engine) Allowed(c Connection) (egress, ingress bool) {
+	if egress, ingress, ok := e.quick(&c); ok {
+		return egress, ingress
+	}
+	if e.index.Load() == nil {
+		e.index.Store(e.makeIndex())
+	}
 	q := e.query(&c)
 	if q.always {
 		return true, true

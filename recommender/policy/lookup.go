@@ -14,13 +14,14 @@ import (
 
 // lookup is what makes an engine's answers fast, all of it made when first asked.
 type lookup struct {
-	tables   [2][]atomic.Pointer[table]     // by Direction and group
+	tables   [2][]atomic.Pointer[table] // by Direction and group
+	index    *atomic.Pointer[index]
 	members  [2]func() []bits.Set           // the ends of each group
 	declared func() map[int32][]declaration // by the number of the name
 }
 
 func newLookup(e *Engine) lookup {
-	l := lookup{declared: sync.OnceValue(func() map[int32][]declaration { return declarations(e.top.ends) })}
+	l := lookup{index: new(atomic.Pointer[index]), declared: sync.OnceValue(func() map[int32][]declaration { return declarations(e.top.ends) })}
 	for _, d := range []Direction{Egress, Ingress} {
 		l.tables[d] = make([]atomic.Pointer[table], len(e.groups[d]))
 		l.members[d] = sync.OnceValue(func() []bits.Set {

@@ -49,11 +49,13 @@ func (c *cyclonus) peer(p *policytest.Peer) *matcher.TrafficPeer {
 	return out
 }
 
-// judge asks once for each name that the destination gives the port, because
-// cyclonus's traffic has one name only; rules only ever allow, so that what any
-// name allows is allowed.
-func (c *cyclonus) judge(p *policytest.Probe) (egress, ingress bool) {
-	names := []string{""}
+func (c *cyclonus) judge(p *policytest.Probe) (egress, ingress bool) { return c.allowed(c.traffic(p)) }
+
+// traffic is the probe in cyclonus's form: once for each name that the
+// destination gives the port, because its traffic has one name only; rules only
+// ever allow, so that what any name allows is allowed.
+func (c *cyclonus) traffic(p *policytest.Probe) []*matcher.Traffic {
+	var names []string
 	if p.To.Pod != nil {
 		for _, x := range p.To.Pod.Ports {
 			if x.Port == p.Port && x.Protocol == p.Protocol {
@@ -61,8 +63,18 @@ func (c *cyclonus) judge(p *policytest.Probe) (egress, ingress bool) {
 			}
 		}
 	}
+	if len(names) == 0 {
+		names = []string{""}
+	}
+	var out []*matcher.Traffic
 	for _, name := range names {
-		t := &matcher.Traffic{Source: c.peer(&p.From), Destination: c.peer(&p.To), ResolvedPort: int(p.Port), ResolvedPortName: name, Protocol: corev1.Protocol(p.Protocol.String())}
+		out = append(out, &matcher.Traffic{Source: c.peer(&p.From), Destination: c.peer(&p.To), ResolvedPort: int(p.Port), ResolvedPortName: name, Protocol: corev1.Protocol(p.Protocol.String())})
+	}
+	return out
+}
+
+func (c *cyclonus) allowed(traffic []*matcher.Traffic) (egress, ingress bool) {
+	for _, t := range traffic {
 		r := c.policies.IsTrafficAllowed(t)
 		egress, ingress = egress || r.Egress.IsAllowed(), ingress || r.Ingress.IsAllowed()
 	}

@@ -77,14 +77,30 @@ func (u *upstream) pod(p *policytest.Peer) *api.PodInfo {
 }
 
 func (u *upstream) judge(p *policytest.Probe) (egress, ingress bool) {
+	asked := u.packet(p)
+	return u.allowed(&asked)
+}
+
+// packet is a probe in kube-network-policies' form.
+type packet struct {
+	network.Packet
+	src, dst *api.PodInfo
+}
+
+func (u *upstream) packet(p *policytest.Probe) packet {
+	return packet{
+		Packet: network.Packet{SrcIP: net.IP(p.From.Addr.AsSlice()), DstIP: net.IP(p.To.Addr.AsSlice()), Proto: corev1.Protocol(p.Protocol.String()), SrcPort: 34567, DstPort: int(p.Port)},
+		src:    u.pod(&p.From), dst: u.pod(&p.To),
+	}
+}
+
+func (u *upstream) allowed(p *packet) (egress, ingress bool) {
 	ctx := context.Background()
-	packet := &network.Packet{SrcIP: net.IP(p.From.Addr.AsSlice()), DstIP: net.IP(p.To.Addr.AsSlice()), Proto: corev1.Protocol(p.Protocol.String()), SrcPort: 34567, DstPort: int(p.Port)}
-	src, dst := u.pod(&p.From), u.pod(&p.To)
-	egress = u.direction(src, networkingv1.PolicyTypeEgress, packet, src, dst, func(w *wide.ClusterNetworkPolicy) (api.Verdict, error) {
-		return w.EvaluateEgress(ctx, packet, src, dst)
+	egress = u.direction(p.src, networkingv1.PolicyTypeEgress, &p.Packet, p.src, p.dst, func(w *wide.ClusterNetworkPolicy) (api.Verdict, error) {
+		return w.EvaluateEgress(ctx, &p.Packet, p.src, p.dst)
 	})
-	ingress = u.direction(dst, networkingv1.PolicyTypeIngress, packet, src, dst, func(w *wide.ClusterNetworkPolicy) (api.Verdict, error) {
-		return w.EvaluateIngress(ctx, packet, src, dst)
+	ingress = u.direction(p.dst, networkingv1.PolicyTypeIngress, &p.Packet, p.src, p.dst, func(w *wide.ClusterNetworkPolicy) (api.Verdict, error) {
+		return w.EvaluateIngress(ctx, &p.Packet, p.src, p.dst)
 	})
 	return egress, ingress
 }
