@@ -19,7 +19,7 @@ func (e *Engine) Allowed(c Connection) (egress, ingress bool) {
 	if egress, ingress, ok := e.quick(&c); ok {
 		return egress, ingress
 	}
-	if e.index.Load() == nil {
+	if !e.swapped && e.index.Load() == nil { // those are asked little
 		e.index.Store(e.makeIndex())
 	}
 	q := e.query(&c)

@@ -4,6 +4,7 @@ package policy
 
 import (
 	"slices"
+	"sync/atomic"
 
 	"github.com/netcinch/netcinch/recommender/cluster"
 )
@@ -55,9 +56,20 @@ func (s *Swaps) Engine(refs ...cluster.Ref) *Engine {
 	}
 	for _, d := range []Direction{Egress, Ingress} {
 		out.group[d], out.groups[d] = e.regrouped(d, gone, come)
+		out.tables[d] = make([]atomic.Pointer[table], len(out.groups[d]))
+		for g := range e.tables[d] {
+			out.tables[d][g].Store(e.tables[d][g].Load())
+		}
+		for g := len(e.tables[d]); g < len(out.tables[d]); g++ {
+			out.tables[d][g].Store(walked) // a table is not worth the while
+		}
 	}
+	out.index, out.declared, out.members = new(atomic.Pointer[index]), e.declared, e.members
 	return out
 }
+
+// walked is the table of a group whose rules are walked.
+var walked = &table{starts: []uint32{0}, cells: []crowd{{walk: true}}}
 
 // exchanged gives a list of policies, in order, without some and with others.
 func exchanged(list, gone, come []*compiled) []*compiled {
