@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/netcinch/netcinch/recommender/analyze"
 	"github.com/netcinch/netcinch/recommender/cluster"
 	"github.com/netcinch/netcinch/recommender/policy"
 )
@@ -36,50 +37,161 @@ func Build(in Input) ([]Recommendation, error) {
 // search looks for a set of recommendations that all hold, together and one by
 // one. Where one fails its policy stays as it is, which others may then lean
 // on, so the search begins again without it.
+type search struct {
+	*owners
+	moved   moves
+	fresh   []Recommendation
+	made    map[cluster.Ref]*tightened // by policy in force
+	dirty   map[cluster.Ref]bool       // policies in force to make again
+	touched map[cluster.Ref]bool
+	frozen  map[string]bool
+	decoded map[string]decodedManifest // by identity
+}
+
+type decodedManifest struct {
+	text   string
+	object cluster.Object
+	err    error
+}
+
+// gathering is everything that a round offers, applied.
+type gathering struct {
+	all      []Recommendation
+	offered  []*Recommendation
+	objects  map[cluster.Ref]cluster.Object
+	engine   *policy.Engine
+	problems map[cluster.Ref]cluster.Problem
+	crowds   *analyze.Crowds // as the policies see them that are in force and that are offered
+	kinship  *policy.Kinship
+	swaps    *policy.Swaps
+	atoms    []policy.Allowance
+	needed   map[policy.AllowanceID]bool
+}
+
+func (g *gathering) offers(ref cluster.Ref) bool { _, ok := g.objects[ref]; return ok }
+
 func (w *world) search() []Recommendation {
-	fresh := w.freshPolicies()
-	moved := moves{}
-	frozen := map[string]bool{}
+	s := &search{
+		owners: w.survey(), moved: moves{}, fresh: w.freshPolicies(), made: map[cluster.Ref]*tightened{}, dirty: map[cluster.Ref]bool{},
+		touched: map[cluster.Ref]bool{}, frozen: map[string]bool{}, decoded: map[string]decodedManifest{},
+	}
+	for i := range w.snapshot.Policies {
+		s.dirty[w.snapshot.Policies[i].Ref] = true
+	}
 	var withheld []Recommendation
 	for {
-		tight, o := w.tightenings(moved, frozen)
-		all := tight
-		for _, r := range fresh {
-			if !frozen[r.ID] {
-				all = append(all, r)
-			}
-		}
-		if len(moved) < maxMoves && o.reassign(all, moved) {
+		s.make()
+		g := s.gather()
+		if s.reassign(g) {
 			continue
 		}
-		failed := w.proveAll(all)
+		failed := s.proveAll(g)
 		if len(failed) == 0 {
-			for _, r := range standing(all) {
+			for _, r := range standing(g.all) {
 				r.showHeld()
 			}
-			return append(all, withheld...)
+			return append(g.all, withheld...)
 		}
 		for _, r := range failed {
-			frozen[r.ID] = true
+			s.frozen[r.ID] = true
 			withheld = append(withheld, *r)
 		}
+	}
+}
+
+// make narrows the policies that are dirty.
+func (s *search) make() {
+	s.assign(s.moved)
+	var dirty []*cluster.Object
+	for i := range s.snapshot.Policies {
+		if o := &s.snapshot.Policies[i]; s.dirty[o.Ref] {
+			dirty = append(dirty, o)
+		}
+	}
+	made := make([]*tightened, len(dirty))
+	parallel(len(dirty), func(i int) { made[i] = s.tighten(dirty[i]) })
+	for i, o := range dirty {
+		if s.made[o.Ref] = made[i]; made[i] == nil {
+			delete(s.made, o.Ref)
+		}
+	}
+	clear(s.dirty)
+}
+
+// gather applies everything that is offered now.
+func (s *search) gather() *gathering {
+	g := &gathering{objects: map[cluster.Ref]cluster.Object{}}
+	for i := range s.snapshot.Policies {
+		if t := s.made[s.snapshot.Policies[i].Ref]; t != nil && t.changed && !s.frozen[t.ID] {
+			g.all = append(g.all, t.Recommendation)
+		}
+	}
+	for _, r := range s.fresh {
+		if !s.frozen[r.ID] {
+			g.all = append(g.all, r)
+		}
+	}
+	s.decode(g)
+	g.offered = standing(g.all)
+	s.apply(g)
+	g.atoms = g.engine.Allowances()
+	g.needed = s.needed(g)
+	return g
+}
+
+// apply makes the engines of what is offered.
+func (w *world) apply(g *gathering) {
+	var put []cluster.Object
+	for _, r := range g.offered {
+		put = append(put, g.objects[r.Policy.Cluster()])
+	}
+	g.engine, g.problems = w.engine, map[cluster.Ref]cluster.Problem{}
+	if len(put) > 0 {
+		engine, problems := w.engine.With(policy.Edit{Put: put})
+		g.engine = engine
+		for _, p := range problems {
+			g.problems[p.Ref] = p
+		}
+	}
+	g.kinship = policy.NewKinship(w.engine, g.engine)
+	g.crowds = analyze.NewCrowds(w.index, w.engine, g.kinship)
+	g.swaps = policy.NewSwaps(w.engine, g.engine)
+}
+
+// decode reads back what is offered; what the API server would not take is
+// withheld.
+func (s *search) decode(g *gathering) {
+	list := standing(g.all)
+	read := make([]decodedManifest, len(list))
+	parallel(len(list), func(i int) {
+		r := list[i]
+		if d, known := s.decoded[r.ID]; known && d.text == r.After {
+			read[i] = d
+			return
+		}
+		o, err := decode(r.Policy.Cluster(), []byte(r.After))
+		o.Source.File, o.Source.Line = r.File, r.Line
+		read[i] = decodedManifest{r.After, o, err}
+	})
+	for i, r := range list {
+		s.decoded[r.ID] = read[i]
+		if err := read[i].err; err != nil {
+			r.withhold(fmt.Sprintf("the manifest would not be taken: %v", err))
+			continue
+		}
+		g.objects[r.Policy.Cluster()] = read[i].object
 	}
 }
 
 // proveAll proves what is offered and withholds what fails, which it returns.
 // Failures that are a policy's own come first: what fails only because of
 // others may hold once those are gone.
-func (w *world) proveAll(all []Recommendation) []*Recommendation {
-	objects := decodeAll(all)
-	offered := standing(all)
-	together := w.together(offered, objects)
-	for _, r := range offered {
-		w.prove(r, objects[r.ID], together)
-	}
-	failed := w.failing(offered)
+func (s *search) proveAll(g *gathering) []*Recommendation {
+	parallel(len(g.offered), func(i int) { s.prove(g, g.offered[i]) })
+	failed := s.failing(g.offered)
 	if len(failed) == 0 {
-		w.proveNeeded(offered, together)
-		failed = w.failing(offered)
+		s.proveNeeded(g)
+		failed = s.failing(g.offered)
 	}
 	return failed
 }
@@ -94,32 +206,6 @@ func (w *world) failing(offered []*Recommendation) []*Recommendation {
 		}
 	}
 	return failed
-}
-
-// decodeAll reads back what is offered; what the API server would not take is
-// withheld.
-func decodeAll(all []Recommendation) map[string]cluster.Object {
-	objects := map[string]cluster.Object{}
-	for _, r := range standing(all) {
-		o, err := decode(r.Policy.Cluster(), []byte(r.After))
-		if err != nil {
-			r.withhold(fmt.Sprintf("the manifest would not be taken: %v", err))
-			continue
-		}
-		o.Source.File, o.Source.Line = r.File, r.Line
-		objects[r.ID] = o
-	}
-	return objects
-}
-
-// together is the engine with everything that is offered applied.
-func (w *world) together(offered []*Recommendation, objects map[string]cluster.Object) *policy.Engine {
-	var applied []cluster.Object
-	for _, r := range offered {
-		applied = append(applied, objects[r.ID])
-	}
-	engine, _ := policy.Compile(With(w.snapshot, applied...), w.options)
-	return engine
 }
 
 func standing(all []Recommendation) []*Recommendation {

@@ -10,6 +10,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"github.com/netcinch/netcinch/recommender/cluster"
 	"github.com/netcinch/netcinch/recommender/policy"
 	"github.com/netcinch/netcinch/recommender/recommend/edit"
 )
@@ -167,14 +168,13 @@ func (o *owners) only(r ruleID, t target, peer int) bool {
 		if id.Peer != peer {
 			continue
 		}
-		for wl := range o.reach[id].workloads {
-			if wl == t.workload || slices.Contains(t.selected.caught, wl) && wl.Namespace == t.workload.Namespace {
+		reached := o.reach[id].workloads
+		for _, wl := range o.labelled(t.selected.labels) {
+			if _, ok := reached[wl]; !ok || wl == t.workload || slices.Contains(t.selected.caught, wl) && wl.Namespace == t.workload.Namespace {
 				continue
 			}
-			for _, pod := range o.index.Pods(wl) {
-				if matches(t.selected.labels, pod.Labels) {
-					return false
-				}
+			if slices.ContainsFunc(o.index.Pods(wl), func(pod *cluster.Pod) bool { return matches(t.selected.labels, pod.Labels) }) {
+				return false
 			}
 		}
 		return true

@@ -3,9 +3,12 @@
 package recommend
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 
+	"github.com/netcinch/netcinch/recommender/flow"
 	"github.com/netcinch/netcinch/recommender/policy"
 	"github.com/netcinch/netcinch/recommender/policy/l4"
 )
@@ -13,29 +16,67 @@ import (
 // maxRanges is up to how many port ranges of one cell are listed one by one.
 const maxRanges = 6
 
-// cells writes the cells of a difference for people, at most limit.
-func cells(list []policy.Cell, limit int) []Cell {
+// cells writes what changes for people, sorted, at most limit.
+func (w *world) cells(list []policy.Shift, limit int) []Cell {
 	out := []Cell{}
-	for _, c := range list {
-		if len(out) >= limit {
-			break
+	for i := range list {
+		from, to := w.sideText(list[i].From), w.sideText(list[i].To)
+		ranges := list[i].Points.Ranges()
+		if len(ranges) > maxRanges {
+			out = append(out, Cell{From: from, To: to, Protocol: "several", Ports: rangesText(ranges)})
+			continue
 		}
-		switch {
-		case len(c.Ports) == 0: // what can't be compared says so in its text
-			out = append(out, Cell{From: c.From.Text, To: c.To.Text, Protocol: "any", Ports: c.Text})
-		case len(c.Ports) > maxRanges:
-			out = append(out, Cell{From: c.From.Text, To: c.To.Text, Protocol: "several", Ports: rangesText(c.Ports)})
-		default:
-			for _, r := range c.Ports {
-				protocol, ports, _ := strings.Cut(r.String(), " ")
-				if ports == "" || r.Whole() {
-					ports = "any"
-				}
-				out = append(out, Cell{From: c.From.Text, To: c.To.Text, Protocol: protocol, Ports: ports})
+		for _, r := range ranges {
+			protocol, ports, _ := strings.Cut(r.String(), " ")
+			if ports == "" || r.Whole() {
+				ports = "any"
+			}
+			out = append(out, Cell{From: from, To: to, Protocol: protocol, Ports: ports})
+		}
+	}
+	slices.SortFunc(out, func(a, b Cell) int {
+		return cmp.Or(cmp.Compare(a.From, b.From), cmp.Compare(a.To, b.To), cmp.Compare(a.Protocol, b.Protocol), cmp.Compare(a.Ports, b.Ports))
+	})
+	return out[:min(len(out), limit)]
+}
+
+// maxNames is up to how many workloads or nodes of one side are named.
+const maxNames = 6
+
+// sideText names whom one side of a change means: workloads, some of whose pods
+// it may be, nodes, or outside addresses.
+func (w *world) sideText(s policy.ShiftSide) string {
+	var names []string
+	total := 0
+	seen := map[flow.Workload]bool{}
+	var last flow.Workload
+	for i := range s.Pods {
+		wl := w.owner(&w.snapshot.Pods[i])
+		if wl == last || seen[wl] {
+			continue
+		}
+		seen[wl], last = true, wl
+		if total++; total <= maxNames {
+			names = append(names, wl.String())
+		}
+	}
+	nodes := map[string]bool{}
+	for name := range s.Nodes {
+		if !nodes[name] {
+			nodes[name] = true
+			if total++; total <= maxNames {
+				names = append(names, "node "+name)
 			}
 		}
 	}
-	return out
+	if outside := s.Outside(); outside != "" {
+		return outside
+	}
+	text := strings.Join(names, ", ")
+	if total > maxNames {
+		text += fmt.Sprintf(" and %d more", total-maxNames)
+	}
+	return text
 }
 
 // everyProtocol is about how many ranges a set has that lacks a few ports only:

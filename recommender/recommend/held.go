@@ -11,18 +11,19 @@ import (
 	"github.com/netcinch/netcinch/recommender/policy"
 )
 
-// proveHeld names the edges held as unseen that are allowed now and that the
+// held names the edges held as unseen that are allowed now and that the
 // recommendation by itself would cut. It proves nothing false: they do not
 // teach until somebody accepts them, but whoever applies it has to know.
-func (w *world) proveHeld(p *Proof, r *Recommendation, alone *policy.Engine) {
-	for i := range w.report.Edges {
-		e := &w.report.Edges[i]
-		if !e.Unseen || !slices.Contains(r.Workloads, e.Client.String()) && !slices.Contains(r.Workloads, e.Server.String()) {
+func (pr *prover) held(p *Proof) {
+	for _, i := range pr.touchingAny(pr.recommendation.Workloads) {
+		e := &pr.report.Edges[i]
+		if !e.Unseen {
 			continue
 		}
 		cut := false
-		w.allowedPairs(e.Client, e.Server, portKey{e.Number, e.Port}, func(c policy.Connection) {
-			cut = cut || !permits(alone, c)
+		everyPair(pr.gathering.crowds, e.Client, e.Server, portKey{e.Number, e.Port}, func(c policy.Connection, _ int) {
+			o := pr.ask(c)
+			cut = cut || o.now && !o.alone
 		})
 		if cut {
 			p.Held = append(p.Held, HeldEdge{

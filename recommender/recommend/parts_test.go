@@ -16,7 +16,6 @@ import (
 	"github.com/netcinch/netcinch/recommender/cluster"
 	"github.com/netcinch/netcinch/recommender/cluster/manifest"
 	"github.com/netcinch/netcinch/recommender/flow"
-	"github.com/netcinch/netcinch/recommender/policy"
 )
 
 // TestSelection: labels that select a workload's pods and nobody else, now and
@@ -226,8 +225,7 @@ func TestProofSeesWhatIsWrong(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		engine, _ := policy.Compile(With(w.snapshot, o), policy.Options{})
-		world.prove(&spoilt, o, engine)
+		world.proveOne(&spoilt, o)
 		var failing []StatementName
 		for _, s := range spoilt.Proof.Statements {
 			if !s.Holds {
@@ -252,13 +250,19 @@ func TestProofSeesWhatOpens(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			engine, _ := policy.Compile(With(s, o), policy.Options{})
-			w.prove(&r, o, engine)
+			w.proveOne(&r, o)
 			if r.Proof.Holds == opens || (len(r.Proof.Opened) > 0) != opens {
 				t.Errorf("%s %s: holds %v, opened %v", ip, rules, r.Proof.Holds, r.Proof.Opened)
 			}
 		}
 	}
+}
+
+// proveOne proves a recommendation as if no other were there.
+func (w *world) proveOne(r *Recommendation, o cluster.Object) {
+	g := &gathering{offered: []*Recommendation{r}, objects: map[cluster.Ref]cluster.Object{o.Ref: o}}
+	w.apply(g)
+	w.prove(g, r)
 }
 
 func TestDecodeRefuses(t *testing.T) {

@@ -26,7 +26,7 @@ func (o *owners) meets(d owned, t target) bool {
 	}
 	met := false
 	o.pairsAt(d.client, d.server, d.atom.Direction, t.prefix.Addr(), func(from, to policy.Peer) {
-		c := policy.Connection{From: from, To: to, Protocol: d.port.protocol, Port: d.port.port, ICMPType: -1, ICMPCode: -1}
+		c := connection(from, to, d.port)
 		if met || !permits(o.engine, c) {
 			return
 		}
@@ -43,13 +43,15 @@ func (o *owners) meets(d owned, t target) bool {
 	return met
 }
 
-// pairsAt visits pairs of ends where the far end is one address.
+// pairsAt visits pairs of ends that policies have a say in, where the far end
+// is one address.
 func (w *world) pairsAt(client, server analyze.Party, d policy.Direction, far netip.Addr, visit func(from, to policy.Peer)) {
-	at := []policy.Peer{{Addr: far}}
+	at := w.crowds.Group([]policy.Peer{{Addr: far}})
+	each := func(from, to policy.Peer, _ int) { visit(from, to) }
 	if d == policy.Ingress {
-		analyze.Pairs(at, w.index.Ends(server, everyPod), visit)
+		w.crowds.Pairs(at, w.crowds.Of(server), each)
 	} else {
-		analyze.Pairs(w.index.Ends(client, everyPod), at, visit)
+		w.crowds.Pairs(w.crowds.Of(client), at, each)
 	}
 }
 

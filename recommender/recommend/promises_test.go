@@ -133,7 +133,7 @@ func (w *randomWorld) holdSubset(t *testing.T, seed uint64, report *analyze.Repo
 func (w *randomWorld) connections(e *analyze.Edge) []policy.Connection {
 	var out []policy.Connection
 	index := analyze.NewIndex(w.snapshot)
-	analyze.Pairs(index.Ends(e.Client, 99), index.Ends(e.Server, 99), func(from, to policy.Peer) {
+	analyze.Pairs(index.Ends(e.Client), index.Ends(e.Server), func(from, to policy.Peer) {
 		out = append(out, policy.Connection{From: from, To: to, Protocol: e.Number, Port: e.Port, ICMPType: -1, ICMPCode: -1})
 	})
 	return out
@@ -213,4 +213,14 @@ func (w *randomWorld) holdSameBytes(t *testing.T, seed uint64, list []Recommenda
 	if string(a) != string(b) {
 		t.Errorf("seed %d: the same records in another order give other bytes", seed)
 	}
+}
+
+func allowing(side policy.DirectionVerdict) []policy.AllowanceID {
+	var atoms []policy.AllowanceID
+	for _, s := range side.Why {
+		if s.Kind == policy.StepRule && s.Action == policy.ActionAllow {
+			atoms = append(atoms, s.Allowance)
+		}
+	}
+	return atoms
 }

@@ -4,6 +4,8 @@ package recommend
 
 import (
 	"fmt"
+	"maps"
+	"runtime"
 	"slices"
 	"strings"
 
@@ -18,55 +20,81 @@ const maxCells = 50
 
 // prove computes what a recommendation does, by itself and together with all
 // others that are offered.
-func (w *world) prove(r *Recommendation, object cluster.Object, together *policy.Engine) {
-	alone, problems := policy.Compile(With(w.snapshot, object), w.options)
+func (w *world) prove(g *gathering, r *Recommendation) {
+	ref := r.Policy.Cluster()
+	pr := &prover{world: w, gathering: g, recommendation: r, alone: g.swaps.Engine(ref), known: map[asked]outcome{}}
 	p := emptyProof()
-	for _, problem := range problems {
-		if problem.Ref == object.Ref {
-			p.state(ValidManifest, false, fmt.Sprintf("The manifest is not understood: %s: %s.", problem.Field, problem.Message))
-		}
-	}
-	if len(p.Statements) == 0 {
+	if problem, bad := g.problems[ref]; bad {
+		p.state(ValidManifest, false, fmt.Sprintf("The manifest is not understood: %s: %s.", problem.Field, problem.Message))
+	} else {
 		p.state(ValidManifest, true, "The manifest reads back, field by field, as the API server reads it.")
 	}
-	w.proveObserved(&p, r, governed(object), alone, together)
-	w.proveHeld(&p, r, alone)
-	w.proveNames(&p, r, alone, together)
-	w.proveNothingOpened(&p, r, alone)
+	pr.observed(&p, governed(g.objects[ref]))
+	pr.held(&p)
+	pr.names(&p)
+	pr.nothingOpened(&p)
 	p.Holds = !slices.ContainsFunc(p.Statements, func(s Statement) bool { return !s.Holds })
 	r.Proof = p
+}
+
+// prover proves one recommendation.
+type prover struct {
+	*world
+	*gathering
+	recommendation *Recommendation
+	alone          *policy.Engine // with nothing but the recommendation applied
+	known          map[asked]outcome
+}
+
+// outcome is what the engines say to one question.
+type outcome struct{ now, alone, together bool }
+
+// ask gives the outcome of a connection, asked for once for all that no policy
+// tells apart.
+func (pr *prover) ask(c policy.Connection) outcome {
+	at := asked{pr.kinship.Of(c.From), pr.kinship.Of(c.To), portKey{c.Protocol, c.Port}}
+	out, ok := pr.known[at]
+	if !ok {
+		if out.now = permits(pr.world.engine, c); out.now {
+			out.alone, out.together = permits(pr.alone, c), permits(pr.gathering.engine, c)
+		}
+		pr.known[at] = out
+	}
+	return out
 }
 
 func (p *Proof) state(name StatementName, holds bool, text string) {
 	p.Statements = append(p.Statements, Statement{Name: name, Holds: holds, Text: text})
 }
 
-// proveObserved: every edge that teaches and touches the workloads is allowed
-// for every pair of pods for which it is allowed now. All are held against the
+// observed: every edge that teaches and touches the workloads is allowed for
+// every pair of pods for which it is allowed now. All are held against the
 // engines; counted are those in the directions that the policy governs.
-func (w *world) proveObserved(p *Proof, r *Recommendation, directions []string, engines ...*policy.Engine) {
+func (pr *prover) observed(p *Proof, directions []string) {
 	var pairs int
 	egress, ingress := slices.Contains(directions, policy.Egress.String()), slices.Contains(directions, policy.Ingress.String())
-	for i := range w.report.Edges {
-		e := &w.report.Edges[i]
-		out, in := slices.Contains(r.Workloads, e.Client.String()), slices.Contains(r.Workloads, e.Server.String())
-		if !e.Teaches || !out && !in {
+	names := pr.recommendation.Workloads
+	for _, i := range pr.touchingAny(names) {
+		e := &pr.report.Edges[i]
+		if !e.Teaches {
 			continue
 		}
-		counts := out && egress || in && ingress
+		counts := egress && isOne(e.Client, names) || ingress && isOne(e.Server, names)
 		if counts {
 			p.ObservedEdges++
 			p.Connections += e.Counters.Connections
 		}
 		lost := false
-		w.allowedPairs(e.Client, e.Server, portKey{e.Number, e.Port}, func(c policy.Connection) {
-			if counts {
-				pairs++
+		always := everyPair(pr.gathering.crowds, e.Client, e.Server, portKey{e.Number, e.Port}, func(c policy.Connection, n int) {
+			o := pr.ask(c)
+			if counts && o.now {
+				pairs += n
 			}
-			for _, engine := range engines {
-				lost = lost || !permits(engine, c)
-			}
+			lost = lost || o.now && (!o.alone || !o.together)
 		})
+		if counts {
+			pairs += always
+		}
 		if lost {
 			p.Lost = append(p.Lost, cellOfEdge(e))
 		}
@@ -79,25 +107,12 @@ func (w *world) proveObserved(p *Proof, r *Recommendation, directions []string, 
 		analyze.Plural(p.ObservedEdges, "edge"), analyze.Plural(p.Connections, "connection"), pairs))
 }
 
-// allowedPairs visits the connections of an edge that are allowed now.
-func (w *world) allowedPairs(client, server analyze.Party, port portKey, visit func(policy.Connection)) {
-	w.everyPair(client, server, port, func(c policy.Connection) {
-		if permits(w.engine, c) {
-			visit(c)
-		}
+// isOne says whether a party is one of some workloads.
+func isOne(p analyze.Party, workloads []string) bool {
+	return p.Kind == analyze.PartyWorkload && slices.ContainsFunc(workloads, func(name string) bool {
+		n := len(p.Namespace)
+		return len(name) == n+1+len(p.Name) && name[:n] == p.Namespace && name[n+1:] == p.Name
 	})
-}
-
-// everyPair visits the connections that an edge stands for, pod by pod.
-func (w *world) everyPair(client, server analyze.Party, port portKey, visit func(policy.Connection)) {
-	analyze.Pairs(w.index.Ends(client, everyPod), w.index.Ends(server, everyPod), func(from, to policy.Peer) {
-		visit(policy.Connection{From: from, To: to, Protocol: port.protocol, Port: port.port, ICMPType: -1, ICMPCode: -1})
-	})
-}
-
-func permits(e *policy.Engine, c policy.Connection) bool {
-	egress, ingress := e.Allowed(c)
-	return egress && ingress
 }
 
 func cellOfEdge(e *analyze.Edge) Cell {
@@ -108,44 +123,44 @@ func cellOfEdge(e *analyze.Edge) Cell {
 	return Cell{From: e.Client.String(), To: e.Server.String(), Protocol: e.Protocol, Ports: ports}
 }
 
-// proveNames: name resolution that is possible now stays possible.
-func (w *world) proveNames(p *Proof, r *Recommendation, engines ...*policy.Engine) {
-	asked := 0
-	for _, s := range w.dns {
-		for _, wl := range w.index.Workloads() {
-			if !slices.Contains(r.Workloads, wl.String()) || analyze.PartyOf(wl) == s.party {
+// names: name resolution that is possible now stays possible.
+func (pr *prover) names(p *Proof) {
+	asked, failed := 0, false
+	for _, s := range pr.dns {
+		for _, wl := range pr.subjectsOf(pr.recommendation) {
+			if analyze.PartyOf(wl) == s.party {
 				continue
 			}
-			w.allowedPairs(analyze.PartyOf(wl), s.party, portKey{s.protocol, s.port}, func(c policy.Connection) {
-				asked++
-				for _, engine := range engines {
-					if !permits(engine, c) {
-						cell := Cell{From: wl.String(), To: s.party.String(), Protocol: s.protocol.String(), Ports: fmt.Sprint(s.port)}
-						if !slices.Contains(p.Lost, cell) {
-							p.Lost = append(p.Lost, cell)
-							p.state(KeepsDNS, false, fmt.Sprintf("%s could not resolve names any more.", wl))
-						}
-					}
+			lost := false
+			everyPair(pr.gathering.crowds, analyze.PartyOf(wl), s.party, portKey{s.protocol, s.port}, func(c policy.Connection, n int) {
+				if o := pr.ask(c); o.now {
+					asked += n
+					lost = lost || !o.alone || !o.together
 				}
 			})
+			if lost {
+				failed = true
+				p.Lost = append(p.Lost, Cell{From: wl.String(), To: s.party.String(), Protocol: s.protocol.String(), Ports: fmt.Sprint(s.port)})
+				p.state(KeepsDNS, false, fmt.Sprintf("%s could not resolve names any more.", wl))
+			}
 		}
 	}
-	if asked > 0 && !slices.ContainsFunc(p.Statements, func(s Statement) bool { return s.Name == KeepsDNS }) {
+	if asked > 0 && !failed {
 		p.state(KeepsDNS, true, "The workloads that could ask the cluster's DNS still can.")
 	}
 }
 
-// proveNothingOpened: what is allowed after was allowed before.
-func (w *world) proveNothingOpened(p *Proof, r *Recommendation, alone *policy.Engine) {
-	delta := policy.Compare(w.engine, alone)
-	p.Opened = cells(delta.Added, maxCells)
-	p.Closed, p.ClosedTotal = cells(delta.Removed, maxCells), len(delta.Removed)
-	if len(delta.Added) > 0 {
+// nothingOpened: what is allowed after was allowed before.
+func (pr *prover) nothingOpened(p *Proof) {
+	added, removed := pr.kinship.Compare(pr.world.engine, pr.alone)
+	p.Opened = pr.cells(added, maxCells)
+	p.Closed, p.ClosedTotal = pr.cells(removed, maxCells), len(removed)
+	if len(added) > 0 {
 		p.state(OpensNothing, false, fmt.Sprintf("It would allow what is denied now, the first from %s to %s.", p.Opened[0].From, p.Opened[0].To))
 		return
 	}
 	text := "Nothing is allowed that was not allowed before, computed over all pods, ports and addresses."
-	if r.Kind == KindNew {
+	if pr.recommendation.Kind == KindNew {
 		text = "The workload becomes isolated, and nothing is allowed that was not allowed before, computed over all pods, ports and addresses."
 	}
 	p.state(OpensNothing, true, text)
@@ -154,17 +169,16 @@ func (w *world) proveNothingOpened(p *Proof, r *Recommendation, alone *policy.En
 // proveNeeded: without any of its atoms, an edge that was seen would be lost.
 // It is asked of all recommendations together, since only then no wider policy
 // lets through what a narrow one is for.
-func (w *world) proveNeeded(recommendations []*Recommendation, together *policy.Engine) {
-	needed := w.needed(together)
+func (s *search) proveNeeded(g *gathering) {
 	spare := map[cluster.Ref][]string{}
 	count := map[cluster.Ref]int{}
-	for _, a := range together.Allowances() {
+	for _, a := range g.atoms {
 		count[a.ID.Policy]++
-		if !needed[a.ID] {
+		if !g.needed[a.ID] {
 			spare[a.ID.Policy] = append(spare[a.ID.Policy], fmt.Sprintf("%s rule %d: %s, %s", lower(a.ID.Direction), a.ID.Rule+1, a.Peer, a.Port))
 		}
 	}
-	for _, r := range recommendations {
+	for _, r := range g.offered {
 		ref := r.Policy.Cluster()
 		r.Proof.Superfluous = append(r.Proof.Superfluous, spare[ref]...)
 		if len(r.Proof.Superfluous) > 0 {
@@ -178,43 +192,73 @@ func (w *world) proveNeeded(recommendations []*Recommendation, together *policy.
 }
 
 // needed finds the atoms without which something would be cut.
-func (w *world) needed(engine *policy.Engine) map[policy.AllowanceID]bool {
-	needed := map[policy.AllowanceID]bool{}
-	ask := func(c policy.Connection) {
-		var atoms [2][]policy.AllowanceID
-		engine.Matching(c, func(id policy.AllowanceID) { atoms[id.Direction] = append(atoms[id.Direction], id) })
-		for _, list := range atoms {
-			if len(list) == 1 {
-				needed[list[0]] = true
+func (w *world) needed(g *gathering) map[policy.AllowanceID]bool {
+	workers := runtime.GOMAXPROCS(0)
+	found := make([]dependence, workers)
+	parallel(workers, func(n int) {
+		found[n] = dependence{needed: map[policy.AllowanceID]bool{}, asked: map[asked]bool{}}
+		for i := n; i < len(w.report.Edges); i += workers {
+			if e := &w.report.Edges[i]; e.Teaches {
+				everyPair(g.crowds, e.Client, e.Server, portKey{e.Number, e.Port}, func(c policy.Connection, _ int) { found[n].ask(w, g, c, true) })
 			}
 		}
+	})
+	needed := found[0].needed
+	for _, f := range found[1:] {
+		maps.Copy(needed, f.needed)
 	}
-	for i := range w.report.Edges {
-		if e := &w.report.Edges[i]; e.Teaches {
-			w.allowedPairs(e.Client, e.Server, portKey{e.Number, e.Port}, ask)
-		}
-	}
+	dns := dependence{needed: needed, asked: map[asked]bool{}}
 	for _, s := range w.dns { // each end by itself: the other may be closed still
 		for _, wl := range w.index.Workloads() {
-			w.everyPair(analyze.PartyOf(wl), s.party, portKey{s.protocol, s.port}, ask)
+			everyPair(g.crowds, analyze.PartyOf(wl), s.party, portKey{s.protocol, s.port}, func(c policy.Connection, _ int) { dns.ask(w, g, c, false) })
 		}
 	}
-	w.scheduled(engine, needed)
+	w.scheduled(g, needed)
 	return needed
+}
+
+// dependence collects the atoms that connections hang on.
+type dependence struct {
+	needed map[policy.AllowanceID]bool
+	asked  map[asked]bool
+}
+
+// ask notes the atoms that a connection hangs on alone, at each end; with
+// allowed only where it is allowed now.
+func (n *dependence) ask(w *world, g *gathering, c policy.Connection, allowed bool) {
+	at := asked{g.kinship.Of(c.From), g.kinship.Of(c.To), portKey{c.Protocol, c.Port}}
+	if n.asked[at] {
+		return
+	}
+	n.asked[at] = true
+	if allowed && !permits(w.engine, c) {
+		return
+	}
+	var count [2]int
+	var last [2]policy.AllowanceID
+	g.engine.Matching(c, func(id policy.AllowanceID) {
+		count[id.Direction]++
+		last[id.Direction] = id
+	})
+	for d, k := range count {
+		if k == 1 {
+			n.needed[last[d]] = true
+		}
+	}
 }
 
 // scheduled marks atoms that are kept for a CronJob that has not run often
 // enough to be known.
-func (w *world) scheduled(engine *policy.Engine, needed map[policy.AllowanceID]bool) {
-	for _, a := range engine.Allowances() {
-		pods, anyone := engine.Reach(a.ID)
-		if anyone {
-			pods = nil
-		}
-		for _, i := range append(slices.Clone(pods), a.Subjects...) {
-			if w.uncovered(w.owner(&w.snapshot.Pods[i])) {
-				needed[a.ID] = true
-			}
+func (w *world) scheduled(g *gathering, needed map[policy.AllowanceID]bool) {
+	if len(w.late) == 0 {
+		return
+	}
+	reaches := g.engine.Reaches()
+	late := func(i int) bool { return slices.Contains(w.late, w.owner(&w.snapshot.Pods[i])) }
+	for _, a := range g.atoms {
+		r := reaches[a.ID]
+		if slices.ContainsFunc(a.Subjects, late) || !r.Anyone && slices.ContainsFunc(r.Pods, late) {
+			needed[a.ID] = true
 		}
 	}
 }

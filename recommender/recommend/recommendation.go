@@ -16,6 +16,8 @@ type Input struct {
 	Report   *analyze.Report // of the same snapshot
 	// Policy says how the policies are read; as for the report.
 	Policy policy.Options
+	// Engine is that of the snapshot's policies, where it is compiled already.
+	Engine *policy.Engine
 }
 
 // Kind says what a recommendation does.

@@ -50,9 +50,7 @@ func (w *world) selection(wl flow.Workload) selection {
 	if s, ok := w.selectors[wl]; ok {
 		return s
 	}
-	s := w.findSelection(wl)
-	w.selectors[wl] = s
-	return s
+	return w.findSelection(wl)
 }
 
 func (w *world) findSelection(wl flow.Workload) selection {

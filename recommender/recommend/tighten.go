@@ -36,33 +36,27 @@ type tightening struct {
 	dialect dialect
 	doc     *edit.Document
 	changes []Change
+	from    map[policy.Direction][]int // which rule each rule comes from
 }
 
-// tightenings narrows each policy in force to what its allowances own.
-func (w *world) tightenings(moved moves, frozen map[string]bool) ([]Recommendation, *owners) {
-	o := w.owners(moved)
-	selected := map[cluster.Ref]map[string]bool{}
-	for id, a := range o.atoms {
-		for _, s := range a.Subjects {
-			if selected[id.Policy] == nil {
-				selected[id.Policy] = map[string]bool{}
-			}
-			if p := &w.snapshot.Pods[s]; !p.Finished {
-				selected[id.Policy][w.owner(p).String()] = true
-			}
-		}
+// tighten narrows a policy in force to what its allowances own; nil where it
+// has nothing to narrow.
+func (o *owners) tighten(object *cluster.Object) *tightened {
+	workloads := o.subjects[object.Ref]
+	d := o.dialect(object)
+	if d == nil || len(workloads) == 0 {
+		return nil
 	}
-	var out []Recommendation
-	for i := range w.snapshot.Policies {
-		object := &w.snapshot.Policies[i]
-		if d := o.dialect(object); d != nil && len(selected[object.Ref]) > 0 {
-			t := &tightening{owners: o, object: object, dialect: d}
-			if r, changed := t.recommend(sortedKeys(selected[object.Ref])); changed && !frozen[r.ID] {
-				out = append(out, r)
-			}
-		}
-	}
-	return out, o
+	t := &tightening{owners: o, object: object, dialect: d, from: map[policy.Direction][]int{}}
+	r, changed := t.recommend(workloads)
+	return &tightened{r, changed, t.from}
+}
+
+// tightened is the outcome.
+type tightened struct {
+	Recommendation
+	changed bool
+	from    map[policy.Direction][]int
 }
 
 func (t *tightening) recommend(workloads []string) (Recommendation, bool) {
@@ -95,9 +89,7 @@ func (t *tightening) recommend(workloads []string) (Recommendation, bool) {
 
 // silent says whether nothing was seen of any of the workloads.
 func (t *tightening) silent(workloads []string) bool {
-	return !slices.ContainsFunc(t.report.Edges, func(e analyze.Edge) bool {
-		return e.Teaches && (slices.Contains(workloads, e.Client.String()) || slices.Contains(workloads, e.Server.String()))
-	})
+	return !slices.ContainsFunc(t.touchingAny(workloads), func(i int32) bool { return t.report.Edges[i].Teaches })
 }
 
 // rewrite edits the author's text rule by rule.
@@ -143,7 +135,7 @@ func (t *tightening) direction(spec *yaml.Node, d policy.Direction) error {
 			from = append(from, i)
 		}
 	}
-	t.lineage[lineageKey{t.object.Ref, d}] = from
+	t.from[d] = from
 	list.Content = rules
 	if len(rules) == 0 {
 		t.keepTypes(spec)

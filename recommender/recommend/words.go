@@ -24,6 +24,11 @@ func appendNew(list []string, text string) []string {
 	return append(list, text)
 }
 
+func sortedUnique(list []int32) []int32 {
+	slices.Sort(list)
+	return slices.Compact(list)
+}
+
 func sortedKeys(m map[string]bool) []string { return slices.Sorted(maps.Keys(m)) }
 
 // headComment is what an author wrote above an item of a list.

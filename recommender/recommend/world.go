@@ -17,9 +17,6 @@ import (
 	"github.com/netcinch/netcinch/recommender/policy"
 )
 
-// everyPod: a proof asks for all pods of a workload.
-const everyPod = int(^uint(0) >> 1)
-
 // world is what every recommendation is made from.
 type world struct {
 	snapshot  *cluster.Snapshot
@@ -29,6 +26,12 @@ type world struct {
 	engine    *policy.Engine // for the policies in force
 	inSpace   map[string][]*cluster.Pod
 	selectors map[flow.Workload]selection
+	touching  map[string][]int32         // by namespace/name: numbers of the edges that touch a workload
+	crowds    *analyze.Crowds            // as the policies in force see them
+	members   map[string][]flow.Workload // by label, as key=value: workloads of which some pod has it
+	byName    map[string][]flow.Workload
+	late      []flow.Workload    // workloads whose schedule has not been covered
+	atoms     []policy.Allowance // of the policies in force
 	ready     map[string]*analyze.Readiness
 	dns       []service
 	public    map[flow.Workload][]portKey // ports that load balancers and node ports lead to
@@ -46,9 +49,14 @@ func newWorld(in Input) *world {
 	w := &world{
 		snapshot: in.Snapshot, report: in.Report, index: analyze.NewIndex(in.Snapshot), options: in.Policy,
 		inSpace: map[string][]*cluster.Pod{}, selectors: map[flow.Workload]selection{}, ready: map[string]*analyze.Readiness{},
-		public: map[flow.Workload][]portKey{},
+		public: map[flow.Workload][]portKey{}, touching: map[string][]int32{}, byName: map[string][]flow.Workload{}, members: map[string][]flow.Workload{},
 	}
-	w.engine, _ = policy.Compile(in.Snapshot, in.Policy)
+	w.engine = in.Engine
+	if w.engine == nil {
+		w.engine, _ = policy.Compile(in.Snapshot, in.Policy)
+	}
+	w.crowds = analyze.NewCrowds(w.index, w.engine, policy.NewKinship(w.engine))
+	w.atoms = w.engine.Allowances()
 	for _, wl := range w.index.Workloads() {
 		w.inSpace[wl.Namespace] = append(w.inSpace[wl.Namespace], w.index.Pods(wl)...)
 	}
@@ -59,7 +67,44 @@ func newWorld(in Input) *world {
 	for _, s := range in.Snapshot.Services {
 		w.service(s)
 	}
+	w.touch()
+	w.label()
 	return w
+}
+
+// label finds the labels of all workloads and who has which.
+func (w *world) label() {
+	workloads := w.index.Workloads()
+	selections := make([]selection, len(workloads))
+	parallel(len(workloads), func(i int) { selections[i] = w.findSelection(workloads[i]) })
+	for i, wl := range workloads {
+		w.selectors[wl] = selections[i]
+		w.byName[wl.String()] = append(w.byName[wl.String()], wl)
+		if w.uncovered(wl) {
+			w.late = append(w.late, wl)
+		}
+		known := map[string]bool{}
+		for _, p := range w.index.Pods(wl) {
+			for k, v := range p.Labels {
+				if label := k + "=" + v; !known[label] {
+					known[label] = true
+					w.members[label] = append(w.members[label], wl)
+				}
+			}
+		}
+	}
+}
+
+// labelled gives workloads among which are all that have a pod with the labels.
+func (w *world) labelled(labels map[string]string) []flow.Workload {
+	var least []flow.Workload
+	first := true
+	for k, v := range labels {
+		if list := w.members[k+"="+v]; first || len(list) < len(least) {
+			least, first = list, false
+		}
+	}
+	return least
 }
 
 // service notes the Services that matter whether traffic was seen or not: the

@@ -32,13 +32,13 @@ type fresh struct {
 // freshPolicies makes a policy for each workload that none isolates, in the
 // directions in which it is open.
 func (w *world) freshPolicies() []Recommendation {
-	var out []Recommendation
+	var subjects []*fresh
 	done := map[flow.Workload]bool{}
 	for _, wl := range w.index.Workloads() {
 		if done[wl] {
 			continue
 		}
-		f := &fresh{world: w, subject: wl, books: map[policy.Direction]*book{}}
+		f := &fresh{world: w, subject: wl, all: []flow.Workload{wl}, books: map[policy.Direction]*book{}}
 		for _, d := range []policy.Direction{policy.Ingress, policy.Egress} {
 			if w.open(wl, d) {
 				f.directions = append(f.directions, d)
@@ -47,12 +47,14 @@ func (w *world) freshPolicies() []Recommendation {
 		if len(f.directions) == 0 {
 			continue
 		}
-		r := f.recommend()
+		f.choose()
 		for _, other := range f.all {
 			done[other] = true
 		}
-		out = append(out, r)
+		subjects = append(subjects, f)
 	}
+	out := make([]Recommendation, len(subjects))
+	parallel(len(subjects), func(i int) { out[i] = subjects[i].recommend() })
 	return out
 }
 
@@ -69,8 +71,9 @@ func (f *fresh) recommend() Recommendation {
 	r := Recommendation{
 		Kind: KindNew, Namespace: f.subject.Namespace, Changes: []Change{}, Evidence: []string{}, Proof: emptyProof(),
 	}
-	f.all = []flow.Workload{f.subject}
-	f.gather()
+	if f.trouble == "" {
+		f.gather()
+	}
 	r.Policy = analyze.Ref{APIVersion: networkPolicyVersion, Kind: "NetworkPolicy", Namespace: f.subject.Namespace, Name: f.name()}
 	for _, wl := range f.all {
 		r.Workloads = append(r.Workloads, wl.String())
@@ -88,9 +91,8 @@ func (f *fresh) recommend() Recommendation {
 	return r
 }
 
-// gather collects what the policy has to let through; trouble says why there
-// is nothing to offer.
-func (f *fresh) gather() {
+// choose finds whom the policy selects; trouble says why it can't be offered.
+func (f *fresh) choose() {
 	if f.index.OnHost(analyze.PartyOf(f.subject)) {
 		f.trouble = "its pods share their node's network; Kubernetes policies do not apply to them"
 		return
@@ -105,8 +107,12 @@ func (f *fresh) gather() {
 		return slices.ContainsFunc(f.directions, func(d policy.Direction) bool { return !f.open(wl, d) })
 	}); i >= 0 {
 		f.trouble = fmt.Sprintf("its labels select %s too, which a policy isolates already; give their pod templates labels that differ", f.selected.caught[i])
-		return
 	}
+}
+
+// gather collects what the policy has to let through; trouble says why there
+// is nothing to offer.
+func (f *fresh) gather() {
 	f.collect()
 	switch {
 	case f.trouble != "":
@@ -153,7 +159,7 @@ func (f *fresh) collect() {
 	for _, wl := range f.all {
 		mine[analyze.PartyOf(wl)] = true
 	}
-	for i := range f.report.Edges {
+	for _, i := range f.touchingAny(namesOf(f.all)) {
 		e := &f.report.Edges[i]
 		if !e.Teaches || !mine[e.Client] && !mine[e.Server] {
 			continue
@@ -184,18 +190,11 @@ func (f *fresh) collect() {
 	}
 }
 
-// free says whether a connection is allowed whatever the policies: a probe of
-// the pod's own node, or a pod's traffic to itself.
-func (w *world) free(c policy.Connection) bool {
-	v := w.engine.Check(c)
-	return len(v.Egress.Why) > 0 && v.Egress.Why[0].Kind == policy.StepAlways && len(v.Ingress.Why) > 0 && v.Ingress.Why[0].Kind == policy.StepAlways
-}
-
 // always says whether an edge needs no rule: every pair of pods that is allowed
 // is so whatever the policies.
 func (w *world) always(e *analyze.Edge) bool {
 	always := true
-	w.allowedPairs(e.Client, e.Server, portKey{e.Number, e.Port}, func(c policy.Connection) { always = always && w.free(c) })
+	w.allowedPairs(w.crowds, e.Client, e.Server, portKey{e.Number, e.Port}, func(policy.Connection, int) { always = false })
 	return always
 }
 
@@ -206,8 +205,7 @@ func (w *world) needsRule(e *analyze.Edge, d policy.Direction, t target) bool {
 	}
 	needs := false
 	w.pairsAt(e.Client, e.Server, d, t.prefix.Addr(), func(from, to policy.Peer) {
-		c := policy.Connection{From: from, To: to, Protocol: e.Number, Port: e.Port, ICMPType: -1, ICMPCode: -1}
-		needs = needs || permits(w.engine, c) && !w.free(c)
+		needs = needs || permits(w.engine, connection(from, to, portKey{e.Number, e.Port}))
 	})
 	return needs
 }
@@ -255,7 +253,7 @@ func (f *fresh) resolve(b *book) {
 			continue
 		}
 		meet := false
-		analyze.Pairs(f.index.Ends(analyze.PartyOf(f.subject), everyPod), f.index.Ends(s.party, everyPod), func(_, _ policy.Peer) { meet = true })
+		analyze.Pairs(f.index.Ends(analyze.PartyOf(f.subject)), f.index.Ends(s.party), func(_, _ policy.Peer) { meet = true })
 		if !meet {
 			continue
 		}
