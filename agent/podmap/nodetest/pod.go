@@ -153,6 +153,9 @@ func (p *Pod) AddAddress(text string) {
 	}))
 }
 
+// Path is that of the pod's network namespace.
+func (p *Pod) Path() string { return p.path }
+
 // Do runs f on a thread in the pod's namespace.
 func (p *Pod) Do(f func() error) error { return in(p.ns, f) }
 
