@@ -6,7 +6,8 @@
 // A batch is one window of one node, or a part of one. Its records are kept at
 // two levels: as they came, for hours (pods), and folded to workloads, for
 // weeks (edges). The catalogue keeps of every folded edge when it was first
-// and last seen, for ever. Engines live in folders below this one; package
+// and last seen, and by which programs, for ever. So does the [Register], what
+// was found and what people decided about it. Engines live in folders below this one; package
 // storetest is the suite that each of them passes.
 package store
 
@@ -81,6 +82,9 @@ type Query struct {
 	Namespace string    // empty for all; else edges with an end in it
 	From      time.Time // in; zero for the beginning
 	To        time.Time // out; zero for the end
+	// NewSince leaves of the catalogue what was first seen at it or later; zero
+	// for all. Other questions ignore it.
+	NewSince time.Time
 }
 
 // Catalogued is an entry of the catalogue, at workload level.
@@ -88,6 +92,8 @@ type Catalogued struct {
 	Edge      flow.Edge `json:"edge"`
 	FirstSeen time.Time `json:"firstSeen"` // start of the first window that it was in
 	LastSeen  time.Time `json:"lastSeen"`  // end of the last
+	Client    Programs  `json:"client"`    // that opened it, as far as they are known
+	Server    Programs  `json:"server"`    // that served it
 }
 
 // NodeCoverage is what is known of one node over a query's time.
@@ -98,8 +104,11 @@ type NodeCoverage struct {
 	LastSeen  time.Time     `json:"lastSeen"`  // end of its last
 	Covered   time.Duration `json:"covered"`   // sum of its windows; less than LastSeen-FirstSeen where there are gaps
 	Batches   uint64        `json:"batches"`
-	Losses    Losses        `json:"losses"`   // sum
-	Coverage  Coverage      `json:"coverage"` // of the last window
+	// Connections are those that the node recorded, each at its local end, beside
+	// what Losses counts: the share that was lost is exact for each node.
+	Connections uint64   `json:"connections"`
+	Losses      Losses   `json:"losses"`   // sum
+	Coverage    Coverage `json:"coverage"` // of the last window
 }
 
 // Store keeps edges. Implementations are safe for concurrent use.

@@ -23,7 +23,7 @@ import (
 func (s *Store) Check(ctx context.Context) map[string]error {
 	wrong := s.Damage()
 	for _, d := range s.days.all() {
-		err := s.readDay(ctx, d, func(r *reader) error { return errors.Join(integrity(r.conn), r.levels()) })
+		err := s.readDay(ctx, d, store.Query{}, false, func(r *reader) error { return errors.Join(integrity(r.conn), r.levels()) })
 		if err != nil {
 			wrong[d.file()] = err
 		}

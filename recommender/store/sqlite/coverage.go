@@ -15,7 +15,7 @@ import (
 	"github.com/netcinch/netcinch/recommender/store"
 )
 
-const addNode = `INSERT INTO node VALUES (?, ?, ?, ?, ?, ?, 1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET
+const addNode = `INSERT INTO node VALUES (?, ?, ?, ?, ?, ?, 1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET
 	pods_known = iif(excluded.last >= last, excluded.pods_known, pods_known),
 	pods_watched = iif(excluded.last >= last, excluded.pods_watched, pods_watched),
 	attach_mode = iif(excluded.last >= last, excluded.attach_mode, attach_mode),
@@ -25,11 +25,11 @@ const addNode = `INSERT INTO node VALUES (?, ?, ?, ?, ?, ?, 1, ?, ?, ?, ?, ?, ?,
 	map_full = CAST(map_full + excluded.map_full AS INTEGER), ring_full = CAST(ring_full + excluded.ring_full AS INTEGER),
 	unattributed = CAST(unattributed + excluded.unattributed AS INTEGER), unparsed = CAST(unparsed + excluded.unparsed AS INTEGER),
 	detached = CAST(detached + excluded.detached AS INTEGER), spool_overflow = CAST(spool_overflow + excluded.spool_overflow AS INTEGER),
-	refused = CAST(refused + excluded.refused AS INTEGER)`
+	refused = CAST(refused + excluded.refused AS INTEGER), connections = CAST(connections + excluded.connections AS INTEGER)`
 
 // node adds a batch's losses and coverage. A window that comes in several
 // batches is covered once.
-func (w *writer) node(b *store.Batch) error {
+func (w *writer) node(b *prepared) error {
 	first, last := w.day.floor(b.Window.Start), w.day.ceil(b.Window.End)
 	err := run(w.conn, "INSERT INTO watched VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING", func(p *binder) {
 		p.text(b.Cluster, b.Node)
@@ -52,6 +52,7 @@ func (w *writer) node(b *store.Batch) error {
 		}
 		p.number(int64(b.Coverage.PodsKnown), int64(b.Coverage.PodsWatched))
 		p.text(b.Coverage.AttachMode, strings.Join(b.Coverage.Missing, "\n"))
+		p.number(saturate(b.connections))
 	})
 }
 
@@ -91,6 +92,7 @@ func mergeNode(a, b store.NodeCoverage) store.NodeCoverage {
 	}
 	a.Covered += b.Covered
 	a.Batches += b.Batches
+	a.Connections += b.Connections
 	a.Losses = a.Losses.Add(b.Losses)
 	return a
 }
@@ -99,7 +101,7 @@ func mergeNode(a, b store.NodeCoverage) store.NodeCoverage {
 func (r *reader) nodes(cluster string, from, to time.Time, visit func(store.NodeCoverage)) error {
 	first, last := int64(from.Sub(r.day.start)/r.resolution), int64((to.Sub(r.day.start)-1)/r.resolution)
 	return sqlitex.Execute(r.conn, `SELECT cluster, node, first, last, covered, batches, map_full, ring_full, unattributed, unparsed,
-		detached, spool_overflow, refused, pods_known, pods_watched, attach_mode, missing
+		detached, spool_overflow, refused, pods_known, pods_watched, attach_mode, missing, connections
 		FROM node WHERE bucket BETWEEN ? AND ?`, &sqlitex.ExecOptions{
 		Args: []any{first, last},
 		ResultFunc: func(row *sqlite.Stmt) error {
@@ -110,7 +112,7 @@ func (r *reader) nodes(cluster string, from, to time.Time, visit func(store.Node
 			one := store.NodeCoverage{
 				Cluster: row.ColumnText(0), Node: row.ColumnText(1),
 				FirstSeen: r.day.at(row.ColumnInt64(2)), LastSeen: r.day.at(row.ColumnInt64(3)),
-				Covered: time.Duration(row.ColumnInt64(4)) * time.Millisecond, Batches: n(5),
+				Covered: time.Duration(row.ColumnInt64(4)) * time.Millisecond, Batches: n(5), Connections: n(17),
 				Losses:   store.Losses{MapFull: n(6), RingFull: n(7), Unattributed: n(8), Unparsed: n(9), Detached: n(10), SpoolOverflow: n(11), Refused: n(12)},
 				Coverage: store.Coverage{PodsKnown: int(n(13)), PodsWatched: int(n(14)), AttachMode: row.ColumnText(15)},
 			}

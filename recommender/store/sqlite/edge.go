@@ -102,7 +102,25 @@ func described(e flow.Edge) (bits uint8) {
 // both are the counts of the two ends.
 type both struct{ client, server flow.Counters }
 
-func (b both) add(o both) both { return both{b.client.Add(o.client), b.server.Add(o.server)} }
+func (b both) add(o both) both {
+	return both{addCounters(b.client, o.client), addCounters(b.server, o.server)}
+}
+
+// addCounters sums, and stops at what SQLite can keep.
+func addCounters(a, b flow.Counters) flow.Counters {
+	return flow.Counters{
+		Connections: addCount64(a.Connections, b.Connections),
+		BytesSent:   addCount64(a.BytesSent, b.BytesSent), BytesReceived: addCount64(a.BytesReceived, b.BytesReceived),
+		PacketsSent: addCount64(a.PacketsSent, b.PacketsSent), PacketsReceived: addCount64(a.PacketsReceived, b.PacketsReceived),
+	}
+}
+
+func addCount64(a, b uint64) uint64 {
+	if sum := a + b; sum >= a && sum <= math.MaxInt64 {
+		return sum
+	}
+	return math.MaxInt64
+}
 
 func (b *binder) counts(c both) {
 	for _, end := range []flow.Counters{c.client, c.server} {
@@ -123,15 +141,15 @@ func scanCounts(row *sqlite.Stmt, column int) both {
 	}
 }
 
-// sight is what a transaction saw of one edge.
+// sight is what was seen of one edge and is not written yet.
 type sight struct {
-	key     key
-	cluster string
-	edge    flow.Edge // folded, described
-	first   int64     // milliseconds of the day
-	last    int64
-	id      int64
-	buckets []bucket
+	key      key
+	cluster  string
+	edge     flow.Edge // folded, described
+	first    int64     // milliseconds of the day
+	last     int64
+	programs []program
+	buckets  []bucket
 }
 
 // bucket is what was counted on an edge in one bucket of one level.
@@ -141,10 +159,15 @@ type bucket struct {
 	counts      both
 }
 
-func (s *sight) add(e flow.Edge, index, first, last int64, c both) {
-	s.edge = store.Describe(s.edge, e)
-	s.first, s.last = min(s.first, first), max(s.last, last)
-	s.buckets = addBucket(s.buckets, bucket{index, first, last, c})
+func (s *sight) add(o *sight, index int64, c both) {
+	s.edge = store.Describe(s.edge, o.edge)
+	s.first, s.last = min(s.first, o.first), max(s.last, o.last)
+	if s.programs == nil {
+		s.programs = o.programs // nobody else uses the batch's
+	} else {
+		s.programs = addPrograms(s.programs, o.programs)
+	}
+	s.buckets = addBucket(s.buckets, bucket{index, o.first, o.last, c})
 }
 
 // addBucket sums into the bucket of the same index; a transaction touches few.

@@ -20,9 +20,9 @@ import (
 // which holds a file only for the moment of a commit or a checkpoint.
 const busyTimeout = 10 * time.Second
 
-// open opens one of our files. A fresh one is made with the schema where
-// create is set; else a missing file is an error.
-func open(path, schema string, create bool) (*sqlite.Conn, error) {
+// open opens one of our files. Where create is set, a fresh one is made with the
+// schema, and an older one brought to it; else a missing file is an error.
+func open(path string, of schema, create bool) (*sqlite.Conn, error) {
 	flags := sqlite.OpenReadWrite
 	if create {
 		flags |= sqlite.OpenCreate
@@ -31,7 +31,7 @@ func open(path, schema string, create bool) (*sqlite.Conn, error) {
 	if err != nil {
 		return nil, describe("opening", filepath.Base(path), err)
 	}
-	if err := set(conn, schema, create); err != nil {
+	if err := set(conn, of, create); err != nil {
 		return nil, errors.Join(describe("opening", filepath.Base(path), err), conn.Close())
 	}
 	return conn, nil
@@ -56,7 +56,7 @@ func openStill(path string, first error) (*sqlite.Conn, error) {
 }
 
 // set brings a connection into the state that all of ours are in.
-func set(conn *sqlite.Conn, schema string, create bool) error {
+func set(conn *sqlite.Conn, of schema, create bool) error {
 	conn.SetBusyTimeout(busyTimeout)
 	// The WAL keeps readers and the writer out of each other's way; FULL makes a
 	// commit durable when it returns.
@@ -73,9 +73,16 @@ func set(conn *sqlite.Conn, schema string, create bool) error {
 		return err
 	}
 	if fresh && create {
-		return initialise(conn, schema)
+		return begin(conn, of.fresh)
 	}
-	return checkVersion(conn)
+	if err := checkVersion(conn); err != nil || !create {
+		return err
+	}
+	version, err := number(conn, "PRAGMA user_version")
+	if err != nil || version == schemaVersion {
+		return err
+	}
+	return begin(conn, of.from1)
 }
 
 // isFresh says whether nothing was ever written to the file.
@@ -99,6 +106,8 @@ func checkVersion(conn *sqlite.Conn) error {
 		return err
 	case application != applicationID:
 		return fmt.Errorf("%w: it is another program's database", store.ErrDamaged)
+	case version < 1:
+		return fmt.Errorf("%w: it says it is of version %d", store.ErrDamaged, version)
 	case version > schemaVersion:
 		return fmt.Errorf("%w: it is of version %d, this program knows up to %d; start the newer program again, or give it another folder",
 			store.ErrNewer, version, schemaVersion)
@@ -107,13 +116,14 @@ func checkVersion(conn *sqlite.Conn) error {
 	}
 }
 
-func initialise(conn *sqlite.Conn, schema string) (err error) {
+// begin runs a script that brings a file to the present version, all or nothing.
+func begin(conn *sqlite.Conn, script string) (err error) {
 	end, err := sqlitex.ImmediateTransaction(conn)
 	if err != nil {
 		return err
 	}
 	defer end(&err)
-	script := fmt.Sprintf("%s; PRAGMA application_id = %d; PRAGMA user_version = %d;", schema, applicationID, schemaVersion)
+	script = fmt.Sprintf("%s; PRAGMA application_id = %d; PRAGMA user_version = %d;", script, applicationID, schemaVersion)
 	return sqlitex.ExecuteScript(conn, script, nil)
 }
 

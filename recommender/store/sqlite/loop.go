@@ -13,17 +13,21 @@ import (
 // How often the writing goroutine looks after what is not a batch.
 const (
 	pruneEvery = time.Minute
-	flushEvery = 15 * time.Second
+	tendEvery  = time.Second // looks whether something is due
 )
 
 // write is the one goroutine that writes: it takes what waits, keeps it in one
 // transaction a day, and answers.
 func (s *Store) write() {
 	defer close(s.stopped)
+	idle := time.NewTicker(tendEvery)
+	defer idle.Stop()
 	for {
 		select {
 		case first := <-s.wait:
 			s.commit(s.group(first))
+			s.tend()
+		case <-idle.C:
 			s.tend()
 		case <-s.stop:
 			s.finish()
@@ -58,11 +62,10 @@ func (s *Store) finish() {
 		break
 	}
 	var errs []error
-	errs = append(errs, s.cat.flush())
 	for _, w := range s.writers {
-		errs = append(errs, describe("closing", w.day.file(), w.conn.Close()))
+		errs = append(errs, s.settle(w, 0, shards), describe("closing", w.day.file(), w.conn.Close()))
 	}
-	errs = append(errs, s.cat.close(), s.lock.Close())
+	errs = append(errs, s.cat.flush(s.options.Clock()), s.cat.close(), s.register.close(), s.lock.Close())
 	s.closeErr = errors.Join(errs...)
 }
 
@@ -95,19 +98,35 @@ func (s *Store) commitDay(d day, requests []*request) ([]bool, error) {
 	if err != nil {
 		return nil, err
 	}
+	if w.memory.sights > maxSights {
+		if err = s.settle(w, 0, shards); err != nil {
+			return nil, err
+		}
+	}
 	batches := make([]*prepared, len(requests))
 	for i, r := range requests {
 		batches[i] = r.batch
 	}
-	duplicate, sights, generation, err := w.commit(batches)
+	duplicate, err := w.commit(batches)
+	if errors.Is(err, store.ErrDamaged) {
+		s.setAside(d, err)
+	}
+	return duplicate, err
+}
+
+// settle writes shards of what waits of a day, and tells the catalogue.
+func (s *Store) settle(w *writer, from, to int) error {
+	if w.memory.settled() {
+		return nil
+	}
+	sights, generation, err := w.settle(from, to)
 	if err != nil {
 		if errors.Is(err, store.ErrDamaged) {
-			s.setAside(d, err)
+			s.setAside(w.day, err)
 		}
-		return nil, err
+		return err
 	}
-	s.cat.note(w.day, sights, generation)
-	return duplicate, nil
+	return s.cat.note(w.day, sights, generation)
 }
 
 // writer gives the writer of a day, and closes the one that was idle longest.
@@ -129,15 +148,33 @@ func (s *Store) writer(d day) (*writer, error) {
 		}
 		return nil, err
 	}
+	if w.memory = s.memories.of(d); w.memory == nil {
+		w.memory = newMemory(w.resolution.Milliseconds())
+		if err := replay(w.conn, d, w.memory); err != nil {
+			return nil, errors.Join(describe("reading", d.file(), err), w.conn.Close())
+		}
+		s.memories.set(d, w.memory)
+	}
 	s.days.add(d)
 	s.writers = append(s.writers, w)
-	if len(s.writers) > maxWriters {
-		s.closeWriter(s.writers[0].day)
+	for _, idle := range slices.Clone(s.writers[:max(0, len(s.writers)-maxWriters)]) {
+		s.retire(idle)
 	}
 	return w, nil
 }
 
+// retire closes a writer once its counts are written; else it stays.
+func (s *Store) retire(w *writer) {
+	if err := s.settle(w, 0, shards); err != nil {
+		s.options.Logger.Warn("keeping a day open until its counts are written", "file", w.day.file(), "error", err)
+		return
+	}
+	s.closeWriter(w.day)
+}
+
+// closeWriter gives up what waits of a day.
 func (s *Store) closeWriter(d day) {
+	s.memories.drop(d)
 	s.writers = slices.DeleteFunc(s.writers, func(w *writer) bool {
 		if w.day != d {
 			return false
@@ -155,17 +192,42 @@ func (s *Store) setAside(d day, err error) {
 	s.days.damage(d, err)
 }
 
-// tend flushes the catalogue and prunes, each now and then. A failure is
-// logged and tried again: nothing is lost by it.
+// tend writes counts and the catalogue and prunes, each now and then. A failure
+// is logged and tried again: nothing is lost by it.
 func (s *Store) tend() {
 	now := s.options.Clock()
-	if s.cat.due(now) {
-		if err := s.cat.flush(); err != nil {
+	s.fold(now)
+	if from, to := s.cat.due(now); from < to {
+		if err := s.cat.flushShards(from, to, now); err != nil {
 			s.options.Logger.Warn("writing the catalogue", "error", err)
 		}
-		s.cat.flushed(now)
 	}
 	if now.Sub(s.pruned) >= pruneEvery {
 		s.prune()
+	}
+}
+
+// fold writes the shards whose turn it is: each comes once in FoldEvery.
+func (s *Store) fold(now time.Time) {
+	due := shards
+	if every := s.options.FoldEvery; every > 0 {
+		due = int(min(now.Sub(s.turned)*shards/every, shards))
+	}
+	if due <= 0 {
+		return
+	}
+	s.turned = now
+	from := s.turn
+	s.turn = (from + due) % shards
+	for _, w := range slices.Clone(s.writers) {
+		var err error
+		if from+due <= shards {
+			err = s.settle(w, from, from+due)
+		} else {
+			err = errors.Join(s.settle(w, from, shards), s.settle(w, 0, from+due-shards))
+		}
+		if err != nil {
+			s.options.Logger.Warn("writing counts; the journal keeps them meanwhile", "file", w.day.file(), "error", err)
+		}
 	}
 }

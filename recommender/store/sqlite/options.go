@@ -14,6 +14,7 @@ const (
 	DefaultResolution   = 5 * time.Minute
 	DefaultRetention    = 30 * 24 * time.Hour
 	DefaultPodRetention = 6 * time.Hour
+	DefaultFoldEvery    = 30 * time.Second
 )
 
 // Options say where and how long to keep.
@@ -23,6 +24,7 @@ type Options struct {
 	Retention    time.Duration    // of the counts; whole days
 	PodRetention time.Duration    // of the rows as they came; negative keeps none
 	MaxBytes     int64            // of all files: above it the oldest days are dropped, down to the newest; 0 for no bound
+	FoldEvery    time.Duration    // how long counts gather in memory, beside the journal, before they are written; negative for not at all
 	Clock        func() time.Time // required
 	Logger       *slog.Logger     // nil for none
 }
@@ -36,6 +38,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.PodRetention == 0 {
 		o.PodRetention = DefaultPodRetention
+	}
+	if o.FoldEvery == 0 {
+		o.FoldEvery = DefaultFoldEvery
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)

@@ -13,22 +13,29 @@ import (
 // one that writes has little left to do.
 type prepared struct {
 	*store.Batch
-	folded []sight // one an edge, without buckets
-	counts []both  // of each
-	rows   []byte  // as they came; nil where none are kept
+	folded      []sight // one an edge, without buckets
+	counts      []both  // of each
+	rows        []byte  // as they came, for the journal; nil where there are none
+	connections uint64  // as the node counted them, at its own ends
 }
 
-func prepare(b *store.Batch, keepRows bool) (*prepared, error) {
+func prepare(b *store.Batch) (*prepared, error) {
 	if err := checkBatch(b); err != nil {
 		return nil, err
 	}
-	p := &prepared{Batch: b}
-	if keepRows && len(b.Records) > 0 {
+	p := fold(b)
+	if len(b.Records) > 0 {
 		var err error
 		if p.rows, err = rows.Encode(b.Records); err != nil {
 			return nil, err
 		}
 	}
+	return p, nil
+}
+
+// fold gives a batch's edges at workload level.
+func fold(b *store.Batch) *prepared {
+	p := &prepared{Batch: b}
 	d := dayOf(b.Window.Start)
 	first, last := d.floor(b.Window.Start), d.ceil(b.Window.End)
 	place := make(map[key]int, len(b.Records))
@@ -37,16 +44,19 @@ func prepare(b *store.Batch, keepRows bool) (*prepared, error) {
 		e := store.Fold(r.Edge)
 		k := keyOf(b.Cluster, e)
 		counts := both{r.ByClient, r.ByServer}
+		p.connections += r.ByClient.Connections + r.ByServer.Connections
+		programs := programsOf(e, first, last)
 		if at, ok := place[k]; ok {
 			p.folded[at].edge = store.Describe(p.folded[at].edge, e)
+			p.folded[at].programs = addPrograms(p.folded[at].programs, programs)
 			p.counts[at] = p.counts[at].add(counts)
 			continue
 		}
 		place[k] = len(p.folded)
-		p.folded = append(p.folded, sight{key: k, cluster: b.Cluster, edge: e, first: first, last: last})
+		p.folded = append(p.folded, sight{key: k, cluster: b.Cluster, edge: e, first: first, last: last, programs: programs})
 		p.counts = append(p.counts, counts)
 	}
-	return p, nil
+	return p
 }
 
 func checkBatch(b *store.Batch) error {

@@ -57,6 +57,7 @@ type reader struct {
 	day        day
 	conn       *sqlite.Conn
 	resolution time.Duration
+	waiting    []waiting // of what the query selects; see memory
 }
 
 // openReader opens a day that is there: one that was dropped must not come
@@ -86,6 +87,15 @@ func (r *reader) close() error { return r.conn.Close() }
 // meanwhile is passed over; one that turns out to be damaged is taken out of
 // use, and named by Damage.
 func (s *Store) each(ctx context.Context, q store.Query, read func(*reader) error) error {
+	return s.eachWith(ctx, q, false, read)
+}
+
+// eachCounted is each, with what waits of the query's counts.
+func (s *Store) eachCounted(ctx context.Context, q store.Query, read func(*reader) error) error {
+	return s.eachWith(ctx, q, true, read)
+}
+
+func (s *Store) eachWith(ctx context.Context, q store.Query, counted bool, read func(*reader) error) error {
 	if err := checkQuery(q); err != nil {
 		return err
 	}
@@ -93,7 +103,7 @@ func (s *Store) each(ctx context.Context, q store.Query, read func(*reader) erro
 		if err := ctx.Err(); err != nil {
 			return fmt.Errorf("reading the store: %w", err)
 		}
-		err := s.readDay(ctx, d, read)
+		err := s.readDay(ctx, d, q, counted, read)
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
 		case errors.Is(err, store.ErrDamaged):
@@ -105,7 +115,7 @@ func (s *Store) each(ctx context.Context, q store.Query, read func(*reader) erro
 	return nil
 }
 
-func (s *Store) readDay(ctx context.Context, d day, read func(*reader) error) (err error) {
+func (s *Store) readDay(ctx context.Context, d day, q store.Query, counted bool, read func(*reader) error) (err error) {
 	r, err := openReader(s.options.Dir, d)
 	if err != nil {
 		return err
@@ -118,20 +128,46 @@ func (s *Store) readDay(ctx context.Context, d day, read func(*reader) error) (e
 	// One transaction: what is read of a day is of one moment.
 	end := sqlitex.Transaction(r.conn)
 	defer end(&err)
+	if counted {
+		if err := s.freeze(r, q); err != nil {
+			return err
+		}
+	}
 	return read(r)
+}
+
+// freeze takes the file's moment and what waits of it together: no shard is
+// written between them.
+func (s *Store) freeze(r *reader, q store.Query) error {
+	m := s.memories.of(r.day)
+	from, to := within(q, r.day)
+	first, last := int64(from.Sub(r.day.start)/r.resolution), int64((to.Sub(r.day.start)-1)/r.resolution)
+	if m == nil && s.live() {
+		return nil
+	}
+	if m != nil {
+		m.mu.RLock()
+		defer m.mu.RUnlock()
+	}
+	if _, err := number(r.conn, "SELECT max(folded) FROM mark"); err != nil { // the moment begins with the first read
+		return err
+	}
+	if m == nil { // another process writes, or nobody
+		m = newMemory(r.resolution.Milliseconds())
+		if err := replay(r.conn, r.day, m); err != nil {
+			return err
+		}
+	}
+	r.waiting = m.frozen(q, first, last)
+	return nil
 }
 
 // Edges implements store.Store.
 func (s *Store) Edges(ctx context.Context, q store.Query) ([]flow.Record, error) {
 	folded := map[flow.Edge]int{}
 	var records []flow.Record
-	err := s.each(ctx, q, func(r *reader) error {
-		from, to := within(q, r.day)
-		sums, err := r.sum(r.day.spans(from, to, r.resolution))
-		if err != nil {
-			return err
-		}
-		return r.resolve(q, sums, func(e flow.Edge, b bucket) {
+	err := s.eachCounted(ctx, q, func(r *reader) error {
+		add := func(e flow.Edge, b bucket) {
 			one := r.record(e, b)
 			k := store.Key(e)
 			if i, ok := folded[k]; ok {
@@ -140,7 +176,19 @@ func (s *Store) Edges(ctx context.Context, q store.Query) ([]flow.Record, error)
 			}
 			folded[k] = len(records)
 			records = append(records, one)
-		})
+		}
+		from, to := within(q, r.day)
+		sums, err := r.sum(r.day.spans(from, to, r.resolution))
+		if err != nil {
+			return err
+		}
+		if err := r.resolve(q, sums, add); err != nil {
+			return err
+		}
+		for i := range r.waiting {
+			add(r.waiting[i].edge, r.waiting[i].sum())
+		}
+		return nil
 	})
 	if err != nil {
 		return nil, err
@@ -227,32 +275,44 @@ func (r *reader) resolve(q store.Query, sums map[int64]bucket, visit func(flow.E
 func (s *Store) Series(ctx context.Context, q store.Query, e flow.Edge) ([]flow.Record, error) {
 	e = store.Key(e)
 	var records []flow.Record
-	err := s.each(ctx, q, func(r *reader) error {
-		from, to := within(q, r.day)
-		first, last := int64(from.Sub(r.day.start)/r.resolution), int64((to.Sub(r.day.start)-1)/r.resolution)
-		ids, err := r.find(q, e)
-		if err != nil {
-			return err
-		}
-		of := map[int64]flow.Record{}
-		for id, edge := range ids {
-			if err := r.points(id, first, last, func(b bucket) {
-				one := r.record(edge, b)
-				if have, ok := of[b.index]; ok {
-					one = merge(have, one)
-				}
-				of[b.index] = one
-			}); err != nil {
-				return err
-			}
-		}
-		for _, one := range of {
-			records = append(records, one)
-		}
-		return nil
+	err := s.eachCounted(ctx, q, func(r *reader) error {
+		points, err := r.series(q, e)
+		records = append(records, points...)
+		return err
 	})
 	slices.SortFunc(records, func(a, b flow.Record) int { return a.Window.Start.Compare(b.Window.Start) })
 	return records, err
+}
+
+// series gives an edge's records of the day, one a bucket.
+func (r *reader) series(q store.Query, e flow.Edge) ([]flow.Record, error) {
+	of := map[int64]flow.Record{}
+	add := func(edge flow.Edge, b bucket) {
+		one := r.record(edge, b)
+		if have, ok := of[b.index]; ok {
+			one = merge(have, one)
+		}
+		of[b.index] = one
+	}
+	from, to := within(q, r.day)
+	first, last := int64(from.Sub(r.day.start)/r.resolution), int64((to.Sub(r.day.start)-1)/r.resolution)
+	ids, err := r.find(q, e)
+	if err != nil {
+		return nil, err
+	}
+	for id, edge := range ids {
+		if err := r.points(id, first, last, func(b bucket) { add(edge, b) }); err != nil {
+			return nil, err
+		}
+	}
+	for i := range r.waiting {
+		if w := &r.waiting[i]; store.Key(w.edge) == e {
+			for _, b := range w.buckets {
+				add(w.edge, b)
+			}
+		}
+	}
+	return slices.Collect(maps.Values(of)), nil
 }
 
 // find gives the rows of an edge: one in a cluster.

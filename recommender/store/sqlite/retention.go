@@ -44,7 +44,11 @@ func (s *Store) prune() {
 
 // drop removes a day once the catalogue has all of it.
 func (s *Store) drop(d day, why string) bool {
-	if err := s.cat.flush(); err != nil {
+	if err := s.hand(d); err != nil {
+		s.options.Logger.Warn("keeping a day until its counts are written", "file", d.file(), "error", err)
+		return false
+	}
+	if err := s.cat.flush(s.options.Clock()); err != nil {
 		s.options.Logger.Warn("keeping a day until the catalogue has it", "file", d.file(), "error", err)
 		return false
 	}
@@ -55,6 +59,18 @@ func (s *Store) drop(d day, why string) bool {
 	}
 	s.options.Logger.Info("dropped a day", "file", d.file(), "reason", why)
 	return true
+}
+
+// hand gives the catalogue what waits of a day.
+func (s *Store) hand(d day) error {
+	if s.memories.of(d) == nil {
+		return nil
+	}
+	w, err := s.writer(d)
+	if err != nil {
+		return err
+	}
+	return s.settle(w, 0, shards)
 }
 
 // size is what all files take.
@@ -72,11 +88,16 @@ func (s *Store) size() (bytes int64) {
 }
 
 // prunePods frees the rows of pods that are too old, in the days that are open;
-// the pages are used again.
+// the pages are used again. What is not counted yet stays.
 func (s *Store) prunePods() {
-	before := s.options.Clock().Add(-max(0, s.options.PodRetention))
+	before := s.options.Clock().Add(-s.options.PodRetention)
+	if s.options.PodRetention < 0 {
+		before = before.Add(dayLength) // as soon as they are counted
+	}
 	for _, w := range s.writers {
-		err := sqlitex.Execute(w.conn, "DELETE FROM pods WHERE first < ?", &sqlitex.ExecOptions{Args: []any{w.day.floor(before)}})
+		err := sqlitex.Execute(w.conn, "DELETE FROM pods WHERE first < ? AND id <= ?", &sqlitex.ExecOptions{
+			Args: []any{w.day.floor(before), w.memory.lowest()},
+		})
 		if err != nil {
 			s.options.Logger.Warn("dropping old rows of pods", "file", w.day.file(), "error", err)
 		}

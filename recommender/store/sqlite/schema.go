@@ -2,12 +2,19 @@
 
 package sqlite
 
-// schemaVersion is the version of both kinds of file (PRAGMA user_version).
+import "fmt"
+
+// schemaVersion is the version of every kind of file (PRAGMA user_version).
 //
 // History
 //
 //	1  2026-11  first version
-const schemaVersion = 1
+//	2  2026-11  days: journal with marks, programs, connections of nodes;
+//	            catalogue: programs, seals; the register is new
+const schemaVersion = 2
+
+// schema is what a kind of file begins with, and how one of version 1 gets there.
+type schema struct{ fresh, from1 string }
 
 // applicationID marks our files ("NtCn"), so that another program's database
 // is not taken for ours.
@@ -31,10 +38,26 @@ const edgeNames = `cluster, client_namespace, client_kind, client_name, client_n
 
 const edgeMarks = `?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?`
 
+const (
+	programTable = "CREATE TABLE program (edge %s NOT NULL, server INTEGER NOT NULL, path TEXT NOT NULL, " +
+		"first INTEGER NOT NULL, last INTEGER NOT NULL, PRIMARY KEY (edge, server, path)) STRICT, WITHOUT ROWID;\n"
+	markTable = "CREATE TABLE mark (shard INTEGER PRIMARY KEY, folded INTEGER NOT NULL) STRICT;\n"
+	podsTable = `
+CREATE TABLE pods (id INTEGER PRIMARY KEY AUTOINCREMENT, first INTEGER NOT NULL, last INTEGER NOT NULL, cluster TEXT NOT NULL, rows BLOB NOT NULL) STRICT;
+CREATE INDEX pods_first ON pods (first);
+`
+	sealTable = "CREATE TABLE seal (file TEXT PRIMARY KEY, size INTEGER NOT NULL, sum BLOB NOT NULL) STRICT, WITHOUT ROWID;\n"
+)
+
 // daySchema is one day. Times are milliseconds since the day's start, rounded
 // outward; bucket is a number of steps of its level since the day's start.
 // Columns c_ are counted at the client's end, s_ at the server's.
-const daySchema = `
+//
+// Table pods is the journal: the rows of each batch as they came. Edges and
+// counts follow from it, each shard of them up to its mark. Programs beyond
+// those that are kept of an edge's end are the one of the empty path.
+var daySchema = schema{
+	fresh: `
 CREATE TABLE meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID;
 CREATE TABLE batch (
 	cluster TEXT NOT NULL, node TEXT NOT NULL, epoch TEXT NOT NULL, sequence INTEGER NOT NULL,
@@ -58,18 +81,55 @@ CREATE TABLE node (
 	map_full INTEGER NOT NULL, ring_full INTEGER NOT NULL, unattributed INTEGER NOT NULL, unparsed INTEGER NOT NULL,
 	detached INTEGER NOT NULL, spool_overflow INTEGER NOT NULL, refused INTEGER NOT NULL,
 	pods_known INTEGER NOT NULL, pods_watched INTEGER NOT NULL, attach_mode TEXT NOT NULL, missing TEXT NOT NULL,
+	connections INTEGER NOT NULL DEFAULT 0,
 	PRIMARY KEY (bucket, cluster, node)) STRICT, WITHOUT ROWID;
-CREATE TABLE pods (first INTEGER NOT NULL, last INTEGER NOT NULL, cluster TEXT NOT NULL, rows BLOB NOT NULL) STRICT;
-CREATE INDEX pods_first ON pods (first);
-`
+` + fmt.Sprintf(programTable, "INTEGER") + markTable + podsTable,
+	// What version 1 counted, it counted with the batch.
+	from1: `
+ALTER TABLE node ADD COLUMN connections INTEGER NOT NULL DEFAULT 0;
+DROP INDEX pods_first;
+ALTER TABLE pods RENAME TO pods1;
+` + fmt.Sprintf(programTable, "INTEGER") + markTable + podsTable + `
+INSERT INTO pods (first, last, cluster, rows) SELECT first, last, cluster, rows FROM pods1 ORDER BY rowid;
+DROP TABLE pods1;
+WITH RECURSIVE n (shard) AS (SELECT 0 UNION ALL SELECT shard + 1 FROM n WHERE shard < 63)
+	INSERT INTO mark SELECT shard, (SELECT coalesce(max(id), 0) FROM pods) FROM n;
+INSERT INTO program SELECT id, 0, client_process, 0, 86400000 FROM edge WHERE client_process <> '';
+INSERT INTO program SELECT id, 1, server_process, 0, 86400000 FROM edge WHERE server_process <> '';
+`,
+}
 
 // catalogueSchema is the file that is never dropped. Times are Unix milliseconds.
-const catalogueSchema = `
+var catalogueSchema = schema{
+	fresh: `
 CREATE TABLE edge (key BLOB PRIMARY KEY,` + edgeColumns + `, first INTEGER NOT NULL, last INTEGER NOT NULL) STRICT, WITHOUT ROWID;
 CREATE INDEX edge_first ON edge (first);
 CREATE INDEX edge_last ON edge (last);
 CREATE TABLE folded (day TEXT PRIMARY KEY, generation INTEGER NOT NULL) STRICT, WITHOUT ROWID;
-`
+` + fmt.Sprintf(programTable, "BLOB") + sealTable,
+	from1: fmt.Sprintf(programTable, "BLOB") + sealTable + `
+INSERT INTO program SELECT key, 0, client_process, first, last FROM edge WHERE client_process <> '';
+INSERT INTO program SELECT key, 1, server_process, first, last FROM edge WHERE server_process <> '';
+`,
+}
+
+// registerSchema is the file of findings and decisions, which is never dropped
+// either. Times are Unix milliseconds; the trail takes no change and loses nothing.
+var registerSchema = schema{fresh: `
+CREATE TABLE finding (
+	cluster TEXT NOT NULL, id TEXT NOT NULL, kind TEXT NOT NULL, subject TEXT NOT NULL,
+	first INTEGER NOT NULL, last INTEGER NOT NULL, detail BLOB NOT NULL,
+	PRIMARY KEY (cluster, id)) STRICT, WITHOUT ROWID;
+CREATE INDEX finding_last ON finding (last);
+CREATE TABLE decision (
+	number INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE,
+	cluster TEXT NOT NULL, finding TEXT NOT NULL, verdict TEXT NOT NULL,
+	who TEXT NOT NULL, at INTEGER NOT NULL, until INTEGER NOT NULL, reason TEXT NOT NULL, detail BLOB NOT NULL,
+	sum BLOB NOT NULL) STRICT;
+CREATE INDEX decision_finding ON decision (cluster, finding);
+CREATE TRIGGER decision_stays BEFORE UPDATE ON decision BEGIN SELECT raise(ABORT, 'the trail takes no change'); END;
+CREATE TRIGGER decision_kept BEFORE DELETE ON decision BEGIN SELECT raise(ABORT, 'the trail loses nothing'); END;
+`}
 
 // The levels of table count.
 const (

@@ -23,6 +23,7 @@ const (
 	maxGroup        = 256     // batches
 	maxGroupRecords = 200_000 // records; one batch may be more
 	maxWriters      = 3       // days that are open for writing: today, yesterday, and a late one
+	maxSights       = 600_000 // edges that wait in memory for their counts to be written
 )
 
 // Store is the embedded engine. It is safe for concurrent use.
@@ -33,15 +34,23 @@ type Store struct {
 	stop    chan struct{} // closed by Close
 	stopped chan struct{} // closed by the writing goroutine
 
+	reading  bool // see OpenRead
 	closing  sync.Once
 	days     *days
 	cat      *catalogue
+	register *register
+	memories memories
 	writers  []*writer // most recently used last; the writing goroutine's own
+	turn     int       // shard to write next; the writing goroutine's own
+	turned   time.Time // when the last one was; the writing goroutine's own
 	pruned   time.Time // the writing goroutine's own
 	closeErr error     // read after stopped
 }
 
-var _ store.Store = (*Store)(nil)
+var (
+	_ store.Store    = (*Store)(nil)
+	_ store.Register = (*Store)(nil)
+)
 
 type request struct {
 	batch *prepared
@@ -117,47 +126,77 @@ func (s *Store) load() error {
 			return errors.Join(err, s.cat.close())
 		}
 	}
-	if err := s.cat.flush(); err != nil { // what it lacks stays in memory
+	if err := s.cat.flush(s.options.Clock()); err != nil { // what it lacks stays in memory
 		s.options.Logger.Warn("writing the catalogue", "error", err)
 	}
+	if s.register, err = openRegister(s.options.Dir); err != nil {
+		return errors.Join(err, s.cat.close())
+	}
+	s.turned = s.options.Clock()
 	s.prune()
 	return nil
 }
 
 // catchUp finishes what a crash left out: the beginning of a day's file, the
-// end of what the catalogue has of it.
+// counts of its journal's end, the catalogue's part of it.
 func (s *Store) catchUp(d day) error {
-	conn, err := s.openDay(d)
+	w, err := openWriter(s.options.Dir, d, s.options.Resolution)
+	if noRoom(err) {
+		return s.catchUpStill(d)
+	}
 	if err != nil {
 		return err
 	}
+	err = s.catchUpWith(w)
+	return errors.Join(describe("reading", d.file(), err), w.conn.Close())
+}
+
+func (s *Store) catchUpWith(w *writer) error {
+	w.memory = newMemory(w.resolution.Milliseconds())
+	if err := replay(w.conn, w.day, w.memory); err != nil {
+		return err
+	}
+	if !w.memory.settled() {
+		s.options.Logger.Info("folding the end of the journal", "day", w.day.String())
+		_, _, err := w.settle(0, shards)
+		if errors.Is(err, store.ErrFull) {
+			s.memories.set(w.day, w.memory) // written when there is room
+		} else if err != nil {
+			return err
+		}
+	}
+	return s.refold(w.conn, w.day)
+}
+
+// catchUpStill looks at a day that cannot be written now, for the disk is full.
+func (s *Store) catchUpStill(d day) error {
+	r, err := openReader(s.options.Dir, d)
+	if err != nil {
+		return err
+	}
+	m := newMemory(r.resolution.Milliseconds())
+	if err = replay(r.conn, d, m); err == nil {
+		if !m.settled() {
+			s.memories.set(d, m)
+		}
+		err = s.refold(r.conn, d)
+	}
+	return errors.Join(describe("reading", d.file(), err), r.close())
+}
+
+// refold brings the catalogue up to date with a day's counts.
+func (s *Store) refold(conn *sqlite.Conn, d day) error {
 	generation, err := number(conn, "SELECT value FROM meta WHERE name = 'generation'")
 	if err == nil && generation != s.cat.folded(d) {
 		s.options.Logger.Info("bringing the catalogue up to date", "day", d.String())
 		err = s.cat.refold(d, conn, generation)
 	}
-	return errors.Join(describe("reading", d.file(), err), conn.Close())
-}
-
-// openDay opens a day to look at it; on a full disk, to do no more than that.
-func (s *Store) openDay(d day) (*sqlite.Conn, error) {
-	w, err := openWriter(s.options.Dir, d, s.options.Resolution)
-	if err == nil {
-		return w.conn, nil
-	}
-	if !noRoom(err) {
-		return nil, err
-	}
-	r, err := openReader(s.options.Dir, d)
-	if err != nil {
-		return nil, err
-	}
-	return r.conn, nil
+	return err
 }
 
 // Append implements store.Store.
 func (s *Store) Append(ctx context.Context, b store.Batch) (duplicate bool, err error) {
-	p, err := prepare(&b, s.options.PodRetention > 0)
+	p, err := prepare(&b)
 	if err != nil {
 		return false, err
 	}
@@ -191,6 +230,9 @@ func (s *Store) Append(ctx context.Context, b store.Batch) (duplicate bool, err 
 
 // Close implements store.Store.
 func (s *Store) Close() error {
+	if s.reading {
+		return nil
+	}
 	s.closing.Do(func() { close(s.stop) })
 	<-s.stopped
 	return s.closeErr

@@ -80,11 +80,11 @@ func TestOpenRefuses(t *testing.T) {
 	}{
 		{
 			"a newer day", func(dir string) error { return alter(filepath.Join(dir, today), "PRAGMA user_version = 7") },
-			store.ErrNewer, today + ": store file of a newer version: it is of version 7, this program knows up to 1",
+			store.ErrNewer, today + ": store file of a newer version: it is of version 7, this program knows up to 2",
 		},
 		{
-			"a newer catalogue", func(dir string) error { return alter(filepath.Join(dir, catalogueFile), "PRAGMA user_version = 2") },
-			store.ErrNewer, catalogueFile + ": store file of a newer version: it is of version 2",
+			"a newer catalogue", func(dir string) error { return alter(filepath.Join(dir, catalogueFile), "PRAGMA user_version = 3") },
+			store.ErrNewer, catalogueFile + ": store file of a newer version: it is of version 3",
 		},
 		{"a damaged catalogue", func(dir string) error {
 			return os.WriteFile(filepath.Join(dir, catalogueFile), []byte(strings.Repeat("damaged ", 1000)), 0o600)

@@ -3,6 +3,7 @@
 package sqlite
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"path/filepath"
@@ -22,8 +23,9 @@ const maxKnown = 500_000
 
 // known is what a writer remembers of an edge's row.
 type known struct {
-	id   int64
-	bits uint8 // see described
+	id       int64
+	bits     uint8     // see described
+	programs []program // as the file has them
 }
 
 // writer writes one day. Only the store's one writing goroutine uses it.
@@ -32,6 +34,7 @@ type writer struct {
 	conn       *sqlite.Conn
 	resolution time.Duration
 	known      map[key]known
+	memory     *memory
 }
 
 func openWriter(dir string, d day, resolution time.Duration) (*writer, error) {
@@ -40,14 +43,14 @@ func openWriter(dir string, d day, resolution time.Duration) (*writer, error) {
 		return nil, err
 	}
 	w := &writer{day: d, conn: conn, known: map[key]known{}}
-	if w.resolution, err = settle(conn, resolution); err != nil {
+	if w.resolution, err = agree(conn, resolution); err != nil {
 		return nil, errors.Join(describe("opening", d.file(), err), conn.Close())
 	}
 	return w, nil
 }
 
-// settle gives the resolution that the day was begun with.
-func settle(conn *sqlite.Conn, resolution time.Duration) (time.Duration, error) {
+// agree gives the resolution that the day was begun with.
+func agree(conn *sqlite.Conn, resolution time.Duration) (time.Duration, error) {
 	err := sqlitex.Execute(conn, "INSERT INTO meta VALUES ('resolution', ?), ('generation', 0) ON CONFLICT DO NOTHING",
 		&sqlitex.ExecOptions{Args: []any{int64(resolution)}})
 	if err != nil {
@@ -64,42 +67,43 @@ func resolutionOf(conn *sqlite.Conn) (time.Duration, error) {
 	return time.Duration(n), err
 }
 
-// commit keeps the batches in one transaction and says which are duplicates.
-// On an error nothing is kept. The sights are for the catalogue.
-func (w *writer) commit(batches []*prepared) (duplicate []bool, sights []*sight, generation int64, err error) {
-	defer func() {
-		if err != nil {
-			clear(w.known) // may hold rows that were rolled back
-			err = describe("writing", w.day.file(), err)
+// commit enters the batches into the journal, in one transaction, and says
+// which are duplicates. On an error nothing is kept.
+func (w *writer) commit(batches []*prepared) (duplicate []bool, err error) {
+	duplicate = make([]bool, len(batches))
+	entries := make([]int64, len(batches))
+	if err := w.enter(batches, duplicate, entries); err != nil {
+		return nil, describe("writing", w.day.file(), err)
+	}
+	for i, b := range batches {
+		if entries[i] > 0 {
+			w.memory.take(entries[i], b)
 		}
-	}()
+	}
+	return duplicate, nil
+}
+
+func (w *writer) enter(batches []*prepared, duplicate []bool, entries []int64) (err error) {
 	end, err := sqlitex.ImmediateTransaction(w.conn)
 	if err != nil {
-		return nil, nil, 0, err
+		return err
 	}
 	defer end(&err)
-	duplicate = make([]bool, len(batches))
-	seen := map[key]*sight{}
 	for i, b := range batches {
 		if duplicate[i], err = w.ledger(b); err != nil {
-			return nil, nil, 0, err
+			return err
 		}
 		if duplicate[i] {
 			continue
 		}
-		w.fold(seen, b)
-		if err = errors.Join(w.node(b.Batch), w.pods(b)); err != nil {
-			return nil, nil, 0, err
+		if err = w.node(b); err != nil {
+			return err
+		}
+		if entries[i], err = w.pods(b); err != nil {
+			return err
 		}
 	}
-	if sights, err = w.identify(seen); err != nil {
-		return nil, nil, 0, err
-	}
-	if err = w.count(sights); err != nil {
-		return nil, nil, 0, err
-	}
-	generation, err = w.advance()
-	return duplicate, sights, generation, err
+	return nil
 }
 
 // ledger enters a batch's name; it is a duplicate where the name is there.
@@ -111,46 +115,124 @@ func (w *writer) ledger(b *prepared) (duplicate bool, err error) {
 	return err == nil && w.conn.Changes() == 0, err
 }
 
-// fold adds a batch to what the transaction has seen.
-func (w *writer) fold(seen map[key]*sight, b *prepared) {
-	for i := range b.folded {
-		one := &b.folded[i]
-		s := seen[one.key]
-		if s == nil {
-			s = one
-			seen[one.key] = s
+// settle writes shards from to to of what waits, in one transaction. The sights
+// are for the catalogue, with the day's generation then.
+func (w *writer) settle(from, to int) (sights []*sight, generation int64, err error) {
+	defer func() {
+		if err != nil {
+			clear(w.known) // may hold rows that were rolled back
+			err = describe("writing", w.day.file(), err)
 		}
-		s.add(one.edge, one.first/w.resolution.Milliseconds(), one.first, one.last, b.counts[i])
+	}()
+	if err = sqlitex.ExecuteTransient(w.conn, "BEGIN IMMEDIATE", nil); err != nil {
+		return nil, 0, err
 	}
+	latest := w.memory.latest
+	sights, generation, err = w.write(from, to, latest)
+	if err == nil {
+		err = w.memory.written(from, to, latest, func() error { return sqlitex.ExecuteTransient(w.conn, "COMMIT", nil) })
+	}
+	if err != nil && !w.conn.AutocommitEnabled() {
+		err = errors.Join(err, sqlitex.ExecuteTransient(w.conn, "ROLLBACK", nil))
+	}
+	return sights, generation, err
+}
+
+func (w *writer) write(from, to int, latest int64) (sights []*sight, generation int64, err error) {
+	for i := from; i < to; i++ {
+		for _, s := range w.memory.shard[i] {
+			sights = append(sights, s)
+		}
+	}
+	rows, err := w.identify(sights)
+	if err != nil {
+		return nil, 0, err
+	}
+	if err := w.count(rows); err != nil {
+		return nil, 0, err
+	}
+	for i := from; i < to; i++ {
+		err := run(w.conn, "INSERT INTO mark VALUES (?, ?) ON CONFLICT DO UPDATE SET folded = excluded.folded", func(p *binder) {
+			p.number(int64(i), latest)
+		})
+		if err != nil {
+			return nil, 0, err
+		}
+	}
+	generation, err = w.advance()
+	return sights, generation, err
+}
+
+// identified is a sight with the row of its edge.
+type identified struct {
+	id int64
+	*sight
 }
 
 // identify finds or makes the row of each edge, and sorts by row: neighbours
 // in the file are written together.
-func (w *writer) identify(seen map[key]*sight) ([]*sight, error) {
+func (w *writer) identify(sights []*sight) ([]identified, error) {
 	if len(w.known) > maxKnown {
 		clear(w.known)
 	}
-	sights := make([]*sight, 0, len(seen))
-	for k, s := range seen {
-		row, ok := w.known[k]
+	all := make([]identified, 0, len(sights))
+	for _, s := range sights {
+		row, ok := w.known[s.key]
 		if !ok {
 			var err error
 			if row, err = w.row(s); err != nil {
 				return nil, err
 			}
 		}
+		changed := !ok
 		if bits := described(s.edge); bits&^row.bits != 0 {
 			if err := w.describe(row.id, s.edge); err != nil {
 				return nil, err
 			}
 			row.bits |= bits
+			changed = true
 		}
-		w.known[k] = row
-		s.id = row.id
-		sights = append(sights, s)
+		news, err := w.programs(&row, s.programs)
+		if err != nil {
+			return nil, err
+		}
+		if changed || news {
+			w.known[s.key] = row
+		}
+		all = append(all, identified{row.id, s})
 	}
-	slices.SortFunc(sights, func(a, b *sight) int { return int(a.id - b.id) })
-	return sights, nil
+	slices.SortFunc(all, func(a, b identified) int { return cmp.Compare(a.id, b.id) })
+	return all, nil
+}
+
+// staleProgram is how far the file's last sight of a program may be behind.
+const staleProgram = int64(time.Hour / time.Millisecond)
+
+// programs writes what the file does not have of an edge's programs.
+func (w *writer) programs(row *known, seen []program) (news bool, err error) {
+	if len(seen) == 0 {
+		return false, nil
+	}
+	merged := addPrograms(slices.Clone(row.programs), seen)
+	for i, p := range merged {
+		if i < len(row.programs) && p.first >= row.programs[i].first && p.last < row.programs[i].last+staleProgram {
+			merged[i] = row.programs[i]
+			continue
+		}
+		news = true
+		err := run(w.conn, "INSERT INTO program VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET first = excluded.first, last = excluded.last", func(b *binder) {
+			b.number(row.id, boolean(p.server))
+			b.text(p.path)
+			b.number(p.first, p.last)
+		})
+		if err != nil {
+			return false, err
+		}
+	}
+	if news {
+		row.programs = merged
+	}
+	return news, nil
 }
 
 // row looks an edge up, and enters it where it is new.
@@ -159,18 +241,35 @@ func (w *writer) row(s *sight) (row known, err error) {
 		Args: []any{s.key[:]},
 		ResultFunc: func(r *sqlite.Stmt) error {
 			_, e := scanEdge(r, 1)
-			row = known{r.ColumnInt64(0), described(e)}
+			row = known{id: r.ColumnInt64(0), bits: described(e)}
 			return nil
 		},
 	})
-	if err != nil || row.id != 0 {
+	if err != nil {
+		return row, err
+	}
+	if row.id != 0 {
+		row.programs, err = readPrograms(w.conn, row.id)
 		return row, err
 	}
 	err = run(w.conn, "INSERT INTO edge (key, "+edgeNames+") VALUES (?, "+edgeMarks+")", func(p *binder) {
 		p.blob(s.key[:])
 		bindEdge(p, s.cluster, s.edge)
 	})
-	return known{w.conn.LastInsertRowID(), described(s.edge)}, err
+	return known{id: w.conn.LastInsertRowID(), bits: described(s.edge)}, err
+}
+
+// readPrograms gives the programs of an edge's row, or of its key in the catalogue.
+func readPrograms(conn *sqlite.Conn, edge any) (list []program, err error) {
+	err = sqlitex.Execute(conn, "SELECT server, path, first, last FROM program WHERE edge = ?", &sqlitex.ExecOptions{
+		Args:       []any{edge},
+		ResultFunc: func(row *sqlite.Stmt) error { list = append(list, scanProgram(row, 0)); return nil },
+	})
+	return list, err
+}
+
+func scanProgram(row *sqlite.Stmt, column int) program {
+	return program{row.ColumnInt64(column) != 0, row.ColumnText(column + 1), row.ColumnInt64(column + 2), row.ColumnInt64(column + 3)}
 }
 
 // describe fills in what the row does not know yet.
@@ -196,7 +295,7 @@ const addCount = `INSERT INTO count VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 
 	s_packets_sent = CAST(s_packets_sent + excluded.s_packets_sent AS INTEGER), s_packets_received = CAST(s_packets_received + excluded.s_packets_received AS INTEGER)`
 
 // count adds what was seen at all levels.
-func (w *writer) count(sights []*sight) error {
+func (w *writer) count(sights []identified) error {
 	perHour := int64(time.Hour / w.resolution)
 	for level, divisor := range []int64{levelFine: 1, levelHour: perHour, levelDay: 24 * perHour} {
 		for _, s := range sights {

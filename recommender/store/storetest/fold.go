@@ -26,7 +26,10 @@ func (on suite) bothEnds() {
 	want := frontToCartFolded()
 	want.Client.Process, want.Server.Process, want.Service = "/bin/front", "/bin/cart", "shop/cart:http"
 	wantEdges(t, s, store.Query{Cluster: "c"}, flow.Record{Window: Window(0), Edge: want, ByClient: Count(2), ByServer: Count(1)})
-	wantCatalogue(t, s, store.Query{Cluster: "c"}, store.Catalogued{Edge: want, FirstSeen: Window(0).Start, LastSeen: Window(0).End})
+	wantCatalogue(t, s, store.Query{Cluster: "c"}, store.Catalogued{
+		Edge: want, FirstSeen: Window(0).Start, LastSeen: Window(0).End,
+		Client: programs(0, 0, "/bin/front"), Server: programs(0, 0, "/bin/cart"),
+	})
 }
 
 // descriptions holds that what only one end knows never splits an edge, over
@@ -43,7 +46,48 @@ func (on suite) descriptions() {
 	want.Service, want.Client.Process, want.Server.Process = "shop/cart:http", "/bin/front", "/bin/cart"
 	whole := flow.Window{Start: Window(-24 * time.Hour).Start, End: Window(24 * time.Hour).End}
 	wantEdges(t, s, store.Query{}, flow.Record{Window: whole, Edge: want, ByClient: Count(3)})
-	wantCatalogue(t, s, store.Query{}, store.Catalogued{Edge: want, FirstSeen: whole.Start, LastSeen: whole.End})
+	wantCatalogue(t, s, store.Query{}, store.Catalogued{
+		Edge: want, FirstSeen: whole.Start, LastSeen: whole.End,
+		Client: programs(-24*time.Hour, -24*time.Hour, "/bin/front"), Server: programs(24*time.Hour, 24*time.Hour, "/bin/cart"),
+	})
+}
+
+// programs were each seen in windows from and to.
+func programs(from, to time.Duration, paths ...string) (p store.Programs) {
+	for _, path := range paths {
+		p = p.Add(store.Program{Path: path, FirstSeen: Window(from).Start, LastSeen: Window(to).End})
+	}
+	return p
+}
+
+// severalPrograms holds that an edge's programs are kept beside each other, up
+// to a bound, with their own times.
+func (on suite) severalPrograms() {
+	t, s := on.t, on.store
+	opened := func(sequence uint64, offset time.Duration, path string) store.Batch {
+		e := frontToCart()
+		e.Client.Process = path
+		return Batch(sequence, offset, flow.Record{Edge: e, ByClient: Count(1)})
+	}
+	entry := store.Catalogued{Edge: frontToCartFolded(), FirstSeen: Window(0).Start, LastSeen: Window(24 * time.Hour).End}
+	entry.Edge.Client.Process = "/bin/a"
+	mustAppend(t, s, opened(1, 0, "/bin/a"), opened(2, time.Hour, "/bin/b"), opened(3, 24*time.Hour, "/bin/a"))
+	entry.Client = programs(0, 24*time.Hour, "/bin/a")
+	for _, one := range programs(time.Hour, time.Hour, "/bin/b").Seen {
+		entry.Client = entry.Client.Add(one)
+	}
+	wantCatalogue(t, s, store.Query{Cluster: "c"}, entry)
+	for i := range uint64(store.MaxPrograms) { // two more than there is room for
+		mustAppend(t, s, opened(4+i, 24*time.Hour, fmt.Sprintf("/bin/more-%d", i)))
+	}
+	for i := range store.MaxPrograms - 2 {
+		entry.Client = entry.Client.Add(programs(24*time.Hour, 24*time.Hour, fmt.Sprintf("/bin/more-%d", i)).Seen[0])
+	}
+	entry.Client.More = true
+	wantCatalogue(t, s, store.Query{Cluster: "c"}, entry)
+	if r, err := s.Edges(t.Context(), store.Query{}); err != nil || len(r) != 1 {
+		t.Errorf("programs split the edge: %d records, %v", len(r), err)
+	}
 }
 
 func (on suite) foldsToWorkloads() {
@@ -143,6 +187,7 @@ func (on suite) coverage() {
 	t, s := on.t, on.store
 	part := func(sequence uint64, offset time.Duration, c store.Coverage) store.Batch {
 		b := Batch(sequence, offset)
+		b.Records = []flow.Record{{Edge: frontToCart(), ByClient: Count(3)}, {Edge: frontToCart(), ByServer: Count(2)}}
 		b.Losses = store.Losses{MapFull: 1, RingFull: 2, Unattributed: 3, Unparsed: 4, Detached: 5, SpoolOverflow: 6, Refused: 7}
 		b.Coverage = c
 		return b
@@ -155,7 +200,7 @@ func (on suite) coverage() {
 		t.Fatal(err)
 	}
 	want := []store.NodeCoverage{{
-		Cluster: "c", Node: "n1", FirstSeen: Day, LastSeen: Window(40 * time.Minute).End, Covered: time.Minute, Batches: 3,
+		Cluster: "c", Node: "n1", FirstSeen: Day, LastSeen: Window(40 * time.Minute).End, Covered: time.Minute, Batches: 3, Connections: 15,
 		Losses:   store.Losses{MapFull: 3, RingFull: 6, Unattributed: 9, Unparsed: 12, Detached: 15, SpoolOverflow: 18, Refused: 21},
 		Coverage: recent,
 	}}

@@ -4,6 +4,7 @@ package storetest
 
 import (
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -47,6 +48,41 @@ func (on suite) byTime() {
 	wantCatalogue(t, s, store.Query{From: Day.Add(30 * time.Minute), To: Day.Add(40 * time.Minute)}, entry)
 	wantCatalogue(t, s, store.Query{From: Day.Add(time.Hour)})
 	wantCatalogue(t, s, store.Query{To: Day.Add(-time.Second)})
+}
+
+// byFirstSight asks what is new: an edge that was seen before is not, however
+// often it is seen again.
+func (on suite) byFirstSight() {
+	t, s := on.t, on.store
+	port := func(n uint16) flow.Edge {
+		e := frontToCart()
+		e.Port = n
+		return e
+	}
+	seen := func(sequence uint64, offset time.Duration, ports ...uint16) store.Batch {
+		b := Batch(sequence, offset)
+		for _, n := range ports {
+			b.Records = append(b.Records, flow.Record{Edge: port(n), ByClient: Count(1)})
+		}
+		return b
+	}
+	mustAppend(t, s, seen(1, -24*time.Hour, 1, 2), seen(2, 0, 2, 3), seen(3, time.Hour, 1, 3, 4))
+	for _, c := range []struct {
+		since time.Duration
+		want  []uint16
+	}{{-25 * time.Hour, []uint16{1, 2, 3, 4}}, {-23 * time.Hour, []uint16{3, 4}}, {0, []uint16{3, 4}}, {time.Second, []uint16{4}}, {2 * time.Hour, nil}} {
+		entries, err := s.Catalogue(t.Context(), store.Query{Cluster: "c", NewSince: Day.Add(c.since)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []uint16
+		for _, e := range entries {
+			got = append(got, e.Edge.Port)
+		}
+		if !slices.Equal(got, c.want) {
+			t.Errorf("new since %v: ports %v, want %v", c.since, got, c.want)
+		}
+	}
 }
 
 func (on suite) byCluster() {

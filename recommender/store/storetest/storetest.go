@@ -23,13 +23,19 @@ var Day = time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC)
 // Resolution is the finest bucket that the suite reckons with.
 const Resolution = 5 * time.Minute
 
+// Tested is what an engine gives.
+type Tested interface {
+	store.Store
+	store.Register
+}
+
 // Engine makes an empty store, closed by the test's end.
-type Engine func(t *testing.T) store.Store
+type Engine func(t *testing.T) Tested
 
 // suite is one test on an empty store.
 type suite struct {
 	t     *testing.T
-	store store.Store
+	store Tested
 }
 
 // Run runs the suite.
@@ -41,6 +47,12 @@ func Run(t *testing.T, engine Engine) {
 	}{
 		{"both ends fold into one record", suite.bothEnds},
 		{"a description does not split an edge", suite.descriptions},
+		{"programs are kept beside each other", suite.severalPrograms},
+		{"what is new is what was first seen since", suite.byFirstSight},
+		{"findings keep their first sight", suite.findings},
+		{"the audit trail only grows", suite.trail},
+		{"the register refuses what is not whole", suite.registerRefusals},
+		{"decisions at once from many sides", suite.concurrentDecisions},
 		{"pods and addresses fold, outside peers do not", suite.foldsToWorkloads},
 		{"a repeated batch changes nothing", suite.idempotence},
 		{"batches may come in any order", suite.anyOrder},
