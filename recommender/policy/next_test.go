@@ -152,3 +152,40 @@ func TestNextReusesNumbers(t *testing.T) {
 		t.Errorf("%d numbers for %d addresses after most pods went", len(e.top.ends), e.top.all.Len())
 	}
 }
+
+// BenchmarkNext follows one change in a cluster of 10,000 policies and 10,000
+// pods. The change alternates, so that each round starts from the other side.
+func BenchmarkNext(b *testing.B) {
+	for _, c := range []struct {
+		name   string
+		change func(*cluster.Snapshot)
+	}{
+		{"policy", func(s *cluster.Snapshot) {
+			s.Policies = slices.Clone(s.Policies)
+			s.Policies[77] = bigPolicy(rand.New(rand.NewPCG(1, 1)), 77, 100)
+		}},
+		{"pod", func(s *cluster.Snapshot) {
+			s.Pods = slices.Clone(s.Pods)
+			s.Pods[4321].Labels = map[string]string{"app": "app1", "new": "label"}
+		}},
+		{"namespace", func(s *cluster.Snapshot) {
+			s.Namespaces = slices.Clone(s.Namespaces)
+			s.Namespaces[7].Labels = map[string]string{"team": "t3"}
+		}},
+	} {
+		b.Run(c.name, func(b *testing.B) {
+			s := bigCluster(10_000)
+			after := *s
+			c.change(&after)
+			e := compileClean(b, s, Options{})
+			sides := []*cluster.Snapshot{&after, s}
+			before, rounds := cpuSeconds(b), 0.0
+			for b.Loop() {
+				e, _ = e.Next(sides[int(rounds)%2])
+				rounds++
+			}
+			b.ReportMetric((cpuSeconds(b)-before)*1000/rounds, "cpu-ms/op")
+			b.ReportMetric(float64(e.Effort().Policies), "policies/op")
+		})
+	}
+}

@@ -121,8 +121,8 @@ func newTopology(s *cluster.Snapshot) *topology {
 
 func emptyTopology(s *cluster.Snapshot) *topology {
 	return &topology{
-		snapshot: s, byAddr: map[netip.Addr]int32{}, byPod: map[*cluster.Pod]int32{}, byName: map[podName]int32{},
-		slots: map[podKey]slot{}, nodeSlots: map[nodeKey]int32{},
+		snapshot: s, byAddr: make(map[netip.Addr]int32, 2*len(s.Pods)), byPod: make(map[*cluster.Pod]int32, len(s.Pods)),
+		byName: make(map[podName]int32, len(s.Pods)), slots: make(map[podKey]slot, len(s.Pods)), nodeSlots: map[nodeKey]int32{},
 		firstEnd: make([]int32, len(s.Pods)), endCount: make([]int32, len(s.Pods)),
 		nodes: map[string]int32{}, nodeLabels: map[string]map[string]string{}, endsOfNode: map[int32][]int32{},
 		services: map[netip.Addr]string{}, nsNumber: map[string]int{},
