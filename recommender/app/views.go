@@ -168,7 +168,8 @@ func (v *views) compute(ctx context.Context, s api.Span, version uint64) (*api.V
 		Snapshot: w.snapshot, Engine: w.engine, Records: records, Options: analyze.Options{Learning: v.options.Learning},
 	}
 	for i := range catalogue {
-		input.Catalogue = append(input.Catalogue, analyze.Known(catalogue[i]))
+		known := &catalogue[i]
+		input.Catalogue = append(input.Catalogue, analyze.Known{Edge: known.Edge, FirstSeen: known.FirstSeen, LastSeen: known.LastSeen})
 	}
 	input.Coverage = coverageOf(coverage)
 	report, err := analyze.Analyze(input)
