@@ -46,32 +46,6 @@ static __always_inline __u32 place(__u32 mixed)
 	return (mixed * 0x9e3779b1U) >> (32 - CACHE_BITS);
 }
 
-static __always_inline __u32 place4(const struct key4 *key)
-{
-	return place(key->remote ^ ((__u32)key->local_port << 16 | key->remote_port) ^
-		     key->slot_protocol);
-}
-
-static __always_inline __u32 place6(const struct key6 *key)
-{
-	return place(key->remote[3] ^ ((__u32)key->local_port << 16 | key->remote_port) ^
-		     key->slot_protocol);
-}
-
-static __always_inline int is4(const struct cached4 *c, const struct key4 *key)
-{
-	const __u64 *a = (const __u64 *)&c->key, *b = (const __u64 *)key;
-
-	return a[0] == b[0] && a[1] == b[1];
-}
-
-static __always_inline int is6(const struct cached6 *c, const struct key6 *key)
-{
-	const __u64 *a = (const __u64 *)&c->key, *b = (const __u64 *)key;
-
-	return a[0] == b[0] && a[1] == b[1] && a[2] == b[2] && a[3] == b[3] && a[4] == b[4];
-}
-
 /* Says whether a flow may have this place. */
 static __always_inline int is_free(__u32 slot_protocol, __u32 last)
 {

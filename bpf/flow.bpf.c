@@ -9,6 +9,7 @@
 #include "kernel.h"
 #include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
+#include "drain.h"
 #include "flow.h"
 #include "known.h"
 #include "whole.h"
@@ -57,6 +58,35 @@ int flow_flush(struct __sk_buff *skb)
 	return TCX_NEXT;
 }
 
+/* Run by user space to be told what the flows have counted. */
+SEC("syscall")
+int flow_drain4(void *unused)
+{
+	__u32 zero = 0;
+	struct turn *turn = bpf_map_lookup_elem(&turns, &zero);
+
+	if (!turn)
+		return -1;
+	struct turn here = *turn;
+	bpf_for_each_map_elem(&flows4, drain4, &here, 0);
+	*turn = here;
+	return 0;
+}
+
+SEC("syscall")
+int flow_drain6(void *unused)
+{
+	__u32 zero = 0;
+	struct turn *turn = bpf_map_lookup_elem(&turns, &zero);
+
+	if (!turn)
+		return -1;
+	struct turn here = *turn;
+	bpf_for_each_map_elem(&flows6, drain6, &here, 0);
+	*turn = here;
+	return 0;
+}
+
 /* The measure of the others: the cost of being called at all. */
 SEC("tc")
 int flow_empty(struct __sk_buff *skb)
@@ -64,8 +94,10 @@ int flow_empty(struct __sk_buff *skb)
 	return TCX_NEXT;
 }
 
-/* Keeps the types that only the ring buffer carries in the object's BTF. */
+/* Keeps the types in the object's BTF that no map is declared with. */
 const struct overflow4 *overflow4_type __attribute__((unused));
 const struct overflow6 *overflow6_type __attribute__((unused));
+const struct drained4 *drained4_type __attribute__((unused));
+const struct drained6 *drained6_type __attribute__((unused));
 
 char _license[] SEC("license") = "Dual BSD/GPL";

@@ -96,14 +96,35 @@ struct nat6 {
 	__u32 owner;
 };
 
+/*
+ * What user space was told of a flow. It counts its drains in generations and
+ * makes each durable when it has what it was told safe; a mark of a generation
+ * that never became so does not count, and the one before it does. So a reader
+ * that is killed at any moment is followed by one that is told the same again,
+ * and nothing twice.
+ */
+struct mark {
+	__u64 tx;
+	__u64 rx;
+	__u32 opened;
+	__u32 generation; /* 0: nothing was told */
+};
+
+struct marks {
+	struct mark last;
+	struct mark before;
+};
+
 struct flow4 {
 	struct flow flow;
+	struct marks marks; /* beside what they are compared with; only the drain uses them */
 	struct nat4 nat;
 };
 
 struct flow6 {
 	struct flow flow;
 	struct nat6 nat;
+	struct marks marks;
 };
 
 /* What a socket dialled, before anybody at the socket layer chose another address. */
@@ -123,14 +144,16 @@ struct overflow4 {
 	__u32 kind;
 	__u32 padding;
 	struct key4 key;
-	struct flow4 value;
+	struct flow flow;
+	struct nat4 nat;
 };
 
 struct overflow6 {
 	__u32 kind;
 	__u32 padding;
 	struct key6 key;
-	struct flow6 value;
+	struct flow flow;
+	struct nat6 nat;
 };
 
 #define DNS_MAX 4080 /* longest DNS answer taken; a longer one is cut there */
@@ -155,8 +178,8 @@ struct losses {
 _Static_assert(sizeof(struct key4) == 16, "key4");
 _Static_assert(sizeof(struct key6) == 40, "key6");
 _Static_assert(sizeof(struct flow) == 32, "flow");
-_Static_assert(sizeof(struct flow4) == 48, "flow4");
-_Static_assert(sizeof(struct flow6) == 72, "flow6");
+_Static_assert(sizeof(struct flow4) == 96, "flow4");
+_Static_assert(sizeof(struct flow6) == 120, "flow6");
 _Static_assert(sizeof(struct dialled) == 20, "dialled");
 _Static_assert(sizeof(struct overflow4) == 72, "overflow4");
 _Static_assert(sizeof(struct overflow6) == 120, "overflow6");

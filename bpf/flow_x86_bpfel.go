@@ -13,6 +13,12 @@ import (
 	"github.com/cilium/ebpf"
 )
 
+type FlowAttachment struct {
+	_    structs.HostLayout
+	Slot uint32
+	Mode uint32
+}
+
 type FlowCached4 struct {
 	_     structs.HostLayout
 	Key   FlowKey4
@@ -37,6 +43,13 @@ type FlowCall struct {
 	ConntrackNetns int32
 }
 
+type FlowControl struct {
+	_          structs.HostLayout
+	Instance   uint64
+	Generation uint32
+	NextSlot   uint32
+}
+
 type FlowDialled struct {
 	_       structs.HostLayout
 	Address [4]uint32
@@ -53,6 +66,52 @@ type FlowDnsEvent struct {
 	Payload [4080]uint8
 }
 
+type FlowDrained4 struct {
+	_    structs.HostLayout
+	Key  FlowKey4
+	Flow struct {
+		_      structs.HostLayout
+		Tx     uint64
+		Rx     uint64
+		First  uint32
+		Last   uint32
+		State  uint32
+		Opened uint32
+	}
+	Nat struct {
+		_           structs.HostLayout
+		Peer        uint32
+		Dialled     uint32
+		PeerPort    uint16
+		DialledPort uint16
+		Owner       uint32
+	}
+	Before FlowMark
+}
+
+type FlowDrained6 struct {
+	_    structs.HostLayout
+	Key  FlowKey6
+	Flow struct {
+		_      structs.HostLayout
+		Tx     uint64
+		Rx     uint64
+		First  uint32
+		Last   uint32
+		State  uint32
+		Opened uint32
+	}
+	Nat struct {
+		_           structs.HostLayout
+		Peer        [4]uint32
+		Dialled     [4]uint32
+		PeerPort    uint16
+		DialledPort uint16
+		Owner       uint32
+	}
+	Before FlowMark
+}
+
 type FlowFlow4 struct {
 	_    structs.HostLayout
 	Flow struct {
@@ -63,6 +122,11 @@ type FlowFlow4 struct {
 		Last   uint32
 		State  uint32
 		Opened uint32
+	}
+	Marks struct {
+		_      structs.HostLayout
+		Last   FlowMark
+		Before FlowMark
 	}
 	Nat struct {
 		_           structs.HostLayout
@@ -93,6 +157,11 @@ type FlowFlow6 struct {
 		DialledPort uint16
 		Owner       uint32
 	}
+	Marks struct {
+		_      structs.HostLayout
+		Last   FlowMark
+		Before FlowMark
+	}
 }
 
 type FlowFragment4 struct {
@@ -109,6 +178,13 @@ type FlowFragment6 struct {
 	Target [4]uint32
 	Id     uint32
 	Slot   uint32
+}
+
+type FlowInterface struct {
+	_      structs.HostLayout
+	Netns  uint64
+	Index  uint32
+	Shared uint32
 }
 
 type FlowKey4 struct {
@@ -138,12 +214,36 @@ type FlowLosses struct {
 	DnsLost     uint64
 }
 
+type FlowMark struct {
+	_          structs.HostLayout
+	Tx         uint64
+	Rx         uint64
+	Opened     uint32
+	Generation uint32
+}
+
 type FlowOverflow4 struct {
 	_       structs.HostLayout
 	Kind    uint32
 	Padding uint32
 	Key     FlowKey4
-	Value   FlowFlow4
+	Flow    struct {
+		_      structs.HostLayout
+		Tx     uint64
+		Rx     uint64
+		First  uint32
+		Last   uint32
+		State  uint32
+		Opened uint32
+	}
+	Nat struct {
+		_           structs.HostLayout
+		Peer        uint32
+		Dialled     uint32
+		PeerPort    uint16
+		DialledPort uint16
+		Owner       uint32
+	}
 }
 
 type FlowOverflow6 struct {
@@ -151,7 +251,47 @@ type FlowOverflow6 struct {
 	Kind    uint32
 	Padding uint32
 	Key     FlowKey6
-	Value   FlowFlow6
+	Flow    struct {
+		_      structs.HostLayout
+		Tx     uint64
+		Rx     uint64
+		First  uint32
+		Last   uint32
+		State  uint32
+		Opened uint32
+	}
+	Nat struct {
+		_           structs.HostLayout
+		Peer        [4]uint32
+		Dialled     [4]uint32
+		PeerPort    uint16
+		DialledPort uint16
+		Owner       uint32
+	}
+}
+
+type FlowTold struct {
+	_     structs.HostLayout
+	Words [17]uint64
+}
+
+type FlowTurn struct {
+	_          structs.HostLayout
+	Now        uint32
+	Committed  uint32
+	Generation uint32
+	Patience   uint32
+	Closed     uint32
+	Datagram   uint32
+	Stream     uint32
+	Everything uint32
+	Rollback   uint32
+	Retiring   uint32
+	Told       uint32
+	Left       uint32
+	Live       uint32
+	Retired    uint32
+	Removed    uint32
 }
 
 // Names of all BPF objects in the ELF.
@@ -161,6 +301,7 @@ const (
 	FlowMapCache4         = "cache4"
 	FlowMapCache6         = "cache6"
 	FlowMapCalls          = "calls"
+	FlowMapControls       = "controls"
 	FlowMapDialled        = "dialled"
 	FlowMapEvents         = "events"
 	FlowMapFlows4         = "flows4"
@@ -171,7 +312,13 @@ const (
 	FlowMapRunning        = "running"
 	FlowMapScratch        = "scratch"
 	FlowMapShared         = "shared"
+	FlowMapSlots          = "slots"
+	FlowMapTellings       = "tellings"
+	FlowMapTurns          = "turns"
+	FlowMapWatched        = "watched"
 	FlowProgFlowClock     = "flow_clock"
+	FlowProgFlowDrain4    = "flow_drain4"
+	FlowProgFlowDrain6    = "flow_drain6"
 	FlowProgFlowEgress    = "flow_egress"
 	FlowProgFlowEmpty     = "flow_empty"
 	FlowProgFlowFlush     = "flow_flush"
@@ -182,6 +329,8 @@ const (
 	FlowVarConntrack      = "conntrack"
 	FlowVarConntrackNetns = "conntrack_netns"
 	FlowVarDialling       = "dialling"
+	FlowVarDrained4Type   = "drained4_type"
+	FlowVarDrained6Type   = "drained6_type"
 	FlowVarOverflow4Type  = "overflow4_type"
 	FlowVarOverflow6Type  = "overflow6_type"
 	FlowVarOwners         = "owners"
@@ -231,6 +380,8 @@ type FlowSpecs struct {
 // It can be passed ebpf.CollectionSpec.Assign.
 type FlowProgramSpecs struct {
 	FlowClock     *ebpf.ProgramSpec `ebpf:"flow_clock"`
+	FlowDrain4    *ebpf.ProgramSpec `ebpf:"flow_drain4"`
+	FlowDrain6    *ebpf.ProgramSpec `ebpf:"flow_drain6"`
 	FlowEgress    *ebpf.ProgramSpec `ebpf:"flow_egress"`
 	FlowEmpty     *ebpf.ProgramSpec `ebpf:"flow_empty"`
 	FlowFlush     *ebpf.ProgramSpec `ebpf:"flow_flush"`
@@ -246,6 +397,7 @@ type FlowMapSpecs struct {
 	Cache4     *ebpf.MapSpec `ebpf:"cache4"`
 	Cache6     *ebpf.MapSpec `ebpf:"cache6"`
 	Calls      *ebpf.MapSpec `ebpf:"calls"`
+	Controls   *ebpf.MapSpec `ebpf:"controls"`
 	Dialled    *ebpf.MapSpec `ebpf:"dialled"`
 	Events     *ebpf.MapSpec `ebpf:"events"`
 	Flows4     *ebpf.MapSpec `ebpf:"flows4"`
@@ -256,6 +408,10 @@ type FlowMapSpecs struct {
 	Running    *ebpf.MapSpec `ebpf:"running"`
 	Scratch    *ebpf.MapSpec `ebpf:"scratch"`
 	Shared     *ebpf.MapSpec `ebpf:"shared"`
+	Slots      *ebpf.MapSpec `ebpf:"slots"`
+	Tellings   *ebpf.MapSpec `ebpf:"tellings"`
+	Turns      *ebpf.MapSpec `ebpf:"turns"`
+	Watched    *ebpf.MapSpec `ebpf:"watched"`
 }
 
 // FlowVariableSpecs contains global variables before they are loaded into the kernel.
@@ -266,6 +422,8 @@ type FlowVariableSpecs struct {
 	Conntrack      *ebpf.VariableSpec `ebpf:"conntrack"`
 	ConntrackNetns *ebpf.VariableSpec `ebpf:"conntrack_netns"`
 	Dialling       *ebpf.VariableSpec `ebpf:"dialling"`
+	Drained4Type   *ebpf.VariableSpec `ebpf:"drained4_type"`
+	Drained6Type   *ebpf.VariableSpec `ebpf:"drained6_type"`
 	Overflow4Type  *ebpf.VariableSpec `ebpf:"overflow4_type"`
 	Overflow6Type  *ebpf.VariableSpec `ebpf:"overflow6_type"`
 	Owners         *ebpf.VariableSpec `ebpf:"owners"`
@@ -295,6 +453,7 @@ type FlowMaps struct {
 	Cache4     *ebpf.Map `ebpf:"cache4"`
 	Cache6     *ebpf.Map `ebpf:"cache6"`
 	Calls      *ebpf.Map `ebpf:"calls"`
+	Controls   *ebpf.Map `ebpf:"controls"`
 	Dialled    *ebpf.Map `ebpf:"dialled"`
 	Events     *ebpf.Map `ebpf:"events"`
 	Flows4     *ebpf.Map `ebpf:"flows4"`
@@ -305,6 +464,10 @@ type FlowMaps struct {
 	Running    *ebpf.Map `ebpf:"running"`
 	Scratch    *ebpf.Map `ebpf:"scratch"`
 	Shared     *ebpf.Map `ebpf:"shared"`
+	Slots      *ebpf.Map `ebpf:"slots"`
+	Tellings   *ebpf.Map `ebpf:"tellings"`
+	Turns      *ebpf.Map `ebpf:"turns"`
+	Watched    *ebpf.Map `ebpf:"watched"`
 }
 
 func (m *FlowMaps) Close() error {
@@ -312,6 +475,7 @@ func (m *FlowMaps) Close() error {
 		m.Cache4,
 		m.Cache6,
 		m.Calls,
+		m.Controls,
 		m.Dialled,
 		m.Events,
 		m.Flows4,
@@ -322,6 +486,10 @@ func (m *FlowMaps) Close() error {
 		m.Running,
 		m.Scratch,
 		m.Shared,
+		m.Slots,
+		m.Tellings,
+		m.Turns,
+		m.Watched,
 	)
 }
 
@@ -333,6 +501,8 @@ type FlowVariables struct {
 	Conntrack      *ebpf.Variable `ebpf:"conntrack"`
 	ConntrackNetns *ebpf.Variable `ebpf:"conntrack_netns"`
 	Dialling       *ebpf.Variable `ebpf:"dialling"`
+	Drained4Type   *ebpf.Variable `ebpf:"drained4_type"`
+	Drained6Type   *ebpf.Variable `ebpf:"drained6_type"`
 	Overflow4Type  *ebpf.Variable `ebpf:"overflow4_type"`
 	Overflow6Type  *ebpf.Variable `ebpf:"overflow6_type"`
 	Owners         *ebpf.Variable `ebpf:"owners"`
@@ -344,6 +514,8 @@ type FlowVariables struct {
 // It can be passed to LoadFlowObjects or ebpf.CollectionSpec.LoadAndAssign.
 type FlowPrograms struct {
 	FlowClock     *ebpf.Program `ebpf:"flow_clock"`
+	FlowDrain4    *ebpf.Program `ebpf:"flow_drain4"`
+	FlowDrain6    *ebpf.Program `ebpf:"flow_drain6"`
 	FlowEgress    *ebpf.Program `ebpf:"flow_egress"`
 	FlowEmpty     *ebpf.Program `ebpf:"flow_empty"`
 	FlowFlush     *ebpf.Program `ebpf:"flow_flush"`
@@ -355,6 +527,8 @@ type FlowPrograms struct {
 func (p *FlowPrograms) Close() error {
 	return _FlowClose(
 		p.FlowClock,
+		p.FlowDrain4,
+		p.FlowDrain6,
 		p.FlowEgress,
 		p.FlowEmpty,
 		p.FlowFlush,

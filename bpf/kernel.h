@@ -31,6 +31,8 @@ enum {
 	BPF_MAP_TYPE_RINGBUF = 27,
 };
 
+#define BPF_F_MMAPABLE (1U << 10)
+
 enum {
 	BPF_ANY = 0,
 	BPF_NOEXIST = 1,

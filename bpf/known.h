@@ -61,13 +61,19 @@ static __always_inline int add_known(struct flow *flow, __u64 amount, __u32 bits
 	return 1;
 }
 
-static __always_inline int count4(const struct key4 *key, __u64 amount, __u32 bits,
+/*
+ * The key is in registers until it is not found in the cache: written to the
+ * stack in halves and read back whole it would cost more than all the rest.
+ */
+static __always_inline int count4(__u64 ends, __u64 rest, __u64 amount, __u32 bits,
 				  enum direction direction)
 {
-	__u32 at = place4(key);
+	__u32 at = place((ends >> 32) ^ (__u32)rest ^ (rest >> 32));
 	struct cached4 *c = cached ? bpf_map_lookup_elem(&cache4, &at) : 0;
+	int here = c && ((const __u64 *)&c->key)[0] == ends && ((const __u64 *)&c->key)[1] == rest;
+	__u64 key[2];
 
-	if (c && is4(c, key) && !(bits & ~c->state)) {
+	if (here && !(bits & ~c->state)) {
 		if (direction == EGRESS)
 			c->tx += amount;
 		else
@@ -75,25 +81,31 @@ static __always_inline int count4(const struct key4 *key, __u64 amount, __u32 bi
 		c->last = bpf_jiffies64();
 		return 1;
 	}
+	key[0] = ends;
+	key[1] = rest;
 	struct flow4 *value = bpf_map_lookup_elem(&flows4, key);
 	if (!value || !add_known(&value->flow, amount, bits, direction))
 		return 0;
-	if (!c || !(is4(c, key) || is_free(c->key.slot_protocol, c->last)))
+	if (!c || !(here || is_free(c->key.slot_protocol, c->last)))
 		return 1;
 	settle4(c);
-	c->key = *key;
+	c->key = *(const struct key4 *)key;
 	c->state = value->flow.state & ~CLOSED;
 	c->last = bpf_jiffies64();
 	return 1;
 }
 
-static __always_inline int count6(const struct key6 *key, __u64 amount, __u32 bits,
+static __always_inline int count6(const __u64 words[5], __u64 amount, __u32 bits,
 				  enum direction direction)
 {
-	__u32 at = place6(key);
+	__u32 at = place((words[3] >> 32) ^ (__u32)words[4] ^ (words[4] >> 32));
 	struct cached6 *c = cached ? bpf_map_lookup_elem(&cache6, &at) : 0;
+	const __u64 *k = (const __u64 *)&c->key;
+	int here = c && k[0] == words[0] && k[1] == words[1] && k[2] == words[2] &&
+		   k[3] == words[3] && k[4] == words[4];
+	__u64 key[5];
 
-	if (c && is6(c, key) && !(bits & ~c->state)) {
+	if (here && !(bits & ~c->state)) {
 		if (direction == EGRESS)
 			c->tx += amount;
 		else
@@ -101,16 +113,33 @@ static __always_inline int count6(const struct key6 *key, __u64 amount, __u32 bi
 		c->last = bpf_jiffies64();
 		return 1;
 	}
+	for (int i = 0; i < 5; i++)
+		key[i] = words[i];
 	struct flow6 *value = bpf_map_lookup_elem(&flows6, key);
 	if (!value || !add_known(&value->flow, amount, bits, direction))
 		return 0;
-	if (!c || !(is6(c, key) || is_free(c->key.slot_protocol, c->last)))
+	if (!c || !(here || is_free(c->key.slot_protocol, c->last)))
 		return 1;
 	settle6(c);
-	c->key = *key;
+	c->key = *(const struct key6 *)key;
 	c->state = value->flow.state & ~CLOSED;
 	c->last = bpf_jiffies64();
 	return 1;
+}
+
+/* The last word of a key: both ports, local first, then slot and protocol. */
+static __always_inline __u64 last_word(const struct packet *p, enum direction direction)
+{
+	__u32 ports = direction == EGRESS ? p->source_port | (__u32)p->target_port << 16
+					  : p->target_port | (__u32)p->source_port << 16;
+
+	return ports | (__u64)(slot << 8 | p->protocol) << 32;
+}
+
+/* Two words of an address as one of the key. */
+static __always_inline __u64 word(const __be32 *at)
+{
+	return at[0] | (__u64)at[1] << 32;
 }
 
 static __always_inline int known4(struct __sk_buff *skb, const void *data, const void *end,
@@ -118,7 +147,6 @@ static __always_inline int known4(struct __sk_buff *skb, const void *data, const
 {
 	const struct ipv4_header *ip = data + ETHERNET_LENGTH;
 	struct packet p = { .network = ETHERNET_LENGTH };
-	struct key4 key __attribute__((aligned(8)));
 
 	if (ip->version_length != 0x45 || (ip->fragment & bpf_htons(0x3fff)))
 		return 0;
@@ -127,12 +155,10 @@ static __always_inline int known4(struct __sk_buff *skb, const void *data, const
 	p.bytes = bpf_ntohs(ip->length);
 	if (!ordinary(ip + 1, end, &p, direction))
 		return 0;
-	key.local = direction == EGRESS ? ip->source : ip->target;
-	key.remote = direction == EGRESS ? ip->target : ip->source;
-	key.local_port = direction == EGRESS ? p.source_port : p.target_port;
-	key.remote_port = direction == EGRESS ? p.target_port : p.source_port;
-	key.slot_protocol = slot << 8 | p.protocol;
-	return count4(&key, amount(skb, &p), bits_of(&p, direction), direction);
+	__u64 ends = direction == EGRESS ? ip->source | (__u64)ip->target << 32
+					 : ip->target | (__u64)ip->source << 32;
+	return count4(ends, last_word(&p, direction), amount(skb, &p), bits_of(&p, direction),
+		      direction);
 }
 
 static __always_inline int known6(struct __sk_buff *skb, const void *data, const void *end,
@@ -140,7 +166,6 @@ static __always_inline int known6(struct __sk_buff *skb, const void *data, const
 {
 	const struct ipv6_header *ip = data + ETHERNET_LENGTH;
 	struct packet p = { .network = ETHERNET_LENGTH };
-	struct key6 key __attribute__((aligned(8)));
 
 	if ((const void *)(ip + 1) > end || (*(const __u8 *)ip >> 4) != 6)
 		return 0;
@@ -150,12 +175,11 @@ static __always_inline int known6(struct __sk_buff *skb, const void *data, const
 		p.bytes = bpf_ntohs(ip->length) + sizeof(*ip);
 	if (!ordinary(ip + 1, end, &p, direction))
 		return 0;
-	COPY6(key.local, direction == EGRESS ? ip->source : ip->target);
-	COPY6(key.remote, direction == EGRESS ? ip->target : ip->source);
-	key.local_port = direction == EGRESS ? p.source_port : p.target_port;
-	key.remote_port = direction == EGRESS ? p.target_port : p.source_port;
-	key.slot_protocol = slot << 8 | p.protocol;
-	return count6(&key, amount(skb, &p), bits_of(&p, direction), direction);
+	const __be32 *local = direction == EGRESS ? ip->source : ip->target;
+	const __be32 *remote = direction == EGRESS ? ip->target : ip->source;
+	__u64 words[5] = { word(local), word(local + 2), word(remote), word(remote + 2),
+			   last_word(&p, direction) };
+	return count6(words, amount(skb, &p), bits_of(&p, direction), direction);
 }
 
 /* Counts a packet of a known flow; 0 where that was not to be done here. */

@@ -76,6 +76,32 @@ struct {
 	__type(value, __u32);
 } shared SEC(".maps");
 
+/*
+ * What user space writes down for the process that comes after it. Pinned with
+ * the rest; programs never look at it.
+ */
+struct control {
+	__u64 instance;	  /* tells these maps from others that were pinned at the same place */
+	__u32 generation; /* the last one that a drain was begun with */
+	__u32 next_slot;
+};
+
+MAP(controls, BPF_MAP_TYPE_ARRAY, __u32, struct control, 1);
+
+/* Which slot an interface has, also while nothing is attached to it. */
+struct interface {
+	__u64 netns;  /* cookie of its network namespace: never given twice */
+	__u32 index;  /* there */
+	__u32 shared; /* 1 for the host's side of a pair */
+};
+
+struct attachment {
+	__u32 slot;
+	__u32 mode; /* of package probe */
+};
+
+MAP(slots, BPF_MAP_TYPE_HASH, struct interface, struct attachment, 16384);
+
 /* Set for each attachment before its programs are loaded. */
 volatile const __u32 slot = 0;
 /*

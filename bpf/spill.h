@@ -22,7 +22,8 @@ __noinline int spill4(const struct key4 *key, const struct flow4 *value)
 	event->kind = EVENT_OVERFLOW4;
 	event->padding = 0;
 	event->key = *key;
-	event->value = *value;
+	event->flow = value->flow;
+	event->nat = value->nat;
 	bpf_ringbuf_submit(event, 0);
 	return 0;
 }
@@ -43,7 +44,8 @@ __noinline int spill6(const struct key6 *key, const struct flow6 *value)
 	event->kind = EVENT_OVERFLOW6;
 	event->padding = 0;
 	event->key = *key;
-	event->value = *value;
+	event->flow = value->flow;
+	event->nat = value->nat;
 	bpf_ringbuf_submit(event, 0);
 	return 0;
 }

@@ -89,51 +89,60 @@ __noinline int error6(struct __sk_buff *skb, const struct packet *error, struct 
 }
 
 /*
- * Enters a new flow. Gives its entry, or NULL where the map is full. Another
- * CPU may be first: then its entry takes the packet.
+ * Enters a new flow. Gives its entry where there is more to be done for it.
+ * Another CPU may be first, or the ports are used again: then the entry that is
+ * there takes the packet.
  */
-static __always_inline struct flow4 *create4(struct __sk_buff *skb, const struct key4 *key,
-					     const struct sighting *s, enum direction direction)
+static __always_inline struct flow4 *enter4(struct __sk_buff *skb, const struct key4 *key,
+					    const struct sighting *s, enum direction direction)
 {
 	struct flow4 fresh = {};
 
 	begin(&fresh.flow, s, direction);
 	born4(skb, key, s, direction, &fresh);
 	long err = bpf_map_update_elem(&flows4, key, &fresh, BPF_NOEXIST);
+	if (!err && direction == EGRESS)
+		return 0;
 	struct flow4 *value = err && err != -EEXIST ? 0 : bpf_map_lookup_elem(&flows4, key);
-	if (!value)
+	if (!value && err)
 		spill4(key, &fresh);
-	else if (err)
-		add(&value->flow, s, direction);
+	else if (value && err && add(&value->flow, s, direction))
+		born4(skb, key, s, direction, value);
 	return value;
 }
 
-static __always_inline struct flow6 *create6(struct __sk_buff *skb, const struct key6 *key,
-					     const struct sighting *s, enum direction direction)
+static __always_inline struct flow6 *enter6(struct __sk_buff *skb, const struct key6 *key,
+					    const struct sighting *s, enum direction direction)
 {
 	struct flow6 fresh = {};
 
 	begin(&fresh.flow, s, direction);
 	born6(skb, key, s, direction, &fresh);
 	long err = bpf_map_update_elem(&flows6, key, &fresh, BPF_NOEXIST);
+	if (!err && direction == EGRESS)
+		return 0;
 	struct flow6 *value = err && err != -EEXIST ? 0 : bpf_map_lookup_elem(&flows6, key);
-	if (!value)
+	if (!value && err)
 		spill6(key, &fresh);
-	else if (err)
-		add(&value->flow, s, direction);
+	else if (value && err && add(&value->flow, s, direction))
+		born6(skb, key, s, direction, value);
 	return value;
 }
 
+/*
+ * A SYN nearly always begins a new flow: to enter it comes first. Others are
+ * looked for.
+ */
 static __always_inline void account4(struct __sk_buff *skb, const struct key4 *key,
 				     const struct packet *p, const struct sighting *s,
 				     enum direction direction, __s32 netns)
 {
-	struct flow4 *value = bpf_map_lookup_elem(&flows4, key);
+	struct flow4 *value = s->begins ? 0 : bpf_map_lookup_elem(&flows4, key);
 
 	if (!value)
-		value = create4(skb, key, s, direction);
-	else if (add(&value->flow, s, direction))
-		born4(skb, key, s, direction, value);
+		value = enter4(skb, key, s, direction);
+	else
+		add(&value->flow, s, direction);
 	if (direction == EGRESS || !value)
 		return;
 	if (ask_now(&value->flow, key->slot_protocol))
@@ -146,12 +155,12 @@ static __always_inline void account6(struct __sk_buff *skb, const struct key6 *k
 				     const struct packet *p, const struct sighting *s,
 				     enum direction direction, __s32 netns)
 {
-	struct flow6 *value = bpf_map_lookup_elem(&flows6, key);
+	struct flow6 *value = s->begins ? 0 : bpf_map_lookup_elem(&flows6, key);
 
 	if (!value)
-		value = create6(skb, key, s, direction);
-	else if (add(&value->flow, s, direction))
-		born6(skb, key, s, direction, value);
+		value = enter6(skb, key, s, direction);
+	else
+		add(&value->flow, s, direction);
 	if (direction == EGRESS || !value)
 		return;
 	if (ask_now(&value->flow, key->slot_protocol))

@@ -31,14 +31,14 @@ func BenchmarkDrain(b *testing.B) {
 	}{{"nothing new", false}, {"all new", true}} {
 		b.Run(bench.name, func(b *testing.B) {
 			c := watch(b, nil)
-			keys, values := make([]key4, n), make([]flow4, n)
+			keys, values := make([]key4, n), make([]entry4, n)
 			for i := range n {
 				e := crafted{
 					local: "10.0.0.2:40000", remote: "10.0.0.3:80", protocol: 6, slot: Slot(i + 1),
 					state: begunTCP, opened: 1,
 				}
 				key, value := e.bytes(c.clock.read())
-				keys[i], values[i] = key4(key), flow4(value)
+				keys[i], values[i] = key4(key), entry4(entryOf(value))
 			}
 			update := func() {
 				for i := range values {
@@ -77,14 +77,14 @@ func BenchmarkEnd(b *testing.B) {
 	c := watch(b, nil)
 	var spent time.Duration
 	for b.Loop() {
-		keys, values := make([]key4, n), make([]flow4, n)
+		keys, values := make([]key4, n), make([]entry4, n)
 		for i := range n {
 			e := crafted{
 				local: "10.0.0.2:40000", remote: "10.0.0.3:80", protocol: 6, slot: Slot(i + 1),
 				state: begunTCP | lateFlags, opened: 1, first: time.Minute, last: time.Minute,
 			}
 			key, value := e.bytes(c.clock.read())
-			keys[i], values[i] = key4(key), flow4(value)
+			keys[i], values[i] = key4(key), entry4(entryOf(value))
 		}
 		if _, err := c.set.Flows4.BatchUpdate(keys, values, nil); err != nil {
 			b.Fatal(err)

@@ -39,6 +39,9 @@ type Options struct {
 	// DNSBuffer bounds the answers waiting in the DNS channel.
 	DNSBuffer int
 
+	// Resume is the state of the collector before, where one is known.
+	Resume *State
+
 	// Now is the wall clock; nil is refused.
 	Now func() time.Time
 }
@@ -96,20 +99,26 @@ type Collector struct {
 	set     *probe.Set
 	clock   clock
 	reader  *reader
+	resumed Resumed
+	base    Losses // of the kernel's counters: what was reported before this process
 
-	mu      sync.Mutex // hooks, next, retired, closed
-	hooks   map[Slot]*probe.Hook
-	retired map[Slot]struct{} // detached, entries not yet reported
-	next    Slot
-	closed  bool
+	mu       sync.Mutex // hooks, retiring, closed
+	hooks    map[Slot]*probe.Hook
+	retiring uint64 // counts detachments whose entries may be left; 0 for none
+	closed   bool
 
-	drain  sync.Mutex // table4, table6
-	table4 *table[key4, flow4]
-	table6 *table[key6, flow6]
+	drain          sync.Mutex // all below
+	table4, table6 *table
+	instance       uint64
+	generation     uint32 // of the last drain
+	committed      uint32 // the last one that is safe
+	kernel         Losses // as read last
+	reported       Losses // of the kernel's counters
 }
 
-// New loads the flow program. Its error says in one line what is missing on
-// this node and what to do.
+// New loads the flow program, and goes on where a collector before it ended
+// that has pinned what it counted. Its error says in one line what is missing
+// on this node and what to do.
 func New(o Options) (*Collector, error) {
 	if err := o.validate(); err != nil {
 		return nil, err
@@ -122,11 +131,13 @@ func New(o Options) (*Collector, error) {
 		options: o,
 		set:     set,
 		hooks:   make(map[Slot]*probe.Hook),
-		retired: make(map[Slot]struct{}),
-		table4:  newTable[key4, flow4](set.Flows4),
-		table6:  newTable[key6, flow6](set.Flows6),
+		table4:  newTable(set.IPv4, len(key4{}), len(flow4{})),
+		table6:  newTable(set.IPv6, len(key6{}), len(flow6{})),
 	}
 	if c.clock, err = newClock(set, o.Now); err != nil {
+		return nil, errors.Join(err, set.Close())
+	}
+	if err = c.resume(); err != nil {
 		return nil, errors.Join(err, set.Close())
 	}
 	if c.reader, err = newReader(set.Events, o, c.clock); err != nil {
@@ -137,28 +148,49 @@ func New(o Options) (*Collector, error) {
 
 // Attach watches an interface of a network namespace, given by a path such as
 // /run/netns/NAME, /proc/PID/ns/net or /proc/self/fd/N; empty for the process's
-// own. Every packet after it returns is counted.
+// own. Every packet after it returns is counted. An interface that a process
+// before this one watched keeps its slot.
 func (c *Collector) Attach(netns, ifname string) (Slot, error) {
+	return c.attach(c.set.Attach, netns, ifname)
+}
+
+// AttachHost watches the host's side of a pair in place of the pod's.
+func (c *Collector) AttachHost(netns, ifname string) (Slot, error) {
+	return c.attach(c.set.AttachHost, netns, ifname)
+}
+
+func (c *Collector) attach(with func(netns, ifname string) (*probe.Hook, error), netns, ifname string) (Slot, error) {
 	c.mu.Lock()
-	if c.closed {
-		c.mu.Unlock()
+	closed := c.closed
+	c.mu.Unlock()
+	if closed {
 		return 0, ErrClosed
 	}
-	c.next++
-	slot := c.next
-	c.mu.Unlock()
-
-	hook, err := c.set.Attach(netns, ifname, uint32(slot))
+	hook, err := with(netns, ifname)
 	if err != nil {
 		return 0, err
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.closed {
-		return 0, errors.Join(ErrClosed, hook.Close())
+		return 0, errors.Join(ErrClosed, hook.Release())
 	}
-	c.hooks[slot] = hook
-	return slot, nil
+	c.hooks[Slot(hook.Slot)] = hook
+	return Slot(hook.Slot), nil
+}
+
+// Mode is how interfaces are attached to.
+func (c *Collector) Mode() probe.Mode { return c.set.Mode() }
+
+// Modes gives how each slot is attached to.
+func (c *Collector) Modes() map[Slot]probe.Mode {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	modes := make(map[Slot]probe.Mode, len(c.hooks))
+	for slot, hook := range c.hooks {
+		modes[slot] = hook.Mode
+	}
+	return modes
 }
 
 // Detach stops watching. What was counted there until now comes with the next
@@ -172,20 +204,27 @@ func (c *Collector) Detach(slot Slot) error {
 		return fmt.Errorf("detaching slot %d: %w", slot, ErrUnknownSlot)
 	}
 	err := hook.Close()
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.retired[slot] = struct{}{}
+	c.retire()
 	if err != nil {
 		return fmt.Errorf("detaching slot %d: %w", slot, err)
 	}
 	return nil
 }
 
+// retire has the entries of detached slots leave with the next passes.
+func (c *Collector) retire() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.retiring++
+}
+
 // Drain gives one record for each flow that counted something since it was
 // last reported, and takes flows that are over out of the kernel's map. A
-// record is valid after emit returns; emit must not call the collector. Between two drains at most 67 million
-// packets and 256 GiB may pass on one flow and direction, or the count wraps:
-// drain at least every 20 seconds on a link of 100 Gbit/s.
+// record is valid after emit returns; emit must not call the collector. Where
+// something is pinned, a flow leaves the map only when what was told of it is
+// committed: see Commit. Between two drains at most 67 million packets and 256
+// GiB may pass on one flow and direction, or the count wraps: drain at least
+// every 20 seconds on a link of 100 Gbit/s.
 func (c *Collector) Drain(ctx context.Context, emit func(Record)) error {
 	return c.pass(ctx, emit, false)
 }
@@ -200,36 +239,31 @@ func (c *Collector) pass(ctx context.Context, emit func(Record), all bool) error
 	c.drain.Lock()
 	defer c.drain.Unlock()
 	c.mu.Lock()
-	if c.closed {
-		c.mu.Unlock()
+	closed, retiring := c.closed, c.retiring
+	c.mu.Unlock()
+	if closed {
 		return ErrClosed
 	}
-	retired := c.retired
-	c.retired = make(map[Slot]struct{})
-	c.mu.Unlock()
-
+	if err := c.begin(); err != nil {
+		return err
+	}
 	if err := c.set.Settle(); err != nil {
-		c.keepRetired(retired)
 		return err
 	}
 	p := &pass{
-		options: &c.options, moment: c.clock.read(), retired: retired, all: all, emit: emit,
+		options: &c.options, moment: c.clock.read(), retiring: retiring > 0, all: all, emit: emit,
+		committed: c.committed, generation: c.generation,
 	}
 	err := errors.Join(c.table4.pass(ctx, p), c.table6.pass(ctx, p))
 	c.reader.overflowed(p)
-	if err != nil {
-		c.keepRetired(retired)
+	if err == nil && p.retired == 0 {
+		c.mu.Lock()
+		if c.retiring == retiring { // nothing was detached meanwhile
+			c.retiring = 0
+		}
+		c.mu.Unlock()
 	}
 	return errors.Join(err, c.reader.err())
-}
-
-// keepRetired leaves slots to be reported next time.
-func (c *Collector) keepRetired(slots map[Slot]struct{}) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	for slot := range slots {
-		c.retired[slot] = struct{}{}
-	}
 }
 
 // DNS gives the names that local ends asked for. It is closed by Close. What
@@ -239,9 +273,15 @@ func (c *Collector) DNS() <-chan DNSAnswer { return c.reader.answers }
 // Missing gives the features that are done without on this node.
 func (c *Collector) Missing() []probe.Missing { return c.set.Missing() }
 
-// Close detaches everything and lets go of all that the kernel holds. What was
-// not drained is gone: Flush first.
-func (c *Collector) Close() error {
+// Close lets go of all that the process holds. What is pinned goes on counting,
+// for the next collector; without pins everything is detached, and what was not
+// drained is gone: Flush first.
+func (c *Collector) Close() error { return c.close((*probe.Hook).Release, func() error { return nil }) }
+
+// Remove is Close that leaves nothing behind, also where it was pinned.
+func (c *Collector) Remove() error { return c.close((*probe.Hook).Close, c.set.Remove) }
+
+func (c *Collector) close(end func(*probe.Hook) error, last func() error) error {
 	c.drain.Lock()
 	defer c.drain.Unlock()
 	c.mu.Lock()
@@ -252,9 +292,9 @@ func (c *Collector) Close() error {
 	c.closed = true
 	var errs []error
 	for _, hook := range c.hooks {
-		errs = append(errs, hook.Close())
+		errs = append(errs, end(hook))
 	}
 	clear(c.hooks)
-	errs = append(errs, c.reader.Close(), c.set.Close())
+	errs = append(errs, last(), c.reader.Close(), c.set.Close())
 	return errors.Join(errs...)
 }

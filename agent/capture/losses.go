@@ -10,8 +10,32 @@ import (
 	"github.com/netcinch/netcinch/bpf"
 )
 
-// Losses reads what was lost since the collector was made.
+// Losses reads what was lost since the collector was made and, where it goes
+// on after another one, since that one last made its state safe.
 func (c *Collector) Losses() (Losses, error) {
+	l, err := c.kernelLosses()
+	if err != nil {
+		return Losses{}, err
+	}
+	c.drain.Lock()
+	c.kernel = l
+	c.drain.Unlock()
+	l.MapFull -= c.base.MapFull
+	l.LostPackets -= c.base.LostPackets
+	l.LostBytes -= c.base.LostBytes
+	l.Unparsed -= c.base.Unparsed
+	l.DNSLost -= c.base.DNSLost
+	c.reader.mu.Lock()
+	l.LostPackets += c.reader.lost.Packets
+	l.LostBytes += c.reader.lost.Bytes
+	c.reader.mu.Unlock()
+	l.DNSLost += c.reader.dnsLost.Load()
+	l.DNSUnparsed = c.reader.dnsUnparsed.Load()
+	return l, nil
+}
+
+// kernelLosses reads what the program counts.
+func (c *Collector) kernelLosses() (Losses, error) {
 	var perCPU []bpf.FlowLosses
 	if err := c.set.LossCounts.Lookup(uint32(0), &perCPU); err != nil {
 		return Losses{}, fmt.Errorf("reading the loss counters: %w", err)
@@ -24,11 +48,5 @@ func (c *Collector) Losses() (Losses, error) {
 		l.Unparsed += cpu.Unparsed
 		l.DNSLost += cpu.DnsLost
 	}
-	c.reader.mu.Lock()
-	l.LostPackets += c.reader.lost.Packets
-	l.LostBytes += c.reader.lost.Bytes
-	c.reader.mu.Unlock()
-	l.DNSLost += c.reader.dnsLost.Load()
-	l.DNSUnparsed = c.reader.dnsUnparsed.Load()
 	return l, nil
 }

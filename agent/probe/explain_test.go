@@ -132,7 +132,7 @@ func TestOpenNamesWhatIsMissing(t *testing.T) {
 		want    string // "" for success
 	}{
 		{"with all", nil, ""},
-		{"with the least", []int{unix.CAP_SYS_ADMIN}, ""},
+		{"with the least", []int{unix.CAP_SYS_ADMIN}, "other network namespaces: "},
 		{"without CAP_BPF", []int{unix.CAP_SYS_ADMIN, unix.CAP_BPF}, "missing CAP_BPF: run"},
 		{"without CAP_PERFMON", []int{unix.CAP_SYS_ADMIN, unix.CAP_PERFMON}, "missing CAP_PERFMON: run"},
 		{"without CAP_NET_ADMIN", []int{unix.CAP_SYS_ADMIN, unix.CAP_NET_ADMIN}, "missing CAP_NET_ADMIN: run"},
@@ -152,20 +152,21 @@ func TestOpenNamesWhatIsMissing(t *testing.T) {
 // TestWithoutConntrack loads what a kernel without the look-up gets.
 func TestWithoutConntrack(t *testing.T) {
 	needRoot(t)
-	s, err := Open(DefaultOptions())
+	o := DefaultOptions()
+	o.NoConntrack = true
+	s, err := Open(o)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer func() { _ = s.Close() }()
-	s.conntrack = false
-	if err = s.loadSharedOnce(); err != nil {
-		t.Fatal(err)
+	if m := s.Missing(); len(m) != 1 || m[0].Feature != FeatureConntrack {
+		t.Errorf("missing %+v: want conntrack alone", m)
 	}
 	err = withoutCapabilities(t, func() error { // on a thread and in a namespace of its own
 		if failed := unix.Unshare(unix.CLONE_NEWNET); failed != nil {
 			return failed
 		}
-		hook, failed := s.Attach("", "lo", 1)
+		hook, failed := s.Attach("", "lo")
 		if failed != nil {
 			return failed
 		}
@@ -185,15 +186,12 @@ func TestAttachNamesWhatIsWrong(t *testing.T) {
 	defer func() { _ = s.Close() }()
 	for _, test := range []struct {
 		name, netns, ifname string
-		slot                uint32
 		without             []int
 		want                string
 	}{
-		{"slot 0", "", "lo", 0, nil, "slot 0: want 1 to 16777215"},
-		{"slot too high", "", "lo", 1 << 24, nil, "slot 16777216: want 1 to 16777215"},
-		{"no namespace", "/run/netns/none-of-this-name", "eth0", 1, nil, "attaching to eth0 in /run/netns/none-of-this-name: opening the network namespace"},
-		{"no interface", "", "none", 1, nil, "attaching to none in the agent's own network namespace: finding interface none"},
-		{"may not enter", "/proc/self/ns/net", "lo", 1, []int{unix.CAP_SYS_ADMIN}, "missing CAP_SYS_ADMIN"},
+		{"no namespace", "/run/netns/none-of-this-name", "eth0", nil, "attaching to eth0 in /run/netns/none-of-this-name: opening the network namespace"},
+		{"no interface", "", "none", nil, "attaching to none in the agent's own network namespace: finding interface none"},
+		{"may not enter", "/proc/self/ns/net", "lo", []int{unix.CAP_SYS_ADMIN}, "missing CAP_SYS_ADMIN"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			err := withoutCapabilities(t, func() error {
@@ -201,7 +199,7 @@ func TestAttachNamesWhatIsWrong(t *testing.T) {
 					_, err := enter(test.netns)
 					return err
 				}
-				_, err := s.Attach(test.netns, test.ifname, test.slot)
+				_, err := s.Attach(test.netns, test.ifname)
 				return err
 			}, test.without...)
 			if err == nil || !strings.Contains(err.Error(), test.want) {

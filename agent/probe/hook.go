@@ -11,70 +11,202 @@ import (
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/link"
 	"github.com/vishvananda/netlink"
+
+	"github.com/netcinch/netcinch/bpf"
 )
+
+// Direction is enum direction of bpf/sighting.h, as seen from the local end.
+type Direction uint8
+
+// The directions.
+const (
+	Ingress Direction = iota // to the local end
+	Egress
+)
+
+func (d Direction) String() string {
+	if d == Ingress {
+		return "ingress"
+	}
+	return "egress"
+}
+
+// other is the direction in which the same packet crosses the other side of a
+// pair.
+func (d Direction) other() Direction { return 1 - d }
 
 // Hook is the flow program on both directions of one interface.
 type Hook struct {
-	ingress, egress link.Link
+	Slot uint32
+	Mode Mode
+
+	set       *Set
+	netns     string // as it was given; may name another one later
+	netnsID   int32
+	ifindex   int
+	key       bpf.FlowInterface
+	links     *[2]link.Link // by direction; nil for filters
+	programID ebpf.ProgramID
 }
 
-// Attach hooks the interface of that name in a network namespace, first in its
-// TCX chain. netns is a path such as /run/netns/NAME, /proc/PID/ns/net or
-// /proc/self/fd/N; empty for the caller's own. The slot marks all that is
-// counted there and must fit into 24 bits.
-func (s *Set) Attach(netns, ifname string, slot uint32) (*Hook, error) {
-	if slot == 0 || slot >= 1<<24 {
-		return nil, fmt.Errorf("slot %d: want 1 to %d", slot, 1<<24-1)
-	}
-	var hook *Hook
+// Attach hooks the interface of that name in a network namespace, whose end is
+// the local one. netns is a path such as /run/netns/NAME, /proc/PID/ns/net or
+// /proc/self/fd/N; empty for the caller's own. An interface that was hooked by
+// a process before this one keeps its slot, and the program is replaced without
+// a packet between.
+func (s *Set) Attach(netns, ifname string) (*Hook, error) {
+	return s.hook(netns, ifname, false)
+}
+
+// AttachHost hooks the host's side of a pair: the local end is the other side.
+func (s *Set) AttachHost(netns, ifname string) (*Hook, error) {
+	return s.hook(netns, ifname, true)
+}
+
+func (s *Set) hook(netns, ifname string, host bool) (*Hook, error) {
+	h := &Hook{set: s, netns: netns, Mode: s.mode}
 	err := inNetNS(netns, func() error {
-		device, err := netlink.LinkByName(ifname)
-		if err != nil {
-			return fmt.Errorf("finding interface %s: %w", ifname, err)
+		if err := h.find(ifname, host); err != nil {
+			return err
 		}
-		attrs := device.Attrs()
-		if attrs.EncapType != "ether" && attrs.EncapType != "loopback" { // both have Ethernet headers
-			return fmt.Errorf("interface %s: link type %s is not Ethernet", ifname, attrs.EncapType)
-		}
-		hook, err = s.attach(attrs.Index, variables{slot: slot, conntrackNetNS: int32(attrs.NetNsID)})
-		return err
+		return h.attach()
 	})
 	if err != nil {
 		return nil, fmt.Errorf("attaching to %s in %s: %w", ifname, namespaceName(netns), err)
 	}
-	return hook, nil
+	return h, nil
 }
 
-func (s *Set) attach(index int, v variables) (*Hook, error) {
-	var p struct {
-		Ingress *ebpf.Program `ebpf:"flow_ingress"`
-		Egress  *ebpf.Program `ebpf:"flow_egress"`
-	}
-	if err := s.load(&p, v); err != nil {
-		return nil, explain("loading the flow program", err)
-	}
-	// The links hold the programs from here on.
-	defer func() { _, _ = p.Ingress.Close(), p.Egress.Close() }()
-	ingress, err := attachTCX(index, p.Ingress, ebpf.AttachTCXIngress)
+// find looks at the interface, on a thread in its namespace.
+func (h *Hook) find(ifname string, host bool) error {
+	device, err := netlink.LinkByName(ifname)
 	if err != nil {
-		return nil, err
+		return fmt.Errorf("finding interface %s: %w", ifname, err)
 	}
-	egress, err := attachTCX(index, p.Egress, ebpf.AttachTCXEgress)
-	if err != nil {
-		return nil, errors.Join(err, ingress.Close())
+	attrs := device.Attrs()
+	if attrs.EncapType != "ether" && attrs.EncapType != "loopback" { // both have Ethernet headers
+		return fmt.Errorf("interface %s: link type %s is not Ethernet", ifname, attrs.EncapType)
 	}
-	return &Hook{ingress: ingress, egress: egress}, nil
+	h.ifindex, h.netnsID = attrs.Index, int32(attrs.NetNsID)
+	h.key.Index = uint32(attrs.Index)
+	if host {
+		h.netnsID = -1 // the packets are in the namespace whose conntrack sees them
+		h.key.Shared = 1
+	}
+	h.key.Netns, err = cookie()
+	return err
 }
 
-func attachTCX(index int, program *ebpf.Program, where ebpf.AttachType) (link.Link, error) {
+// attach hooks both directions. What the local end sends comes first: that is
+// how its connections begin.
+func (h *Hook) attach() error {
+	p, before, err := h.set.programsFor(h)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = p.close() }() // links and filters hold the programs from here on
+	h.Slot = p.v.slot
+	if err := h.set.Watched.Put(h.Slot, uint8(1)); err != nil {
+		return errors.Join(fmt.Errorf("writing down the slot: %w", err), release(before))
+	}
+	if h.Mode == Clsact {
+		return errors.Join(h.attachFilters(p), discard(before))
+	}
+	h.links = before
+	if h.links == nil {
+		h.links = new([2]link.Link)
+	}
+	for _, d := range []Direction{Egress, Ingress} {
+		if err := h.attachTCX(d, p.of(d)); err != nil {
+			return errors.Join(err, h.Close())
+		}
+	}
+	return nil
+}
+
+func (h *Hook) attachFilters(p *pair) error {
+	for _, d := range []Direction{Egress, Ingress} {
+		if err := attachFilter(filterOf(h.ifindex, d, p.of(d))); err != nil {
+			return errors.Join(explain("attaching by a clsact filter", err), h.Close())
+		}
+	}
+	return nil
+}
+
+// attachTCX puts the program first in the chain, or in the place of the one
+// that is there.
+func (h *Hook) attachTCX(d Direction, program *ebpf.Program) error {
+	if l := h.links[d]; l != nil {
+		if err := l.Update(program); err != nil {
+			return fmt.Errorf("replacing the flow program: %w", err)
+		}
+		return nil
+	}
+	at, where := d, ebpf.AttachTCXIngress
+	if h.key.Shared == 1 {
+		at = d.other()
+	}
+	if at == Egress {
+		where = ebpf.AttachTCXEgress
+	}
 	l, err := link.AttachTCX(link.TCXOptions{
-		Interface: index, Program: program, Attach: where, Anchor: link.Head(),
+		Interface: h.ifindex, Program: program, Attach: where, Anchor: link.Head(),
 	})
 	if err != nil {
-		return nil, explainTCX(err)
+		return explainTCX(err)
 	}
-	return l, nil
+	h.links[d] = l
+	if h.set.pins == nil {
+		return nil
+	}
+	if err := l.Pin(h.set.pins.linkPath(h.Slot, d)); err != nil {
+		return fmt.Errorf("pinning a link: %w", err)
+	}
+	return nil
 }
 
 // Close detaches. When it returns, the program counts no further packet there.
-func (h *Hook) Close() error { return errors.Join(h.ingress.Close(), h.egress.Close()) }
+func (h *Hook) Close() error {
+	errs := []error{h.set.forget(h.key, h.Slot)}
+	if h.links != nil {
+		return errors.Join(append(errs, discard(h.links))...)
+	}
+	return errors.Join(append(errs, h.set.detachFilters(h.netns, h.key))...)
+}
+
+// Release lets go of a hook that is pinned: it goes on counting. One that is
+// not is closed.
+func (h *Hook) Release() error {
+	if h.set.pins == nil {
+		return h.Close()
+	}
+	return release(h.links)
+}
+
+// release closes our handles of links.
+func release(links *[2]link.Link) error {
+	if links == nil {
+		return nil
+	}
+	var errs []error
+	for _, l := range links {
+		if l != nil {
+			errs = append(errs, l.Close())
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// discard closes links and takes their pins away, so that they detach.
+func discard(links *[2]link.Link) error {
+	if links == nil {
+		return nil
+	}
+	var errs []error
+	for _, l := range links {
+		if l != nil {
+			errs = append(errs, unpin(l), l.Close())
+		}
+	}
+	return errors.Join(errs...)
+}

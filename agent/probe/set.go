@@ -7,21 +7,26 @@ package probe
 import (
 	"errors"
 	"fmt"
+	"reflect"
+	"slices"
+	"sync"
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/asm"
 	"github.com/cilium/ebpf/btf"
 	"github.com/cilium/ebpf/features"
+	"github.com/cilium/ebpf/link"
 	"github.com/cilium/ebpf/rlimit"
 
 	"github.com/netcinch/netcinch/bpf"
 )
 
-// Options say how large the maps are. The zero value is refused: start from
-// DefaultOptions.
+// Options say how large the maps are and where they live. The zero value is
+// refused: start from DefaultOptions.
 type Options struct {
 	// MaxFlows bounds the flow map of each address family. The kernel sets
-	// aside 112 bytes for an IPv4 flow and 160 for an IPv6 one.
+	// aside 160 bytes for an IPv4 flow and 208 for an IPv6 one. Maps that are
+	// pinned already keep their size.
 	MaxFlows uint32
 	// RingBytes is the size of the ring buffer for overflowing packets and DNS
 	// answers: a power of two, and at least a page.
@@ -29,6 +34,17 @@ type Options struct {
 	// Dialling has a flow take over what its socket dialled from the map of
 	// that name, which programs at connect fill.
 	Dialling bool
+	// Mode is how interfaces are attached to.
+	Mode Mode
+	// PinDir is where maps and links are pinned, so that they go on counting
+	// while no agent runs; empty for nowhere. It must be in a BPF file system.
+	PinDir string
+	// NetnsDirs are where network namespaces may be found by name, to take
+	// filters away again.
+	NetnsDirs []string
+	// NoConntrack does without look-ups in conntrack, as if the kernel had no
+	// function for it.
+	NoConntrack bool
 }
 
 // DefaultOptions hold 131,072 flows of each family and a ring of 4 MiB.
@@ -47,20 +63,31 @@ func (o Options) validate() error {
 }
 
 // Set is the loaded maps, the shared programs, and what is needed to attach
-// more. Attach is safe for use by several goroutines.
+// more. Its methods are safe for use by several goroutines.
 type Set struct {
 	bpf.FlowMaps
+	Drains
+
+	options   Options
+	mode      Mode
 	spec      *ebpf.CollectionSpec
-	cache     *btf.Cache
 	conntrack bool
-	owners    bool // who begins a flow is asked for
-	dialling  bool
+	owners    bool          // who begins a flow is asked for
 	flush     *ebpf.Program // nil where flows are not counted by CPU
 	missing   []Missing
+	adopted   bool // the maps were there
+
+	mu     sync.Mutex // of all below, but for the pool's own
+	pins   *pins      // nil: nothing is pinned
+	links  map[uint32]*[2]link.Link
+	next   uint32
+	pool   *pool
+	closed bool
 }
 
-// Open makes the maps and loads the shared programs, so that a node on which
-// they cannot run says so at once. The error names what is missing.
+// Open makes the maps, or takes over the pinned ones, and loads the shared
+// programs, so that a node on which they cannot run says so at once. The error
+// names what is missing.
 func Open(o Options) (*Set, error) {
 	if err := o.validate(); err != nil {
 		return nil, err
@@ -69,34 +96,84 @@ func Open(o Options) (*Set, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading the flow program: %w", err)
 	}
-	spec.Maps[bpf.FlowMapFlows4].MaxEntries = o.MaxFlows
-	spec.Maps[bpf.FlowMapFlows6].MaxEntries = o.MaxFlows
-	spec.Maps[bpf.FlowMapEvents].MaxEntries = o.RingBytes
 	// Kernels before 5.11 charge maps to this limit; later ones ignore it, so a
 	// refusal is left for the map's creation to report.
 	_ = rlimit.RemoveMemlock()
 
-	s := &Set{spec: spec, cache: btf.NewCache(), dialling: o.Dialling}
-	s.findOwners()
-	whyNoCache := mayCache() // nil where counting by CPU may be tried
-	maps := spec.Copy()
-	maps.Programs = nil
-	if err := maps.LoadAndAssign(&s.FlowMaps, &ebpf.CollectionOptions{Cache: s.cache}); err != nil {
-		return nil, explain("creating the flow maps", err)
-	}
-	if err := s.loadShared(); err != nil {
+	s := &Set{spec: spec, options: o}
+	if err := s.open(); err != nil {
 		return nil, errors.Join(err, s.Close())
+	}
+	return s, nil
+}
+
+func (s *Set) open() (err error) {
+	s.pool = newPool(s.loadPair, s.takeSlot)
+	if s.options.PinDir != "" {
+		if s.pins, err = openPins(s.options.PinDir); err != nil {
+			return err
+		}
+	}
+	cache := btf.NewCache() // of the kernel's types, for as long as is needed
+	s.findOwners()
+	if err := s.openMaps(cache); err != nil {
+		return err
+	}
+	whyNoCache := mayCache() // nil where counting by CPU may be tried
+	if err := s.loadShared(cache); err != nil {
+		return err
+	}
+	if err := s.openDrains(); err != nil {
+		return err
 	}
 	if whyNoCache != nil {
 		s.missing = append(s.missing, Missing{
 			Feature: "counting by CPU", Lost: "nothing; a packet costs some 20 ns more", Err: whyNoCache,
 		})
-		return s, nil //nolint:nilerr // what is missing is told in the set, and does not stop it
+	} else if err := s.loadFlush(); err != nil {
+		return err
 	}
-	if err := s.loadFlush(); err != nil {
-		return nil, errors.Join(err, s.Close())
+	if s.mode, err = s.choose(s.options.Mode); err != nil {
+		return err
 	}
-	return s, nil
+	return s.adopt()
+}
+
+// Maps that serve one process only, and are not pinned.
+var ownMaps = []string{bpf.FlowMapScratch, bpf.FlowMapTurns, bpf.FlowMapTellings, bpf.FlowMapWatched}
+
+func (s *Set) openMaps(cache *btf.Cache) error {
+	sizes := map[string]uint32{
+		bpf.FlowMapFlows4: s.options.MaxFlows, bpf.FlowMapFlows6: s.options.MaxFlows, bpf.FlowMapEvents: s.options.RingBytes,
+	}
+	o := ebpf.CollectionOptions{Cache: cache}
+	if s.pins != nil {
+		o.Maps.PinPath = s.pins.mapsDir()
+		for name, m := range s.spec.Maps {
+			if !slices.Contains(ownMaps, name) {
+				m.Pinning = ebpf.PinByName
+			}
+		}
+		for name := range sizes {
+			pinned, err := s.pins.sizeOf(name)
+			if err != nil {
+				return err
+			}
+			if pinned != 0 {
+				s.adopted = true
+				sizes[name] = pinned
+			}
+		}
+	}
+	for name, size := range sizes {
+		s.spec.Maps[name].MaxEntries = size
+	}
+	maps := s.spec.Copy()
+	maps.Programs = nil
+	if err := maps.LoadAndAssign(&s.FlowMaps, &o); err != nil {
+		return explain("creating the flow maps", err)
+	}
+	return nil
 }
 
 // loadFlush has flows counted by CPU from the next attachment on.
@@ -124,42 +201,46 @@ func (s *Set) findOwners() {
 }
 
 // loadShared puts the shared programs in place, with conntrack or else without.
-func (s *Set) loadShared() error {
-	s.conntrack = true
-	withErr := s.loadSharedOnce()
-	if withErr == nil {
-		return nil
+func (s *Set) loadShared(cache *btf.Cache) error {
+	withErr := errors.New("not asked for")
+	if !s.options.NoConntrack {
+		s.conntrack = true
+		if withErr = s.loadSharedOnce(cache); withErr == nil {
+			return nil
+		}
+		s.conntrack = false
 	}
-	s.conntrack = false
-	if err := s.loadSharedOnce(); err != nil {
+	if err := s.loadSharedOnce(cache); err != nil {
 		return explain("loading the flow program", err)
 	}
 	s.missing = append(s.missing, Missing{
-		Feature: "conntrack look-ups",
+		Feature: FeatureConntrack,
 		Lost:    "the backend behind a virtual address, source rewriting, and who began flows that were open before the agent",
 		Err:     withErr,
 	})
 	return nil
 }
 
-func (s *Set) loadSharedOnce() error {
+func (s *Set) loadSharedOnce(cache *btf.Cache) error {
 	var p struct {
 		Ingress *ebpf.Program `ebpf:"shared_ingress"`
 		Egress  *ebpf.Program `ebpf:"shared_egress"`
 	}
-	if err := s.load(&p, variables{}); err != nil {
+	if err := s.loadWith(&p, variables{}, cache); err != nil {
 		return err
 	}
 	// The array holds the programs from here on.
 	defer func() { _, _ = p.Ingress.Close(), p.Egress.Close() }()
-	// By enum direction of bpf/sighting.h.
-	for direction, program := range []*ebpf.Program{p.Ingress, p.Egress} {
+	for direction, program := range map[Direction]*ebpf.Program{Ingress: p.Ingress, Egress: p.Egress} {
 		if err := s.Shared.Put(uint32(direction), program); err != nil {
 			return fmt.Errorf("putting a shared program in place: %w", err)
 		}
 	}
 	return nil
 }
+
+// FeatureConntrack is the feature of asking conntrack from the program.
+const FeatureConntrack = "conntrack look-ups"
 
 // Missing is a feature that this kernel or these privileges do not give and
 // that is done without.
@@ -172,8 +253,31 @@ type Missing struct {
 // Missing gives what is done without.
 func (s *Set) Missing() []Missing { return s.missing }
 
-// Close lets go of the maps. Hooks go on counting until they are closed.
-func (s *Set) Close() error { return errors.Join(s.flush.Close(), s.FlowMaps.Close()) }
+// Mode is how interfaces are attached to; never Auto.
+func (s *Set) Mode() Mode { return s.mode }
+
+// MayEnter says whether other network namespaces can be entered.
+func (s *Set) MayEnter() bool { return s.mode != HostTCX }
+
+// Close lets go of what the process holds. Hooks go on counting until they are
+// closed, pinned ones also after that.
+func (s *Set) Close() error {
+	s.mu.Lock()
+	if s.closed {
+		s.mu.Unlock()
+		return nil
+	}
+	s.closed = true
+	s.mu.Unlock()
+	err := errors.Join(s.pool.close(), s.IPv4.close(), s.IPv6.close(), s.flush.Close(), s.FlowMaps.Close())
+	for _, pair := range s.links {
+		err = errors.Join(err, release(pair))
+	}
+	if s.pins != nil {
+		err = errors.Join(err, s.pins.close())
+	}
+	return err
+}
 
 // variables are the constants of one attachment's programs.
 type variables struct {
@@ -181,8 +285,18 @@ type variables struct {
 	conntrackNetNS int32 // -1 for the interface's own namespace
 }
 
+func (s *Set) loadPair(v variables) (*pair, error) {
+	p := &pair{v: v}
+	if err := s.load(p, v); err != nil {
+		return nil, explain("loading the flow program", err)
+	}
+	return p, nil
+}
+
 // load loads the programs that the fields of into name, on the shared maps.
-func (s *Set) load(into any, v variables) error {
+func (s *Set) load(into any, v variables) error { return s.loadWith(into, v, nil) }
+
+func (s *Set) loadWith(into any, v variables, cache *btf.Cache) error {
 	spec := s.spec.Copy()
 	for name, value := range map[string]any{
 		bpf.FlowVarSlot:           v.slot,
@@ -190,30 +304,25 @@ func (s *Set) load(into any, v variables) error {
 		bpf.FlowVarConntrack:      flag(s.conntrack),
 		bpf.FlowVarCached:         flag(s.flush != nil),
 		bpf.FlowVarOwners:         flag(s.owners),
-		bpf.FlowVarDialling:       flag(s.dialling),
+		bpf.FlowVarDialling:       flag(s.options.Dialling),
 	} {
 		if err := spec.Variables[name].Set(value); err != nil {
 			return fmt.Errorf("setting %s in the flow program: %w", name, err)
 		}
 	}
-	return spec.LoadAndAssign(into, &ebpf.CollectionOptions{
-		Cache: s.cache,
-		MapReplacements: map[string]*ebpf.Map{
-			bpf.FlowMapCache4:     s.Cache4,
-			bpf.FlowMapCache6:     s.Cache6,
-			bpf.FlowMapCalls:      s.Calls,
-			bpf.FlowMapDialled:    s.Dialled,
-			bpf.FlowMapEvents:     s.Events,
-			bpf.FlowMapFlows4:     s.Flows4,
-			bpf.FlowMapFlows6:     s.Flows6,
-			bpf.FlowMapFragments4: s.Fragments4,
-			bpf.FlowMapFragments6: s.Fragments6,
-			bpf.FlowMapLossCounts: s.LossCounts,
-			bpf.FlowMapRunning:    s.Running,
-			bpf.FlowMapScratch:    s.Scratch,
-			bpf.FlowMapShared:     s.Shared,
-		},
-	})
+	return spec.LoadAndAssign(into, &ebpf.CollectionOptions{Cache: cache, MapReplacements: s.maps()})
+}
+
+// maps gives the maps by name.
+func (s *Set) maps() map[string]*ebpf.Map {
+	found := make(map[string]*ebpf.Map)
+	v := reflect.ValueOf(s.FlowMaps)
+	for i := range v.NumField() {
+		if m, ok := v.Field(i).Interface().(*ebpf.Map); ok {
+			found[v.Type().Field(i).Tag.Get("ebpf")] = m
+		}
+	}
+	return found
 }
 
 func flag(on bool) uint8 {

@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build linux
+
+package capture
+
+import (
+	"crypto/rand"
+	"encoding/binary"
+	"errors"
+	"fmt"
+
+)
+
+// State is what a collector needs to know of the one before it, to go on with
+// what that one has pinned. It belongs to what the last Drain gave: make both
+// safe in one step, then Commit.
+type State struct {
+	Instance   uint64 // of the pinned maps; another one means that they were made anew
+	Generation uint32
+	Kernel     Losses // by the program's counters, that have been reported
+}
+
+// Resumed is how a collector began.
+type Resumed struct {
+	Maps bool // pinned maps were taken over
+	// Uncertain: the maps were taken over without the state that belongs to
+	// them, so that what was told last before the end may be lost.
+	Uncertain bool
+}
+
+// resume takes over what is pinned.
+func (c *Collector) resume() error {
+	control, err := c.set.Control()
+	if err != nil {
+		return err
+	}
+	if c.options.Probe.PinDir == "" {
+		c.generation, c.committed = 1, 1 // nothing outlives the process: what is told is safe
+		return nil
+	}
+	before := c.options.Resume
+	if control.Instance == 0 {
+		c.instance, err = newInstance()
+		return errors.Join(err, c.set.SetControl(c.instance, 0))
+	}
+	c.resumed.Maps = true
+	c.instance = control.Instance
+	if before == nil || before.Instance != control.Instance {
+		c.resumed.Uncertain = true
+		c.generation, c.committed = control.Generation, control.Generation
+		c.base, err = c.kernelLosses()
+		c.reported = c.base
+		return err
+	}
+	c.generation, c.committed = before.Generation, before.Generation
+	c.base, c.reported = before.Kernel, before.Kernel
+	return errors.Join(c.table4.rollBack(c.committed), c.table6.rollBack(c.committed))
+}
+
+func newInstance() (uint64, error) {
+	var b [8]byte
+	if _, err := rand.Read(b[:]); err != nil {
+		return 0, fmt.Errorf("making a number for the maps: %w", err)
+	}
+	return max(binary.NativeEndian.Uint64(b[:]), 1), nil
+}
+
+// begin gives the next pass a generation, unless the last one's is not safe
+// yet: then both are made so together.
+func (c *Collector) begin() error {
+	if c.instance == 0 || c.generation > c.committed {
+		return nil
+	}
+	c.generation++
+	return c.set.SetControl(c.instance, c.generation)
+}
+
+// State gives what the next collector needs, as of the last Drain.
+func (c *Collector) State() State {
+	c.drain.Lock()
+	defer c.drain.Unlock()
+	return State{Instance: c.instance, Generation: c.generation, Kernel: c.reported}
+}
+
+// Reported says that the Losses read last have been reported, with what the
+// next State belongs to.
+func (c *Collector) Reported() {
+	c.drain.Lock()
+	defer c.drain.Unlock()
+	c.reported = c.kernel
+}
+
+// Commit says that what the last Drain gave is safe, together with its State:
+// it is never given again, and flows that are over may leave the map.
+func (c *Collector) Commit() {
+	c.drain.Lock()
+	defer c.drain.Unlock()
+	c.committed = c.generation
+}
+
+// Resumed says how the collector began.
+func (c *Collector) Resumed() Resumed { return c.resumed }
+
+// ForgetOthers has done with what a collector before this one watched and this
+// one does not: its counts come with the next Drain. Call it when all that is
+// to be watched is attached. Interfaces is how many were left by a version of
+// the agent that counted in another layout; its last counts are lost.
+func (c *Collector) ForgetOthers() (gone []Slot, interfaces int, err error) {
+	slots, interfaces, err := c.set.ForgetOthers()
+	for _, slot := range slots {
+		gone = append(gone, Slot(slot))
+	}
+	if c.resumed.Maps {
+		c.retire()
+	}
+	return gone, interfaces, err
+}
+
