@@ -51,10 +51,12 @@ func (a *Aggregator) Counts() Counts {
 	return c
 }
 
-// Add folds one record into the open window. It keeps nothing of the record
-// and allocates nothing where the edge is known.
+// Add folds one record into the open window. It keeps nothing of the record,
+// allocates nothing where the edge is known, and sets the record's initiator
+// where listening sockets tell it.
 func (a *Aggregator) Add(r *capture.Record) {
 	a.counts.Records++
+	a.resolve(r)
 	k, c := orient(r)
 	if c == (wire.Counts{}) {
 		return
@@ -63,6 +65,9 @@ func (a *Aggregator) Add(r *capture.Record) {
 	// virtual address is known by that.
 	if k.localIsClient() && k.dialled == ([16]byte{}) {
 		k.dns = a.names.find(k.slot, unfold(k.remote), a.Clock())
+	}
+	if a.Program != nil {
+		k.program = a.Program(r)
 	}
 	before, known := a.edges[k]
 	if !known && len(a.edges) >= a.MaxEdges {

@@ -9,6 +9,7 @@ import (
 	"unique"
 
 	"github.com/netcinch/netcinch/agent/capture"
+	"github.com/netcinch/netcinch/agent/owner"
 	"github.com/netcinch/netcinch/recommender/wire"
 )
 
@@ -34,6 +35,7 @@ func (t text) String() string {
 type edgeKey struct {
 	local, remote, dialled [16]byte // dialled is all zero for none
 	dns                    text
+	program                owner.Program
 	slot                   capture.Slot
 	dialledPort, port      uint16
 	protocol               uint8 // IANA number
@@ -51,7 +53,7 @@ func (k edgeKey) edge(pod wire.PodKey, c wire.Counts) wire.Edge {
 		EdgeKey: wire.EdgeKey{
 			Pod: pod, Local: unfold(k.local), Remote: unfold(k.remote),
 			Protocol: k.protocol, Port: k.port, Flags: wire.EdgeFlag(k.flags), Outcome: k.outcome,
-			DNS: k.dns.String(),
+			DNS: k.dns.String(), Process: k.program.Path(),
 		},
 		Counts: c,
 	}

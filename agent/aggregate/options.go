@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/netcinch/netcinch/agent/capture"
+	"github.com/netcinch/netcinch/agent/owner"
 	"github.com/netcinch/netcinch/recommender/wire"
 )
 
@@ -33,6 +34,13 @@ type Options struct {
 	Identify func(slot capture.Slot) (wire.PodKey, bool)
 	// Emit takes the edges; the slice is reused afterwards.
 	Emit func(Part)
+
+	// Program says which program is at a record's local end; nil where nobody
+	// knows.
+	Program func(r *capture.Record) owner.Program
+	// Listens says whether a record's local end listens on its port, and
+	// whether that is known; nil where nobody knows.
+	Listens func(r *capture.Record) (listens, known bool)
 }
 
 // DefaultOptions gives the bounds; Clock, Identify and Emit remain to be set.

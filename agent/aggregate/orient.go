@@ -65,10 +65,27 @@ func serverOf(r *capture.Record, k *edgeKey) {
 	k.remote, k.port = r.Backend.Addr().As16(), r.Backend.Port()
 }
 
+// resolve has listening sockets say who began a flow where no packet and no
+// conntrack did: who listens on its port is the server. One whose port nobody
+// listens on is taken for the client, which remains a guess: its listener may
+// be gone.
+func (a *Aggregator) resolve(r *capture.Record) {
+	if a.Listens == nil || (!r.Guessed && r.Initiator != capture.InitiatorUnknown) {
+		return
+	}
+	switch listens, known := a.Listens(r); {
+	case listens:
+		r.Initiator, r.Guessed = capture.InitiatorRemote, false
+	case known:
+		r.Initiator, r.Guessed = capture.InitiatorLocal, true
+	}
+}
+
 // clientIsLocal says which end began the flow. Capture knows it from the SYN,
-// the first datagram or conntrack. Where it could not tell, the end with the
-// lower port is taken for the server, and that is a guess; where ports don't
-// tell either, the end that sent more in this drain is taken for the client.
+// the first datagram or conntrack, resolve from listeners. Where none could
+// tell, the end with the lower port is taken for the server, and that is a
+// guess; where ports don't tell either, the end that sent more in this drain is
+// taken for the client.
 func clientIsLocal(r *capture.Record) (client, guessed bool) {
 	switch r.Initiator {
 	case capture.InitiatorLocal:

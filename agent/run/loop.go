@@ -87,8 +87,12 @@ func (o *Observer) close(now time.Time) {
 		next = now
 	}
 	o.aggregator.Close(end)
-	for _, slot := range o.registry.Sweep() {
+	gone := o.registry.Sweep()
+	for _, slot := range gone {
 		o.aggregator.Forget(slot)
+	}
+	if o.owners != nil {
+		o.owners.Forget(gone)
 	}
 	o.begin(next)
 	o.publish()
@@ -105,6 +109,7 @@ func (o *Observer) drain(ctx context.Context) {
 }
 
 func (o *Observer) drainWith(ctx context.Context, drain func(context.Context, func(capture.Record)) error) {
+	o.refreshOwners(ctx)
 	err := drain(ctx, func(r capture.Record) { o.aggregator.Add(&r) })
 	if err == nil {
 		o.drainProblem = ""
@@ -141,6 +146,9 @@ func (o *Observer) publish() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.status.Aggregate = counts
+	if o.owners != nil {
+		o.status.Owners = o.owners.Counts()
+	}
 	if err == nil {
 		o.status.Capture = losses
 	}
@@ -167,7 +175,7 @@ func (o *Observer) emit(p aggregate.Part) {
 
 func (o *Observer) coverage(s Status) export.Coverage {
 	c := export.Coverage{PodsKnown: s.Pods.PodsKnown, PodsWatched: s.Pods.PodsWatched, AttachMode: attachMode}
-	for _, m := range o.collector.Missing() {
+	for _, m := range o.missing() {
 		c.Missing = append(c.Missing, m.Feature)
 	}
 	if s.Pods.HostNetwork > 0 {

@@ -17,6 +17,7 @@ import (
 	"github.com/netcinch/netcinch/agent/aggregate"
 	"github.com/netcinch/netcinch/agent/capture"
 	"github.com/netcinch/netcinch/agent/export"
+	"github.com/netcinch/netcinch/agent/owner"
 	"github.com/netcinch/netcinch/agent/podmap"
 	"github.com/netcinch/netcinch/agent/probe"
 	"github.com/netcinch/netcinch/recommender/wire"
@@ -38,19 +39,34 @@ type collector interface {
 	Close() error
 }
 
+// owners is what an observer needs of [owner.Tracker].
+type owners interface {
+	Watch(slot capture.Slot, netns string) error
+	Forget(slots []capture.Slot)
+	Refresh() error
+	Of(r *capture.Record) owner.Program
+	Listens(r *capture.Record) (listens, known bool)
+	Missing() []probe.Missing
+	Counts() owner.Counts
+	Close() error
+}
+
 // Observer watches the node's pods and hands windows to a sink.
 type Observer struct {
 	ObserverOptions
 
 	sink       Sink
 	collector  collector
+	owners     owners // nil: nobody knows the programs
 	registry   *podmap.Registry
 	watcher    *podmap.Watcher
 	aggregator *aggregate.Aggregator
 	start, end time.Time // of the open window, the end as planned
 	reported   export.Losses
 
+	ownerMissing []probe.Missing
 	drainProblem string // logged once while it lasts
+	ownerProblem string
 	drained      atomic.Int64
 	mu           sync.Mutex
 	status       Status
@@ -60,6 +76,7 @@ type Observer struct {
 type Status struct {
 	Aggregate      aggregate.Counts
 	Capture        capture.Losses
+	Owners         owner.Counts
 	DrainFailures  uint64
 	AttachFailures uint64
 	Overruns       uint64 // netlink notifications lost, interfaces listed again
@@ -81,16 +98,17 @@ func NewObserver(o ObserverOptions, sink Sink) (*Observer, error) {
 	if err != nil {
 		return nil, errors.Join(err, c.Close())
 	}
+	ob.openOwners(c)
 	registry := podmap.NewRegistry(o.Clock)
 	ob.registry = registry
 	ob.watcher, err = podmap.NewWatcher(podmap.WatcherOptions{
 		NodeNetns: o.Netns, NetnsDirs: o.NetnsDirs, Ignore: o.Ignore,
-		Attacher: c, Registry: registry, Clock: o.Clock, Logger: o.Logger,
+		Attacher: ob.attacher(c), Registry: registry, Clock: o.Clock, Logger: o.Logger,
 	})
 	if err != nil {
-		return nil, errors.Join(err, c.Close())
+		return nil, errors.Join(err, ob.closeKernel())
 	}
-	for _, m := range c.Missing() {
+	for _, m := range ob.missing() {
 		o.Logger.Warn("done without a feature of the kernel", slog.String("feature", m.Feature), slog.String("lost", m.Lost), slog.Any("error", m.Err))
 	}
 	if ob.watcher.PollsAddresses() {
@@ -104,6 +122,7 @@ func newObserver(o ObserverOptions, sink Sink, c collector) (*Observer, error) {
 	ob := &Observer{ObserverOptions: o, sink: sink, collector: c}
 	options := aggregate.DefaultOptions()
 	options.Clock, options.Identify, options.Emit = o.Clock, ob.identify, ob.emit
+	options.Program, options.Listens = ob.program, ob.listens
 	var err error
 	ob.aggregator, err = aggregate.New(options)
 	return ob, err
@@ -130,8 +149,9 @@ func (o *Observer) Owner(address netip.Addr) (wire.PodKey, bool) {
 func (o *Observer) Run(ctx context.Context) error {
 	defer func() { _ = o.watcher.Close() }() // only sockets
 	if err := o.watcher.Start(); err != nil {
-		return errors.Join(err, o.collector.Close())
+		return errors.Join(err, o.closeKernel())
 	}
+	o.refreshOwners(ctx) // who listened, and who was connected, before the agent
 	stopped := ctx
 	ctx, cancel := context.WithCancelCause(ctx)
 	var tasks sync.WaitGroup
@@ -147,9 +167,9 @@ func (o *Observer) Run(ctx context.Context) error {
 	cancel(nil)
 	tasks.Wait()
 	if cause := context.Cause(ctx); stopped.Err() == nil && cause != nil {
-		return errors.Join(fmt.Errorf("watching the node: %w", cause), o.collector.Close())
+		return errors.Join(fmt.Errorf("watching the node: %w", cause), o.closeKernel())
 	}
-	return o.collector.Close()
+	return o.closeKernel()
 }
 
 // Status gives a copy of the counters.
