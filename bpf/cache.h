@@ -79,13 +79,14 @@ __noinline int settle4(struct cached4 *c)
 
 	if (!c || !c->key.slot_protocol)
 		return 0;
-	struct flow4 *value = bpf_map_lookup_elem(&flows4, &c->key);
+	struct key4 key = c->key; /* kernels before 6.2 want it on the stack */
+	struct flow4 *value = bpf_map_lookup_elem(&flows4, &key);
 	if (value) {
 		settle(&value->flow, c->tx, c->rx, c->last);
 	} else if (c->tx || c->rx) {
 		reenter(&fresh.flow, c->tx, c->rx, c->state, c->last);
-		if (bpf_map_update_elem(&flows4, &c->key, &fresh, BPF_NOEXIST))
-			spill4(&c->key, &fresh);
+		if (bpf_map_update_elem(&flows4, &key, &fresh, BPF_NOEXIST))
+			spill4(&key, &fresh);
 	}
 	c->key.slot_protocol = 0;
 	c->tx = 0;
@@ -99,13 +100,14 @@ __noinline int settle6(struct cached6 *c)
 
 	if (!c || !c->key.slot_protocol)
 		return 0;
-	struct flow6 *value = bpf_map_lookup_elem(&flows6, &c->key);
+	struct key6 key = c->key; /* kernels before 6.2 want it on the stack */
+	struct flow6 *value = bpf_map_lookup_elem(&flows6, &key);
 	if (value) {
 		settle(&value->flow, c->tx, c->rx, c->last);
 	} else if (c->tx || c->rx) {
 		reenter(&fresh.flow, c->tx, c->rx, c->state, c->last);
-		if (bpf_map_update_elem(&flows6, &c->key, &fresh, BPF_NOEXIST))
-			spill6(&c->key, &fresh);
+		if (bpf_map_update_elem(&flows6, &key, &fresh, BPF_NOEXIST))
+			spill6(&key, &fresh);
 	}
 	c->key.slot_protocol = 0;
 	c->tx = 0;
