@@ -125,10 +125,7 @@ func (e *Exporter) store(b *wire.Batch) {
 	for _, thrown := range e.spool.put(body) {
 		e.carry(thrown.memory)
 	}
-	select {
-	case e.wake <- struct{}{}:
-	default: // the sender has not seen the last one yet
-	}
+	e.wakeUp()
 }
 
 func (e *Exporter) takeCarried() Losses {

@@ -32,6 +32,11 @@ type Options struct {
 	SpoolLimit  int64 // bytes in files
 	MemoryLimit int64 // bytes in memory while files cannot be written
 
+	// Commits: batches are sent only when they are committed, together with
+	// the state of those who made them. See [Exporter.Commit].
+	Commits bool
+	BootID  string // changes when the machine is started anew; needed with Commits
+
 	MinBackoff time.Duration // before the second try
 	MaxBackoff time.Duration
 	Timeout    time.Duration // of one request

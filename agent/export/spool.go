@@ -23,6 +23,7 @@ type entry struct {
 	name
 	size   int64
 	memory []byte // nil: in a file
+	open   bool   // not committed yet: is not sent, and not thrown away
 }
 
 // spool holds the batches that are not acknowledged, oldest first.
@@ -32,6 +33,9 @@ type spool struct {
 	memoryLimit int64 // bytes in memory, while files cannot be written
 	logger      *slog.Logger
 	lock        *os.File
+	commits     bool // batches are sent when they are committed
+	bootID      string
+	found       []byte // the state that was committed last, before the restart
 
 	mu       sync.Mutex
 	entries  []entry
@@ -56,7 +60,9 @@ func openSpool(o Options) (*spool, error) {
 	if err := os.MkdirAll(o.SpoolDir, 0o700); err != nil {
 		return nil, fmt.Errorf("making the spool directory (--spool-dir): %w", err)
 	}
-	s := &spool{dir: o.SpoolDir, limit: o.SpoolLimit, memoryLimit: o.MemoryLimit, logger: o.Logger}
+	s := &spool{
+		dir: o.SpoolDir, limit: o.SpoolLimit, memoryLimit: o.MemoryLimit, logger: o.Logger, commits: o.Commits, bootID: o.BootID,
+	}
 	if err := s.take(); err != nil {
 		return nil, err
 	}
@@ -64,6 +70,10 @@ func openSpool(o Options) (*spool, error) {
 		return nil, errors.Join(err, s.lock.Close())
 	}
 	s.epoch, s.next = o.NewEpoch(), 1
+	committed, err := s.resume()
+	if err != nil {
+		return nil, errors.Join(err, s.lock.Close())
+	}
 	if n := len(s.entries); n > 0 {
 		last := s.entries[n-1]
 		if s.entries[0].epoch == last.epoch {
@@ -71,6 +81,9 @@ func openSpool(o Options) (*spool, error) {
 		}
 		o.Logger.Info("found batches that were not acknowledged before the restart",
 			slog.Int("batches", n), slog.Int64("bytes", s.bytes), slog.String("spool_dir", s.dir))
+	}
+	if committed.sequence > 0 {
+		s.epoch, s.next = committed.epoch, committed.sequence
 	}
 	return s, nil
 }
@@ -136,7 +149,7 @@ func (s *spool) nextName() name {
 func (s *spool) put(body []byte) (thrown []entry) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	e := entry{name: name{s.epoch, s.next}, size: int64(len(body)) + headerSize}
+	e := entry{name: name{s.epoch, s.next}, size: int64(len(body)) + headerSize, open: s.commits}
 	s.next++
 	for s.bytes+e.size > s.limit {
 		i := s.oldestIn(false)
@@ -184,7 +197,9 @@ func (s *spool) recovered() {
 // oldestIn finds the oldest batch that may be thrown away, in memory or in a
 // file; -1 for none.
 func (s *spool) oldestIn(memory bool) int {
-	return slices.IndexFunc(s.entries, func(e entry) bool { return (e.memory != nil) == memory && e.name != s.sending })
+	return slices.IndexFunc(s.entries, func(e entry) bool {
+		return (e.memory != nil) == memory && e.name != s.sending && !e.open
+	})
 }
 
 // throw drops a batch for want of room; its body is kept in the entry, for the
@@ -231,7 +246,7 @@ func (s *spool) read(e entry) ([]byte, error) {
 func (s *spool) oldest() (e entry, damaged int, ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for len(s.entries) > 0 {
+	for len(s.entries) > 0 && !s.entries[0].open {
 		e = s.entries[0]
 		s.sending = e.name
 		if e.memory != nil {

@@ -88,7 +88,13 @@ func parseName(file string) (name, bool) {
 }
 
 // writeFile makes the file appear whole or not at all, and durable.
-func writeFile(dir, file string, body []byte) (err error) {
+func writeFile(dir, file string, body []byte) error {
+	return writeFileWith(dir, file, body, true)
+}
+
+// writeFileWith is durable only where it is told to be: else the file survives
+// the process, but not the machine.
+func writeFileWith(dir, file string, body []byte, durable bool) (err error) {
 	temp := filepath.Join(dir, file+tempSuffix)
 	f, err := os.OpenFile(temp, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
 	if err != nil {
@@ -100,7 +106,7 @@ func writeFile(dir, file string, body []byte) (err error) {
 		}
 	}()
 	_, err = f.Write(encodeFile(body))
-	if err == nil {
+	if err == nil && durable {
 		err = f.Sync()
 	}
 	if closing := f.Close(); err == nil {
@@ -109,7 +115,7 @@ func writeFile(dir, file string, body []byte) (err error) {
 	if err != nil {
 		return err
 	}
-	if err = os.Rename(temp, filepath.Join(dir, file)); err != nil {
+	if err = os.Rename(temp, filepath.Join(dir, file)); err != nil || !durable {
 		return err
 	}
 	return syncDirectory(dir)

@@ -124,6 +124,10 @@ func (w *Watcher) isUplink(index int) bool {
 }
 
 func (w *Watcher) tryAttach(l *link) (slot capture.Slot, name string, err error) {
+	if w.HostSide {
+		slot, err = w.Attacher.AttachHost(w.NodeNetns, l.name)
+		return slot, l.name, err
+	}
 	if name, err = w.node.linkName(l.nsid, l.peer); err != nil {
 		return 0, "", err
 	}

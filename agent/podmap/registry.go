@@ -46,6 +46,7 @@ type slot struct {
 	attached  time.Time
 	detached  time.Time // zero while watched
 	early     bool      // was there when the agent started: pods may have been reported before
+	restored  bool      // known from the process before, and not attached again yet
 	pod       *Pod      // once bound, for ever
 }
 
@@ -65,10 +66,15 @@ func NewRegistry(clock func() time.Time) *Registry {
 	}
 }
 
-// Attach says that a slot is watched. Early: it was there when the agent started.
+// Attach says that a slot is watched. Early: it was there when the agent
+// started. What is known of a slot that was restored stays known.
 func (r *Registry) Attach(id capture.Slot, early bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if s, ok := r.slots[id]; ok && s.restored {
+		s.restored = false
+		return
+	}
 	r.slots[id] = &slot{addresses: make(map[netip.Addr]struct{}), attached: r.clock(), early: early}
 }
 
@@ -170,6 +176,18 @@ func (r *Registry) Owner(address netip.Addr) (Pod, bool) {
 		return Pod{}, false
 	}
 	return *owner.pod, true
+}
+
+// Slot gives the slot that watches an address at present.
+func (r *Registry) Slot(address netip.Addr) (capture.Slot, bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for id, s := range r.slots {
+		if _, ok := s.addresses[address]; ok && s.detached.IsZero() {
+			return id, true
+		}
+	}
+	return 0, false
 }
 
 // Bound says whether a slot's pod is known, so that its addresses need no more

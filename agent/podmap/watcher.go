@@ -23,6 +23,7 @@ import (
 // Attacher watches interfaces; [capture.Collector] is one.
 type Attacher interface {
 	Attach(netns, ifname string) (capture.Slot, error)
+	AttachHost(netns, ifname string) (capture.Slot, error)
 	Detach(slot capture.Slot) error
 }
 
@@ -31,6 +32,7 @@ type WatcherOptions struct {
 	NodeNetns string   // path of the node's network namespace; empty for the process's own
 	NetnsDirs []string // where the container runtime keeps network namespaces
 	Ignore    []string // patterns (path.Match) of host-side names that are no pods'
+	HostSide  bool     // attach to the host's side of each pair, in the node's own namespace
 
 	Attacher Attacher
 	Registry *Registry

@@ -72,6 +72,10 @@ func (a *attacher) Attach(path, ifname string) (capture.Slot, error) {
 	return a.next, nil
 }
 
+func (a *attacher) AttachHost(path, ifname string) (capture.Slot, error) {
+	return a.Attach(path, ifname)
+}
+
 func (a *attacher) Detach(s capture.Slot) error {
 	a.calls <- fmt.Sprintf("detach %d", s)
 	return nil
