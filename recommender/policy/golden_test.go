@@ -63,7 +63,7 @@ func TestGoldenRandom(t *testing.T) {
 	for _, c := range []struct {
 		file string
 		make func(uint64) (*policytest.Dice, *cluster.Snapshot)
-	}{{"kubernetes.jsonl.gz", policytest.KubernetesOnly}, {"clusterwide.jsonl.gz", policytest.ClusterWide}} {
+	}{{"kubernetes.jsonl.gz", policytest.KubernetesOnly}, {"clusterwide.jsonl.gz", policytest.ClusterWide}, {"admin.jsonl.gz", policytest.Admin}} {
 		golden := readGolden[policytest.Random](t, c.file)
 		for _, g := range golden {
 			d, s := c.make(g.Seed)

@@ -37,7 +37,7 @@ type judge interface {
 // both judges: 0 differences.
 func TestCyclonusStates(t *testing.T) {
 	states := cyclonusStates()
-	probes := 0
+	probes, alone := 0, 0
 	for _, state := range states {
 		s := state.Snapshot()
 		e := compile(t, s)
@@ -54,14 +54,34 @@ func TestCyclonusStates(t *testing.T) {
 			}
 			state.Answers = policytest.SetAnswer(state.Answers, at, egress, ingress)
 		}
+		alone += toItself(t, state, s, e)
 	}
-	t.Logf("%d states, %d probes between different pods, two judges: 0 differences", len(states), probes)
+	t.Logf("%d states, %d probes between different pods, two judges: 0 differences; and %d of a pod to itself, which is always allowed", len(states), probes, alone)
 	if len(states) < 256 {
 		t.Errorf("only %d states", len(states))
 	}
 	if *update {
 		writeGolden(t, "cyclonus.jsonl.gz", states)
 	}
+}
+
+// toItself asks the probes of a pod to itself. Both judges apply policies to
+// them; the documentation of NetworkPolicy says: "A pod cannot block access to
+// itself".
+func toItself(t *testing.T, state *policytest.State, s *cluster.Snapshot, e *policy.Engine) int {
+	t.Helper()
+	n := 0
+	for _, p := range state.Probes() {
+		if p.To != (p.From+1)%len(s.Pods) {
+			continue // each source's ports once
+		}
+		n++
+		self := podPeer(s, p.From)
+		if egress, ingress := e.Allowed(question(&policytest.Probe{From: self, To: self, Protocol: p.Protocol, Port: p.Port})); !egress || !ingress {
+			t.Fatalf("%s: %s/%s to itself: %v %v", state.Name, self.Pod.Namespace, self.Pod.Name, egress, ingress)
+		}
+	}
+	return n
 }
 
 func podPeer(s *cluster.Snapshot, i int) policytest.Peer {
@@ -103,20 +123,48 @@ func TestRandomKubernetes(t *testing.T) {
 	}
 }
 
-// TestRandomClusterWide does the same with cluster-wide policies, which only
+// TestRandomClusterWide does the same with ClusterNetworkPolicy, which only
 // kube-network-policies knows.
 func TestRandomClusterWide(t *testing.T) {
-	probes := 0
+	random(t, "clusterwide", policytest.ClusterWide, nil)
+}
+
+// TestRandomAdmin does the same with AdminNetworkPolicy and
+// BaselineAdminNetworkPolicy. Where the judge differs, its known faults must
+// explain it exactly.
+func TestRandomAdmin(t *testing.T) {
+	random(t, "admin", policytest.Admin, func(s *cluster.Snapshot) explanation { return &adminFaults{snapshot: s} })
+}
+
+// explanation says what a judge with known faults answers.
+type explanation interface {
+	answer(t *testing.T, p *policytest.Probe) (egress, ingress bool)
+}
+
+// random holds clusters of a kind against kube-network-policies.
+func random(t *testing.T, kind string, make func(uint64) (*policytest.Dice, *cluster.Snapshot), faults func(*cluster.Snapshot) explanation) {
+	t.Helper()
+	probes, explained := 0, 0
 	var golden []*policytest.Random
 	for seed := range *seeds {
-		d, s := policytest.ClusterWide(seed)
+		d, s := make(seed)
 		e, two := compile(t, s), newUpstream(t, s)
-		g := &policytest.Random{Seed: seed, Kind: "clusterwide"}
+		var faulty explanation
+		if faults != nil {
+			faulty = faults(s)
+		}
+		g := &policytest.Random{Seed: seed, Kind: kind}
 		for at, p := range d.Probes(s) {
 			probes++
 			egress, ingress := e.Allowed(question(&p))
 			if je, ji := two.judge(&p); je != egress || ji != ingress {
-				t.Fatalf("kube-network-policies, seed %d, %+v: judge %v %v, we %v %v", seed, p, je, ji, egress, ingress)
+				if faulty == nil {
+					t.Fatalf("kube-network-policies, seed %d, %+v: judge %v %v, we %v %v", seed, p, je, ji, egress, ingress)
+				}
+				explained++
+				if fe, fi := faulty.answer(t, &p); je != fe || ji != fi {
+					t.Fatalf("kube-network-policies, seed %d, %+v: judge %v %v, we %v %v, its faults %v %v", seed, p, je, ji, egress, ingress, fe, fi)
+				}
 			}
 			g.Answers = policytest.SetAnswer(g.Answers, at, egress, ingress)
 		}
@@ -124,8 +172,8 @@ func TestRandomClusterWide(t *testing.T) {
 			golden = append(golden, g)
 		}
 	}
-	t.Logf("%d clusters, %d probes: 0 differences", *seeds, probes)
+	t.Logf("%d clusters, %d probes: 0 unexplained differences; %d explained", *seeds, probes, explained)
 	if *update {
-		writeGolden(t, "clusterwide.jsonl.gz", golden)
+		writeGolden(t, kind+".jsonl.gz", golden)
 	}
 }

@@ -15,7 +15,9 @@ import (
 	"sigs.k8s.io/kube-network-policies/pkg/api"
 	"sigs.k8s.io/kube-network-policies/pkg/network"
 	"sigs.k8s.io/kube-network-policies/pkg/networkpolicy"
+	first "sigs.k8s.io/kube-network-policies/plugins/npa-v1alpha1"
 	wide "sigs.k8s.io/kube-network-policies/plugins/npa-v1alpha2"
+	"sigs.k8s.io/network-policy-api/apis/v1alpha1"
 	"sigs.k8s.io/network-policy-api/apis/v1alpha2"
 	npafake "sigs.k8s.io/network-policy-api/pkg/client/clientset/versioned/fake"
 	npainformers "sigs.k8s.io/network-policy-api/pkg/client/informers/externalversions"
@@ -31,10 +33,21 @@ import (
 // "Baseline tier [is] evaluated [for] pods not selected by a v1.NetworkPolicy"
 // and a NetworkPolicy selects per direction.
 type upstream struct {
-	admin, baseline *wide.ClusterNetworkPolicy
+	admin, baseline []evaluator
 	policies        []*networkingv1.NetworkPolicy
 	namespaces      map[string]map[string]string
 }
+
+// evaluator is one kind of cluster-wide policy.
+type evaluator interface {
+	EvaluateEgress(context.Context, *network.Packet, *api.PodInfo, *api.PodInfo) (api.Verdict, error)
+	EvaluateIngress(context.Context, *network.Packet, *api.PodInfo, *api.PodInfo) (api.Verdict, error)
+}
+
+// noNames resolves no DNS name.
+type noNames struct{}
+
+func (noNames) ContainsIP(string, net.IP) bool { return false }
 
 func newUpstream(t testing.TB, s *cluster.Snapshot) *upstream {
 	t.Helper()
@@ -49,19 +62,26 @@ func newUpstream(t testing.TB, s *cluster.Snapshot) *upstream {
 			t.Fatal(err)
 		}
 	}
-	cnps := npainformers.NewSharedInformerFactory(npafake.NewSimpleClientset(), 0).Policy().V1alpha2().ClusterNetworkPolicies()
+	kinds := npainformers.NewSharedInformerFactory(npafake.NewSimpleClientset(), 0).Policy()
+	cnps, anps, banps := kinds.V1alpha2().ClusterNetworkPolicies(), kinds.V1alpha1().AdminNetworkPolicies(), kinds.V1alpha1().BaselineAdminNetworkPolicies()
+	var err error
 	for _, o := range s.Policies {
 		switch typed := o.Typed.(type) {
 		case *networkingv1.NetworkPolicy:
 			u.policies = append(u.policies, defaulted(typed))
 		case *v1alpha2.ClusterNetworkPolicy:
-			if err := cnps.Informer().GetStore().Add(typed); err != nil {
-				t.Fatal(err)
-			}
+			err = cnps.Informer().GetStore().Add(typed)
+		case *v1alpha1.AdminNetworkPolicy:
+			err = anps.Informer().GetStore().Add(typed)
+		case *v1alpha1.BaselineAdminNetworkPolicy:
+			err = banps.Informer().GetStore().Add(typed)
+		}
+		if err != nil {
+			t.Fatal(err)
 		}
 	}
-	u.admin = wide.NewClusterNetworkPolicy(v1alpha2.AdminTier, cnps, nil, nodes.Lister())
-	u.baseline = wide.NewClusterNetworkPolicy(v1alpha2.BaselineTier, cnps, nil, nodes.Lister())
+	u.admin = []evaluator{first.NewAdminNetworkPolicy(anps, noNames{}), wide.NewClusterNetworkPolicy(v1alpha2.AdminTier, cnps, nil, nodes.Lister())}
+	u.baseline = []evaluator{first.NewBaselineAdminNetworkPolicy(banps), wide.NewClusterNetworkPolicy(v1alpha2.BaselineTier, cnps, nil, nodes.Lister())}
 	return u
 }
 
@@ -95,31 +115,39 @@ func (u *upstream) packet(p *policytest.Probe) packet {
 }
 
 func (u *upstream) allowed(p *packet) (egress, ingress bool) {
-	ctx := context.Background()
-	egress = u.direction(p.src, networkingv1.PolicyTypeEgress, &p.Packet, p.src, p.dst, func(w *wide.ClusterNetworkPolicy) (api.Verdict, error) {
-		return w.EvaluateEgress(ctx, &p.Packet, p.src, p.dst)
-	})
-	ingress = u.direction(p.dst, networkingv1.PolicyTypeIngress, &p.Packet, p.src, p.dst, func(w *wide.ClusterNetworkPolicy) (api.Verdict, error) {
-		return w.EvaluateIngress(ctx, &p.Packet, p.src, p.dst)
-	})
-	return egress, ingress
+	return u.direction(p.src, networkingv1.PolicyTypeEgress, p), u.direction(p.dst, networkingv1.PolicyTypeIngress, p)
 }
 
-func (u *upstream) direction(subject *api.PodInfo, direction networkingv1.PolicyType, p *network.Packet, src, dst *api.PodInfo, ask func(*wide.ClusterNetworkPolicy) (api.Verdict, error)) bool {
+func (u *upstream) direction(subject *api.PodInfo, direction networkingv1.PolicyType, p *packet) bool {
 	if subject == nil {
 		return true
 	}
-	if v, err := ask(u.admin); err != nil || v != api.VerdictNext {
+	if v := decided(u.admin, direction, p); v != api.VerdictNext {
 		return v == api.VerdictAccept
 	}
 	if selecting := u.selecting(subject, direction); len(selecting) > 0 {
 		if direction == networkingv1.PolicyTypeEgress {
-			return networkpolicy.EvaluatePolicyDirection(context.Background(), selecting, direction, src, p.SrcPort, dst, p.DstIP, p.DstPort, p.Proto)
+			return networkpolicy.EvaluatePolicyDirection(context.Background(), selecting, direction, p.src, p.SrcPort, p.dst, p.DstIP, p.DstPort, p.Proto)
 		}
-		return networkpolicy.EvaluatePolicyDirection(context.Background(), selecting, direction, dst, p.DstPort, src, p.SrcIP, p.SrcPort, p.Proto)
+		return networkpolicy.EvaluatePolicyDirection(context.Background(), selecting, direction, p.dst, p.DstPort, p.src, p.SrcIP, p.SrcPort, p.Proto)
 	}
-	v, err := ask(u.baseline)
-	return err == nil && v != api.VerdictDeny
+	return decided(u.baseline, direction, p) != api.VerdictDeny
+}
+
+// decided gives the first verdict of evaluators that is one; an error denies.
+func decided(evaluators []evaluator, direction networkingv1.PolicyType, p *packet) api.Verdict {
+	for _, e := range evaluators {
+		ask := e.EvaluateIngress
+		if direction == networkingv1.PolicyTypeEgress {
+			ask = e.EvaluateEgress
+		}
+		if v, err := ask(context.Background(), &p.Packet, p.src, p.dst); err != nil {
+			return api.VerdictDeny
+		} else if v != api.VerdictNext {
+			return v
+		}
+	}
+	return api.VerdictNext
 }
 
 func (u *upstream) selecting(pod *api.PodInfo, direction networkingv1.PolicyType) []*networkingv1.NetworkPolicy {

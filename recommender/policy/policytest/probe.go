@@ -79,7 +79,7 @@ type StatePod struct {
 // Random is a judge's answers on a random cluster, two bits a probe.
 type Random struct {
 	Seed    uint64 `json:"seed"`
-	Kind    string `json:"kind"` // "kubernetes" or "clusterwide"
+	Kind    string `json:"kind"` // "kubernetes", "clusterwide" or "admin"
 	Answers []byte `json:"answers"`
 }
 

@@ -6,7 +6,6 @@ import (
 	"net/netip"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"sigs.k8s.io/network-policy-api/apis/v1alpha1"
 	"sigs.k8s.io/network-policy-api/apis/v1alpha2"
 
 	"github.com/netcinch/netcinch/recommender/cluster"
@@ -73,27 +72,6 @@ func (d *Dice) WidePolicy(name string) cluster.Object {
 		p.Spec.Egress = append(p.Spec.Egress, r)
 	}
 	return cluster.Object{Ref: cluster.Ref{APIVersion: "policy.networking.k8s.io/v1alpha2", Kind: "ClusterNetworkPolicy", Name: name}, Typed: p}
-}
-
-// AdminPolicy makes a random policy of the kind, with the name.
-func (d *Dice) AdminPolicy(name string) cluster.Object {
-	p := &v1alpha1.AdminNetworkPolicy{ObjectMeta: metav1.ObjectMeta{Name: name}}
-	p.Spec.Priority = Pick[int32](d, 0, 5, 1000)
-	s := d.labelSelector()
-	p.Spec.Subject.Namespaces = &s
-	for range d.IntN(3) {
-		n := d.labelSelector()
-		r := v1alpha1.AdminNetworkPolicyIngressRule{
-			Action: Pick(d, v1alpha1.AdminNetworkPolicyRuleActionAllow, v1alpha1.AdminNetworkPolicyRuleActionDeny, v1alpha1.AdminNetworkPolicyRuleActionPass),
-			From:   []v1alpha1.AdminNetworkPolicyIngressPeer{{Namespaces: &n}},
-		}
-		if d.Chance(50) {
-			port := "http"
-			r.Ports = &[]v1alpha1.AdminNetworkPolicyPort{{PortRange: &v1alpha1.PortRange{Protocol: "TCP", Start: 50, End: 80}}, {NamedPort: &port}}
-		}
-		p.Spec.Ingress = append(p.Spec.Ingress, r)
-	}
-	return cluster.Object{Ref: cluster.Ref{APIVersion: "policy.networking.k8s.io/v1alpha1", Kind: "AdminNetworkPolicy", Name: name}, Typed: p}
 }
 
 // named makes outside peers that were asked for by name.
