@@ -64,6 +64,8 @@ var calicoKinds = map[string]Kind{
 	"GlobalNetworkSet":              widePolicy(func() Typed { return &calicov3.GlobalNetworkSet{} }),
 	"HostEndpoint":                  widePolicy(func() Typed { return &calicov3.HostEndpoint{} }),
 	"Profile":                       widePolicy(func() Typed { return &calicov3.Profile{} }),
+	// Of it the failsafe ports matter; it has many fields, other ones with each release.
+	"FelixConfiguration": wide(func() Typed { return &calicov3.FelixConfiguration{} }),
 }
 
 var otherKinds = map[schemaKey]Kind{
@@ -107,7 +109,7 @@ var irrelevant = map[string][]string{
 
 var calicoIrrelevant = []string{
 	"BGPConfiguration", "BGPFilter", "BGPPeer", "BlockAffinity", "CalicoNodeStatus", "ClusterInformation",
-	"FelixConfiguration", "IPAMBlock", "IPAMConfig", "IPAMConfiguration", "IPAMHandle", "IPPool", "IPReservation",
+	"IPAMBlock", "IPAMConfig", "IPAMConfiguration", "IPAMHandle", "IPPool", "IPReservation",
 	"KubeControllersConfiguration", "Node",
 }
 

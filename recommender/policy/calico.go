@@ -16,13 +16,14 @@ import (
 // when they are compiled. Of the engine before, if there is one, tiers that did
 // not change stay the same values.
 func (c *compiler) prepare(objects []cluster.Object, before *Engine) {
+	c.before = before
 	c.keepTiers(before)
 	for i := range objects {
 		switch typed := objects[i].Typed.(type) {
 		case *calicov3.Tier:
 			made, _ := c.calicoTier(typed)
-			if before != nil && before.tiers[made.name] != nil && *before.tiers[made.name] == *made {
-				made = before.tiers[made.name]
+			if was := c.tierBefore(made.name); was != nil && *was == *made {
+				made = was
 			}
 			c.tiers[made.name] = made
 		case *calicov3.NetworkSet:
@@ -31,6 +32,8 @@ func (c *compiler) prepare(objects []cluster.Object, before *Engine) {
 			c.addSet("", typed.Labels, typed.Spec.Nets)
 		case *calicov3.Profile:
 			c.calico.profiles[typed.Name] = &objects[i]
+		case *calicov3.FelixConfiguration:
+			c.calico.felix[typed.Name] = typed
 		}
 	}
 	for i := range objects {
@@ -83,6 +86,8 @@ func (c *compiler) calicoObject(o *cluster.Object) bool {
 		c.networkSet(o, typed.Spec.Nets)
 	case *calicov3.HostEndpoint:
 		c.hostEndpoint(o, typed)
+	case *calicov3.FelixConfiguration:
+		c.felixConfiguration(o, typed)
 	case *calicov3.StagedNetworkPolicy, *calicov3.StagedGlobalNetworkPolicy, *calicov3.StagedKubernetesNetworkPolicy:
 		// a preview, not in force
 	default:

@@ -5,7 +5,6 @@ package policy
 import (
 	"fmt"
 	"maps"
-	"math"
 	"net/netip"
 	"slices"
 
@@ -13,21 +12,12 @@ import (
 	"go4.org/netipx"
 
 	"github.com/netcinch/netcinch/recommender/cluster"
-	"github.com/netcinch/netcinch/recommender/flow"
 	"github.com/netcinch/netcinch/recommender/policy/bits"
-	"github.com/netcinch/netcinch/recommender/policy/l4"
 )
 
 // failsafeTier is not one of Calico's: it holds the ports that stay open on
 // every host endpoint, so that nobody is locked out.
 const failsafeTier = "failsafe"
-
-// The failsafe ports as Felix has them by default (FailsafeInboundHostPorts and
-// FailsafeOutboundHostPorts of docs.tigera.io's Felix configuration).
-var failsafePorts = [2]map[flow.Protocol][]uint16{
-	Ingress: {flow.TCP: {22, 179, 2379, 2380, 5473, 6443, 6666, 6667}, flow.UDP: {68}},
-	Egress:  {flow.TCP: {179, 2379, 2380, 5473, 6443, 6666, 6667}, flow.UDP: {53, 67}},
-}
 
 // defaultAllow is the profile of host endpoints that Calico makes by itself.
 const defaultAllow = "projectcalico-default-allow"
@@ -39,7 +29,7 @@ func (c *compiler) addHost(h *calicov3.HostEndpoint) {
 	if f != nil {
 		return
 	}
-	made := host{name: h.Name, labels: map[string]string{}, profiles: h.Spec.Profiles, node: h.Spec.Node}
+	made := host{name: h.Name, labels: map[string]string{}, profiles: h.Spec.Profiles, node: h.Spec.Node, iface: h.Spec.InterfaceName}
 	for _, name := range h.Spec.Profiles {
 		if p := c.calico.profiles[name]; p != nil {
 			if typed, ok := p.Typed.(*calicov3.Profile); ok {
@@ -48,16 +38,29 @@ func (c *compiler) addHost(h *calicov3.HostEndpoint) {
 		}
 	}
 	maps.Copy(made.labels, h.Labels)
-	if node, known := c.top.nodes[h.Spec.Node]; known {
-		for _, n := range c.top.endsOfNode[node] {
-			if a := c.top.ends[n].addr; h.Spec.InterfaceName != "" || set.Contains(a) {
-				made.ends.Add(int(n))
-			}
-		}
-	}
+	made.ends = c.governed(h, set)
 	c.hostPorts(made.ends, h)
 	c.calico.sets = append(c.calico.sets, addressSet{made.labels, set})
 	c.calico.hosts = append(c.calico.hosts, made)
+}
+
+// governed gives the addresses of a node whose traffic passes a host endpoint:
+// all for "*", else those that are expected at the interface, and all where the
+// endpoint names an interface and expects none that the node has.
+func (c *compiler) governed(h *calicov3.HostEndpoint, expected *netipx.IPSet) bits.Set {
+	var all, own bits.Set
+	if node, known := c.top.nodes[h.Spec.Node]; known {
+		for _, n := range c.top.endsOfNode[node] {
+			all.Add(int(n))
+			if expected.Contains(c.top.ends[n].addr) {
+				own.Add(int(n))
+			}
+		}
+	}
+	if h.Spec.InterfaceName == "*" || (h.Spec.InterfaceName != "" && own.Empty()) {
+		return all
+	}
+	return own
 }
 
 func expectedAddresses(h *calicov3.HostEndpoint) (*netipx.IPSet, *fault) {
@@ -103,8 +106,32 @@ func (c *compiler) hostEndpoint(o *cluster.Object, h *calicov3.HostEndpoint) {
 	for i := range c.calico.hosts {
 		if c.calico.hosts[i].name == h.Name {
 			c.guard(o, &c.calico.hosts[i])
+			c.doubtInterface(&c.calico.hosts[i])
 			return
 		}
+	}
+}
+
+// doubtInterface marks the addresses of a node of which nobody can tell whether
+// their traffic passes the interface that a host endpoint names.
+func (c *compiler) doubtInterface(h *host) {
+	if h.iface == "" || h.iface == "*" {
+		return
+	}
+	var all bits.Set
+	for _, n := range c.top.endsOfNode[c.top.nodes[h.node]] {
+		all.Add(int(n))
+	}
+	families := map[family]int{}
+	for n := range h.ends.All {
+		families[c.top.ends[n].family]++
+	}
+	unclear := all.Minus(c.calico.hostEnds())
+	if all.Equal(h.ends) && (families[family4] > 1 || families[family6] > 1) {
+		unclear = all
+	}
+	if !unclear.Empty() {
+		c.doubt(unclear, fmt.Sprintf("HostEndpoint %s governs interface %s of node %s; whether traffic of this address passes it is not known", h.name, h.iface, h.node))
 	}
 }
 
@@ -112,7 +139,7 @@ func (c *compiler) hostEndpoint(o *cluster.Object, h *calicov3.HostEndpoint) {
 func (w *calicoWorld) hostKey(name string) string {
 	for _, h := range w.hosts {
 		if h.name == name {
-			return fmt.Sprint(h.ends.Key(), h.profiles, w.profiles[defaultAllow] == nil)
+			return fmt.Sprint(h.ends.Key(), h.profiles, w.profiles[defaultAllow] == nil, w.failsafe(Ingress, h.node), w.failsafe(Egress, h.node))
 		}
 	}
 	return ""
@@ -123,13 +150,7 @@ func (w *calicoWorld) hostKey(name string) string {
 func (c *compiler) guard(o *cluster.Object, h *host) {
 	failsafe := &compiled{object: o, profile: true, applies: [2]bool{true, true}, subject: h.ends, places: kubernetesPlaces}
 	for _, d := range []Direction{Egress, Ingress} {
-		r := rule{action: ActionAllow, clauses: []clause{{index: -1, text: "failsafe ports"}}}
-		for _, protocol := range []flow.Protocol{flow.TCP, flow.UDP} {
-			for _, n := range failsafePorts[d][protocol] {
-				r.clauses[0].ports = append(r.clauses[0].ports, port{interval: l4.Ports(protocol, n, n), protocol: protocol, index: -1})
-			}
-		}
-		failsafe.rules[d] = []rule{r}
+		failsafe.rules[d] = c.failsafeRules(d, h.node)
 	}
 	c.place(failsafeTier, failsafe)
 	last := &compiled{object: o, profile: true, applies: [2]bool{true, true}, subject: h.ends, tieBreak: "~~", places: kubernetesPlaces}
@@ -142,7 +163,7 @@ func (c *compiler) guard(o *cluster.Object, h *host) {
 
 // guardTier is the tier of failsafe ports.
 func guardTier() *tier {
-	return &tier{name: failsafeTier, order: math.Inf(-1), fallback: ActionPass}
+	return &tier{name: failsafeTier, stage: stageFailsafe, fallback: ActionPass}
 }
 
 // hostText says why a pod's traffic to its own node's host endpoint is doubtful.

@@ -3,7 +3,6 @@
 package policy
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 
@@ -42,36 +41,30 @@ func (c *compiler) calicoGlobalPolicy(o *cluster.Object, np *calicov3.GlobalNetw
 		return
 	}
 	p := &compiled{object: o, order: orderOf(spec.Order), tieBreak: np.Name, subject: c.selectedPods(e, "")}
-	var hosts bits.Set
-	c.asked("hosts\x00"+e.String(), hangsOnHosts, func(c *compiler) string { return c.calico.hostsKey(e) })
-	for _, h := range c.calico.hosts {
-		if e.Matches(h.labels) {
-			hosts = hosts.Union(h.ends)
-			if spec.ApplyOnForward {
-				c.forwarded(o, h)
-			}
-		}
-	}
+	hosts := c.hostsFor(e)
 	if spec.DoNotTrack || spec.PreDNAT {
-		p.subject = bits.Set{} // such policies are for hosts only
-		c.doubt(hosts, fmt.Sprintf("%s decides before connections are tracked or translated, which is not judged here", o.Ref))
+		c.earlyPolicy(p, spec, hosts)
 		return
 	}
-	p.subject = p.subject.Union(hosts)
+	if spec.ApplyOnForward {
+		c.forwarded(p, stageNormal, spec, hosts)
+	}
+	for _, h := range hosts {
+		p.subject = p.subject.Union(h.ends)
+	}
 	c.calicoPolicy(p, spec.Tier, "", spec.Types, spec.Ingress, spec.Egress)
 }
 
-// forwarded marks the pods behind a host endpoint: a policy for forwarded
-// traffic may cut their connections, and is not judged.
-func (c *compiler) forwarded(o *cluster.Object, h host) {
-	var ends bits.Set
-	node := c.top.nodes[h.node]
-	for n := range c.top.pods.All {
-		if c.top.ends[n].node == node {
-			ends.Add(n)
+// hostsFor gives the host endpoints that a selector selects.
+func (c *compiler) hostsFor(e *selector.Expr) []host {
+	c.asked("hosts\x00"+e.String(), hangsOnHosts, func(c *compiler) string { return c.calico.hostsKey(e) })
+	var out []host
+	for _, h := range c.calico.hosts {
+		if e.Matches(h.labels) {
+			out = append(out, h)
 		}
 	}
-	c.doubt(ends, fmt.Sprintf("%s applies to traffic that node %s forwards, which is not judged here", o.Ref, h.node))
+	return out
 }
 
 func orderOf(order *float64) float64 {
@@ -127,18 +120,26 @@ func parseSelector(text string, at path, namespaces bool) (*selector.Expr, *faul
 
 // calicoPolicy compiles what both kinds of policy share and places the policy.
 func (c *compiler) calicoPolicy(p *compiled, tierAsked, ns string, types []calicov3.PolicyType, ingress, egress []calicov3.Rule) {
+	if c.calicoBody(p, tierAsked, ns, types, ingress, egress) {
+		c.place(tierName(tierAsked), p)
+	}
+}
+
+// calicoBody compiles all of a policy but its subject; false where the policy
+// was left out.
+func (c *compiler) calicoBody(p *compiled, tierAsked, ns string, types []calicov3.PolicyType, ingress, egress []calicov3.Rule) bool {
 	p.places = calicoPlaces(ingress, egress)
 	if f := c.calicoRules(p, ns, types, ingress, egress); f != nil {
 		c.leaveOut(p.object, f, p.subject)
-		return
+		return false
 	}
 	name := tierName(tierAsked)
 	c.askTier(name)
 	if c.tiers[name] == nil && name != defaultTier && name != adminTier && name != baselineTier {
 		c.leaveOut(p.object, faultAt(path{"spec", "tier"}, "tier %q is not in the input; add the Tier, its order decides", name), p.subject)
-		return
+		return false
 	}
-	c.place(name, p)
+	return true
 }
 
 func (c *compiler) calicoRules(p *compiled, ns string, types []calicov3.PolicyType, ingress, egress []calicov3.Rule) *fault {
@@ -202,7 +203,7 @@ func (w *calicoWorld) hostsKey(e *selector.Expr) string {
 	var key strings.Builder
 	for _, h := range w.hosts {
 		if e.Matches(h.labels) {
-			key.WriteString(h.node + "\x00" + h.ends.Key() + "\x00")
+			key.WriteString(h.name + "\x00" + h.node + "\x00" + h.iface + "\x00" + h.ends.Key() + "\x00")
 		}
 	}
 	return key.String()

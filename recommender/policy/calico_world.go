@@ -6,6 +6,7 @@ import (
 	"maps"
 	"net/netip"
 
+	calicov3 "github.com/projectcalico/api/pkg/apis/projectcalico/v3"
 	"go4.org/netipx"
 
 	"github.com/netcinch/netcinch/recommender/cluster"
@@ -31,6 +32,7 @@ type calicoWorld struct {
 	sets     []addressSet // network sets, and host endpoints with expected addresses
 	hosts    []host
 	profiles map[string]*cluster.Object
+	felix    map[string]*calicov3.FelixConfiguration
 }
 
 // addressSet is what a selector may select besides pods.
@@ -46,10 +48,11 @@ type host struct {
 	ends     bits.Set
 	profiles []string
 	node     string
+	iface    string // "*" for all of the node's; "" where expected addresses say which
 }
 
 func newCalicoWorld(t *topology) *calicoWorld {
-	return &calicoWorld{top: t, accounts: accountLabels(t.snapshot), profiles: map[string]*cluster.Object{}}
+	return &calicoWorld{top: t, accounts: accountLabels(t.snapshot), profiles: map[string]*cluster.Object{}, felix: map[string]*calicov3.FelixConfiguration{}}
 }
 
 // next makes the world over a later topology, without sets, hosts and profiles.

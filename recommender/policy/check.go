@@ -63,6 +63,11 @@ func (e *Engine) doubts(c *Connection, q *query) []string {
 	if e.toOwnHost(q) {
 		add(hostText)
 	}
+	for _, d := range []Direction{Egress, Ingress} {
+		for _, text := range e.forwardDoubts(d, q) {
+			add(text)
+		}
+	}
 	for _, l := range e.left {
 		if (q.from.end >= 0 && l.ends.Has(int(q.from.end))) || (q.to.end >= 0 && l.ends.Has(int(q.to.end))) {
 			add(l.text)

@@ -60,6 +60,7 @@ type compiler struct {
 	options Options
 	tiers   map[string]*tier
 	calico  *calicoWorld
+	before  *Engine // that the new one follows; nil for none
 	units   map[cluster.Ref]*unit
 	unit    *unit // of the object at hand
 }

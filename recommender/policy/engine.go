@@ -31,6 +31,7 @@ type Engine struct {
 	tiers    map[string]*tier
 	policies []*compiled // in order of evaluation
 	left     []left
+	forwards []forward
 	snapshot *cluster.Snapshot // all that was compiled
 	units    map[cluster.Ref]*unit
 	twice    bool // an object is there twice
@@ -82,13 +83,15 @@ func (e *Engine) firstOf(i int) bool {
 // collect gathers what was not understood, in the order of the objects.
 func (e *Engine) collect() []cluster.Problem {
 	var problems []cluster.Problem
-	e.left = nil
+	e.left, e.forwards = nil, nil
 	for i := range e.snapshot.Policies {
-		if u := e.units[e.snapshot.Policies[i].Ref]; len(u.problems)+len(u.left) > 0 && (!e.twice || e.firstOf(i)) {
+		if u := e.units[e.snapshot.Policies[i].Ref]; len(u.problems)+len(u.left)+len(u.forwards) > 0 && (!e.twice || e.firstOf(i)) {
 			problems = append(problems, u.problems...)
 			e.left = append(e.left, u.left...)
+			e.forwards = append(e.forwards, u.forwards...)
 		}
 	}
+	slices.SortStableFunc(e.forwards, func(a, b forward) int { return comparePolicies(a.policy, b.policy) })
 	for _, p := range e.snapshot.Problems {
 		e.leaveUnread(p)
 	}
@@ -127,19 +130,29 @@ func (c *compiler) object(o *cluster.Object) {
 
 // place puts a policy into a tier, making the well-known ones as needed.
 func (c *compiler) place(name string, p *compiled) {
+	c.settle(name, stageNormal, p)
+	c.unit.policies = append(c.unit.policies, p)
+}
+
+// settle finishes a policy that is asked in a tier at a stage.
+func (c *compiler) settle(name string, s stage, p *compiled) {
 	c.askTier(name)
-	if c.tiers[name] == nil {
-		c.tiers[name] = c.wellKnownTier(name)
+	if s == stageUntracked || s == stagePreDNAT {
+		p.tier = c.early(name, s)
+	} else {
+		if c.tiers[name] == nil {
+			c.tiers[name] = c.wellKnownTier(name)
+		}
+		p.tier = c.tiers[name]
 	}
-	p.tier = c.tiers[name]
 	p.object = c.unit.object
 	p.settle()
-	c.unit.policies = append(c.unit.policies, p)
 }
 
 // comparePolicies compares policies by the order in which they are asked.
 func comparePolicies(a, b *compiled) int {
 	return cmp.Or(
+		cmp.Compare(a.tier.stage, b.tier.stage),
 		cmp.Compare(a.tier.order, b.tier.order), cmp.Compare(a.tier.name, b.tier.name),
 		cmp.Compare(a.order, b.order), cmp.Compare(a.tieBreak, b.tieBreak),
 		cmp.Compare(a.object.Ref.Kind, b.object.Ref.Kind), cmp.Compare(a.object.Ref.Namespace, b.object.Ref.Namespace),
@@ -158,6 +171,8 @@ func (e *Engine) leaveUnread(p cluster.Problem) {
 		ends, what = e.top.everyEnd(), fmt.Sprintf("a document at %s line %d", p.File, p.Line)
 	case p.Ref.Kind == "Namespace":
 		ends = e.top.reach(p.Ref.Name)
+	case p.Ref.Kind == "FelixConfiguration":
+		ends = e.calico.hostEnds()
 	case !policyKinds[p.Ref.Kind]:
 		return
 	}

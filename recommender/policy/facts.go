@@ -39,6 +39,7 @@ type unit struct {
 	policies []*compiled
 	problems []cluster.Problem
 	left     []left
+	forwards []forward
 	uses     []*fact
 }
 

@@ -19,6 +19,56 @@ const (
 	UpstreamOrder
 )
 
+// stage is when a tier is asked, before its order counts.
+type stage int8
+
+// The stages. All but the last are for host endpoints only.
+const (
+	stageFailsafe  stage = iota - 3
+	stageUntracked       // policies with doNotTrack
+	stagePreDNAT
+	stageNormal
+)
+
+// suffix tells tiers of one name apart in what people read.
+func (s stage) suffix() string {
+	switch s {
+	case stageUntracked:
+		return " (untracked)"
+	case stagePreDNAT:
+		return " (before DNAT)"
+	case stageFailsafe, stageNormal:
+	}
+	return ""
+}
+
+// early gives the tier in which the policies of a tier are asked that come
+// before connection tracking or DNAT: it ends in pass, whatever the tier ends in.
+func (c *compiler) early(name string, s stage) *tier {
+	base := c.tiers[name]
+	if base == nil {
+		base = c.wellKnownTier(name)
+	}
+	made := *base
+	made.name, made.stage, made.fallback = base.name+s.suffix(), s, ActionPass
+	for _, known := range []*tier{c.tiers[made.name], c.tierBefore(made.name)} {
+		if known != nil && *known == made {
+			c.tiers[made.name] = known
+			return known
+		}
+	}
+	c.tiers[made.name] = &made
+	return &made
+}
+
+// tierBefore is the tier of the engine before, if there is one.
+func (c *compiler) tierBefore(name string) *tier {
+	if c.before == nil {
+		return nil
+	}
+	return c.before.tiers[name]
+}
+
 // The names and orders of the tiers that Calico makes by itself.
 const (
 	adminTier     = "kube-admin"

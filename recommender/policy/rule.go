@@ -22,6 +22,7 @@ import (
 // policies selects the end in the direction.
 type tier struct {
 	name     string
+	stage    stage
 	order    float64
 	fallback Action // ActionDeny or ActionPass, where no rule matched
 	// unordered: the order of policies with equal priority is not defined.

@@ -88,8 +88,8 @@ type topology struct {
 	pods       bits.Set // all ends of pods
 	nodeEnds   bits.Set
 	endsOfNode map[int32][]int32 // by number of the node
-	labels     *selector.Index // over the ends of pods
-	nsLabels   *selector.Index // over numbers of namespaces
+	labels     *selector.Index   // over the ends of pods
+	nsLabels   *selector.Index   // over numbers of namespaces
 	calico     *calicoWorld
 	facts      map[string]*fact    // what was looked up, by what was asked
 	nsEnds     map[string]bits.Set // ends by namespace selector

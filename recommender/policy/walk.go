@@ -72,6 +72,9 @@ func (w *walk) tier(t *groupTier) Action {
 			w.rule(t, h)
 		case ActionAllow:
 			w.allowances(t, hits[i:])
+			if t.tier.stage == stageUntracked {
+				w.doubts = append(w.doubts, fmt.Sprintf("%s allows it without connection tracking; whether the replies are allowed as well is not part of the question", h.policy.ref()))
+			}
 			return ActionAllow
 		case ActionDeny, ActionPass:
 			w.rule(t, h)

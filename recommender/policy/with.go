@@ -55,7 +55,7 @@ func aspectsOf(refs map[cluster.Ref]bool) aspect {
 // aspects are the kinds that other policies depend on.
 var aspects = map[string]aspect{
 	"Tier": hangsOnTiers, "NetworkSet": hangsOnSets, "GlobalNetworkSet": hangsOnSets,
-	"HostEndpoint": hangsOnHosts | hangsOnSets, "Profile": hangsOnProfiles | hangsOnHosts | hangsOnSets,
+	"HostEndpoint": hangsOnHosts | hangsOnSets, "FelixConfiguration": hangsOnHosts, "Profile": hangsOnProfiles | hangsOnHosts | hangsOnSets,
 }
 
 // edited gives the engine in which policies were put or are gone, on which

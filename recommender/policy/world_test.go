@@ -72,7 +72,7 @@ func typedFor(version, kind string) runtime.Object {
 	return map[string]runtime.Object{
 		"NetworkPolicy": &calicov3.NetworkPolicy{}, "GlobalNetworkPolicy": &calicov3.GlobalNetworkPolicy{},
 		"Tier": &calicov3.Tier{}, "NetworkSet": &calicov3.NetworkSet{}, "GlobalNetworkSet": &calicov3.GlobalNetworkSet{},
-		"HostEndpoint": &calicov3.HostEndpoint{}, "Profile": &calicov3.Profile{},
+		"HostEndpoint": &calicov3.HostEndpoint{}, "Profile": &calicov3.Profile{}, "FelixConfiguration": &calicov3.FelixConfiguration{},
 		"StagedNetworkPolicy": &calicov3.StagedNetworkPolicy{}, "StagedGlobalNetworkPolicy": &calicov3.StagedGlobalNetworkPolicy{},
 		"StagedKubernetesNetworkPolicy": &calicov3.StagedKubernetesNetworkPolicy{},
 		"AdminNetworkPolicy":            &v1alpha1.AdminNetworkPolicy{},

@@ -90,8 +90,8 @@ func (p *optional) look(ctx context.Context, gv schema.GroupVersion, changed *bo
 	found := map[string]*kind{} // by resource
 	if err == nil {
 		for _, r := range list.APIResources {
-			k, ok, lookupErr := cluster.LookupKind(gv.String(), r.Kind)
-			if lookupErr == nil && ok && k.Policy && !hasSlash(r.Name) {
+			_, ok, lookupErr := cluster.LookupKind(gv.String(), r.Kind)
+			if lookupErr == nil && ok && !hasSlash(r.Name) {
 				found[r.Name] = &kind{apiVersion: gv.String(), name: r.Kind, resource: r.Name + "." + gv.Group, clock: p.options.Clock}
 			}
 		}

@@ -139,7 +139,7 @@ func (d *Dice) changeServices(s *cluster.Snapshot) {
 // changeWorld changes what policies refer to.
 func (d *Dice) changeWorld(s *cluster.Snapshot, name string) {
 	var o cluster.Object
-	switch d.IntN(6) {
+	switch d.IntN(8) {
 	case 0:
 		order := Pick(d, 5.0, 500, 2_000_000)
 		o = calicoObjectOf("Tier", "", Pick(d, "early", "late", "default"), &calicov3.Tier{Spec: calicov3.TierSpec{Order: &order, DefaultAction: Pick(d, nil, new(calicov3.Pass), new(calicov3.Deny))}})
@@ -161,6 +161,13 @@ func (d *Dice) changeWorld(s *cluster.Snapshot, name string) {
 		np := &calicov3.GlobalNetworkPolicy{ObjectMeta: metav1.ObjectMeta{Name: name}}
 		np.Spec = calicov3.GlobalNetworkPolicySpec{Selector: d.selector(), Egress: []calicov3.Rule{{Action: calicov3.Allow, Destination: calicov3.EntityRule{Services: &calicov3.ServiceMatch{Namespace: "a", Name: "svc"}}}}}
 		o = calicoObjectOf("GlobalNetworkPolicy", "", name, np)
+	case 5:
+		o = d.felix()
+	case 6:
+		np := &calicov3.GlobalNetworkPolicy{ObjectMeta: metav1.ObjectMeta{Name: name}}
+		np.Spec = calicov3.GlobalNetworkPolicySpec{Selector: d.selector(), ApplyOnForward: true, DoNotTrack: d.Chance(40), Ingress: d.calicoRules()}
+		np.Spec.PreDNAT = !np.Spec.DoNotTrack && d.Chance(40)
+		o = calicoObjectOf("GlobalNetworkPolicy", "", name, np)
 	default:
 		if i := d.IntN(len(s.Policies)); d.Chance(50) {
 			s.Policies = slices.Delete(slices.Clone(s.Policies), i, i+1)
@@ -168,6 +175,19 @@ func (d *Dice) changeWorld(s *cluster.Snapshot, name string) {
 		return
 	}
 	s.Policies = append(slices.DeleteFunc(slices.Clone(s.Policies), func(x cluster.Object) bool { return x.Ref == o.Ref }), o)
+}
+
+func (d *Dice) felix() cluster.Object {
+	name := Pick(d, "default", "node.n0")
+	ports := []calicov3.ProtoPort{{Protocol: "tcp", Port: Pick[uint16](d, 80, 81), Net: Pick(d, "", "203.0.113.0/24")}}
+	felix := &calicov3.FelixConfiguration{ObjectMeta: metav1.ObjectMeta{Name: name}}
+	if d.Chance(60) {
+		felix.Spec.FailsafeInboundHostPorts = &ports
+	}
+	if d.Chance(40) {
+		felix.Spec.FailsafeOutboundHostPorts = &[]calicov3.ProtoPort{}
+	}
+	return calicoObjectOf("FelixConfiguration", "", name, felix)
 }
 
 // changePolicies puts or removes a policy.
