@@ -36,6 +36,10 @@ var (
 		Name: "counting by CPU", Kernel: "6.11", Needs: "no CONFIG_PREEMPT_RT, all CPUs allowed",
 		Lost: "nothing; a packet costs some 20 ns more",
 	}
+	Processes = Feature{
+		Name: "processes", Kernel: "5.8", Needs: "CAP_BPF",
+		Lost: "the program at each end of a flow",
+	}
 	ProcessStarts = Feature{
 		Name: "process starts", Kernel: "5.5", Needs: "CAP_PERFMON",
 		Lost: "the program of a process that ends before it is looked at",
@@ -56,6 +60,10 @@ var (
 		Name: "list of sockets", Kernel: "5.11", Needs: "CAP_PERFMON",
 		Lost: "who listened, and who began connections, before the agent",
 	}
+	DropReasons = Feature{
+		Name: "drop reasons", Kernel: "5.17", Needs: "CAP_PERFMON",
+		Lost: "why the kernel dropped a packet: such flows are unanswered",
+	}
 	AddressEvents = Feature{
 		Name: "address-events", Kernel: "4.2", Needs: "CAP_NET_BROADCAST",
 		Lost: "nothing but time: pods are recognised up to a second later",
@@ -69,5 +77,5 @@ var (
 // All are the features, in the order in which they are told.
 var All = []Feature{
 	BTF, RingBuffer, Atomics, TCX, OtherNamespaces, Conntrack, CurrentProcess, PerCPU,
-	ProcessStarts, ProcessForks, Listeners, ProcessList, SocketList, AddressEvents, HostNetwork,
+	Processes, ProcessStarts, ProcessForks, Listeners, ProcessList, SocketList, DropReasons, AddressEvents, HostNetwork,
 }

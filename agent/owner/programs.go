@@ -11,6 +11,7 @@ import (
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/link"
 
+	"github.com/netcinch/netcinch/agent/feature"
 	"github.com/netcinch/netcinch/agent/probe"
 	"github.com/netcinch/netcinch/bpf"
 )
@@ -25,20 +26,19 @@ type programs struct {
 	missing   []probe.Missing
 }
 
-// feature is one program and what is lost without it.
-type feature struct {
-	program    string
-	name, lost string
+// steps are the programs and the features that they are, in the order in which
+// they must start: what changes is followed before what is there is listed.
+var steps = []step{
+	{bpf.OwnerProgOnExec, feature.ProcessStarts},
+	{bpf.OwnerProgOnFork, feature.ProcessForks},
+	{bpf.OwnerProgOnState, feature.Listeners},
+	{bpf.OwnerProgEachProcess, feature.ProcessList},
+	{bpf.OwnerProgEachSocket, feature.SocketList},
 }
 
-// In the order in which they must start: what changes is followed before what
-// is there is listed.
-var features = []feature{
-	{bpf.OwnerProgOnExec, "process starts", "the program of a process that ends before it is looked at"},
-	{bpf.OwnerProgOnFork, "process forks", "the program of a forked process that ends before it is looked at"},
-	{bpf.OwnerProgOnState, "listening sockets", "the program that listens, until it is listed, and a listener that lives shorter than that"},
-	{bpf.OwnerProgEachProcess, "list of processes", "the programs of processes that ran before the agent"},
-	{bpf.OwnerProgEachSocket, "list of sockets", "who listened, and who began connections, before the agent"},
+type step struct {
+	program string
+	feature feature.Feature
 }
 
 // openPrograms loads all that this kernel takes. It fails only where not even
@@ -63,24 +63,24 @@ func openPrograms(running *ebpf.Map, firstNumber uint32) (*programs, error) {
 	replace[bpf.OwnerMapNumbers] = p.maps.Numbers
 	replace[bpf.OwnerMapChanges] = p.maps.Changes
 	replace[bpf.OwnerMapWorkplaces] = p.maps.Workplaces
-	for _, f := range features {
-		if err := p.start(spec, f, replace); err != nil {
-			p.missing = append(p.missing, probe.Missing{Feature: f.name, Lost: f.lost, Err: err})
+	for _, f := range steps {
+		if err := p.start(spec, f.program, replace); err != nil {
+			p.missing = append(p.missing, f.feature.Without(err))
 		}
 	}
 	return p, nil
 }
 
-func (p *programs) start(spec *ebpf.CollectionSpec, f feature, replace map[string]*ebpf.Map) error {
+func (p *programs) start(spec *ebpf.CollectionSpec, name string, replace map[string]*ebpf.Map) error {
 	one := spec.Copy()
-	one.Programs = map[string]*ebpf.ProgramSpec{f.program: one.Programs[f.program]}
+	one.Programs = map[string]*ebpf.ProgramSpec{name: one.Programs[name]}
 	loaded, err := ebpf.NewCollectionWithOptions(one, ebpf.CollectionOptions{MapReplacements: replace})
 	if err != nil {
-		return fmt.Errorf("loading %s: %w", f.program, err)
+		return fmt.Errorf("loading %s: %w", name, err)
 	}
 	defer loaded.Close() // a link holds its program
-	program := loaded.Programs[f.program]
-	switch f.program {
+	program := loaded.Programs[name]
+	switch name {
 	case bpf.OwnerProgEachProcess:
 		p.processes, err = link.AttachIter(link.IterOptions{Program: program})
 	case bpf.OwnerProgEachSocket:
@@ -92,7 +92,7 @@ func (p *programs) start(spec *ebpf.CollectionSpec, f feature, replace map[strin
 		}
 	}
 	if err != nil {
-		return fmt.Errorf("attaching %s: %w", f.program, err)
+		return fmt.Errorf("attaching %s: %w", name, err)
 	}
 	return nil
 }

@@ -12,6 +12,8 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/netcinch/netcinch/agent/feature"
 )
 
 func TestExplain(t *testing.T) {
@@ -159,7 +161,7 @@ func TestWithoutConntrack(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = s.Close() }()
-	if m := s.Missing(); len(m) != 1 || m[0].Feature != FeatureConntrack {
+	if m := s.Missing(); len(m) != 1 || m[0].Feature != feature.Conntrack.Name {
 		t.Errorf("missing %+v: want conntrack alone", m)
 	}
 	err = withoutCapabilities(t, func() error { // on a thread and in a namespace of its own

@@ -15,6 +15,7 @@ import (
 	"github.com/vishvananda/netns"
 	"golang.org/x/sys/unix"
 
+	"github.com/netcinch/netcinch/agent/feature"
 	"github.com/netcinch/netcinch/bpf"
 )
 
@@ -56,9 +57,7 @@ func (s *Set) choose(want Mode) (Mode, error) {
 	case want == Auto && tcx == nil && entering == nil:
 		return PodTCX, nil
 	case want == Auto && tcx == nil:
-		s.missing = append(s.missing, Missing{
-			Feature: "other network namespaces", Lost: "what a CNI redirects past the host's side of a pod's interface", Err: entering,
-		})
+		s.missing = append(s.missing, feature.OtherNamespaces.Without(entering))
 		return HostTCX, nil
 	case want == HostTCX:
 		return HostTCX, explainTCX(tcx)
@@ -73,7 +72,7 @@ func (s *Set) choose(want Mode) (Mode, error) {
 		return Clsact, errors.Join(explainTCX(tcx), explain("attaching by a clsact filter", err))
 	}
 	if want == Auto {
-		s.missing = append(s.missing, Missing{Feature: "TCX", Lost: "nothing; filters take its place", Err: tcx})
+		s.missing = append(s.missing, feature.TCX.Without(tcx))
 	}
 	return Clsact, nil
 }

@@ -18,6 +18,7 @@ import (
 	"github.com/cilium/ebpf/link"
 	"github.com/cilium/ebpf/rlimit"
 
+	"github.com/netcinch/netcinch/agent/feature"
 	"github.com/netcinch/netcinch/bpf"
 )
 
@@ -127,9 +128,7 @@ func (s *Set) open() (err error) {
 		return err
 	}
 	if whyNoCache != nil {
-		s.missing = append(s.missing, Missing{
-			Feature: "counting by CPU", Lost: "nothing; a packet costs some 20 ns more", Err: whyNoCache,
-		})
+		s.missing = append(s.missing, feature.PerCPU.Without(whyNoCache))
 	} else if err := s.loadFlush(); err != nil {
 		return err
 	}
@@ -193,10 +192,7 @@ func (s *Set) loadFlush() error {
 func (s *Set) findOwners() {
 	err := features.HaveProgramHelper(ebpf.SchedCLS, asm.FnGetCurrentPidTgid)
 	if s.owners = err == nil; !s.owners {
-		s.missing = append(s.missing, Missing{
-			Feature: "current process at a packet", Lost: "which program of a pod opened a connection",
-			Err: fmt.Errorf("asking for the helper (Linux 6.10): %w", err),
-		})
+		s.missing = append(s.missing, feature.CurrentProcess.Without(fmt.Errorf("asking for the helper: %w", err)))
 	}
 }
 
@@ -213,11 +209,7 @@ func (s *Set) loadShared(cache *btf.Cache) error {
 	if err := s.loadSharedOnce(cache); err != nil {
 		return explain("loading the flow program", err)
 	}
-	s.missing = append(s.missing, Missing{
-		Feature: FeatureConntrack,
-		Lost:    "the backend behind a virtual address, source rewriting, and who began flows that were open before the agent",
-		Err:     withErr,
-	})
+	s.missing = append(s.missing, feature.Conntrack.Without(withErr))
 	return nil
 }
 
@@ -239,16 +231,8 @@ func (s *Set) loadSharedOnce(cache *btf.Cache) error {
 	return nil
 }
 
-// FeatureConntrack is the feature of asking conntrack from the program.
-const FeatureConntrack = "conntrack look-ups"
-
-// Missing is a feature that this kernel or these privileges do not give and
-// that is done without.
-type Missing struct {
-	Feature string // what is missing
-	Lost    string // what cannot be known for want of it
-	Err     error  // what the kernel said
-}
+// Missing is a feature that is done without.
+type Missing = feature.Missing
 
 // Missing gives what is done without.
 func (s *Set) Missing() []Missing { return s.missing }
