@@ -52,11 +52,14 @@ func (a *Aggregator) Counts() Counts {
 }
 
 // Add folds one record into the open window. It keeps nothing of the record,
-// allocates nothing where the edge is known, and sets the record's initiator
-// where listening sockets tell it.
+// allocates nothing where the edge is known, and sets the record's initiator,
+// outcome and backend where others than capture tell them.
 func (a *Aggregator) Add(r *capture.Record) {
 	a.counts.Records++
 	a.resolve(r)
+	if a.Resolve != nil {
+		a.Resolve(r)
+	}
 	k, c := orient(r)
 	if c == (wire.Counts{}) {
 		return

@@ -34,7 +34,7 @@ func (t text) String() string {
 // that hashing is one pass. Addresses are in 16-byte form, IPv4 as ::ffff:a.b.c.d.
 type edgeKey struct {
 	local, remote, dialled [16]byte // dialled is all zero for none
-	dns                    text
+	dns, reason            text
 	program                owner.Program
 	slot                   capture.Slot
 	dialledPort, port      uint16
@@ -53,7 +53,7 @@ func (k edgeKey) edge(pod wire.PodKey, c wire.Counts) wire.Edge {
 		EdgeKey: wire.EdgeKey{
 			Pod: pod, Local: unfold(k.local), Remote: unfold(k.remote),
 			Protocol: k.protocol, Port: k.port, Flags: wire.EdgeFlag(k.flags), Outcome: k.outcome,
-			DNS: k.dns.String(), Process: k.program.Path(),
+			Reason: k.reason.String(), DNS: k.dns.String(), Process: k.program.Path(),
 		},
 		Counts: c,
 	}

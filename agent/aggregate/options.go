@@ -41,6 +41,9 @@ type Options struct {
 	// Listens says whether a record's local end listens on its port, and
 	// whether that is known; nil where nobody knows.
 	Listens func(r *capture.Record) (listens, known bool)
+	// Resolve says of a record that nothing answered what became of it; nil
+	// where nobody knows.
+	Resolve func(r *capture.Record)
 }
 
 // DefaultOptions gives the bounds; Clock, Identify and Emit remain to be set.

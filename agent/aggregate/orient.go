@@ -18,7 +18,7 @@ func orient(r *capture.Record) (edgeKey, wire.Counts) {
 	client, guessed := clientIsLocal(r)
 	k := edgeKey{
 		slot: r.Slot, local: r.Local.As16(), remote: r.Remote.As16(),
-		protocol: r.Protocol, outcome: outcomeOf(r.Outcome),
+		protocol: r.Protocol, outcome: outcomeOf(r.Outcome), reason: makeText(r.Reason),
 	}
 	var flags wire.EdgeFlag
 	if guessed {
@@ -117,6 +117,8 @@ func outcomeOf(o capture.Outcome) wire.Outcome {
 		return wire.Refused
 	case capture.Unanswered:
 		return wire.Unanswered
+	case capture.Dropped:
+		return wire.Dropped
 	}
 	return wire.Established
 }

@@ -34,6 +34,7 @@ const (
 	Established Outcome = iota
 	Refused             // a reset, an SCTP abort or an ICMP error came instead of an answer
 	Unanswered          // nothing came back
+	Dropped             // the kernel dropped it; Reason says why. Package drops tells this one.
 )
 
 // Owner is the program that began a flow at the local end: the number of an
@@ -83,7 +84,8 @@ type Record struct {
 
 	TxFlags, RxFlags uint8 // TCP flags seen since the connection began, by direction
 	Outcome          Outcome
-	Fragment         bool // later fragments whose first one was not seen: ports unknown
+	Reason           string // with Dropped: the kernel's word
+	Fragment         bool   // later fragments whose first one was not seen: ports unknown
 
 	Tx, Rx Count // from and to the local end, since the last record
 	// Connections are those that began since the last record: 1 for a new flow,

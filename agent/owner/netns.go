@@ -12,9 +12,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// cookieOf gives the cookie of a network namespace, by its path; empty for the
-// process's own. The cookie is never given again as long as the kernel runs.
-func cookieOf(path string) (uint64, error) {
+// Cookie gives the cookie of a network namespace, by a path such as
+// /proc/self/fd/N; empty for the process's own. The cookie is never given again as long as the kernel runs.
+func Cookie(path string) (uint64, error) {
 	if path == "" {
 		return ownCookie()
 	}

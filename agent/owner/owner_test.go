@@ -76,9 +76,11 @@ func (s *stage) watch() {
 			s.t.Fatal(err)
 		}
 		s.slots[p] = slot
-		if err := s.tracker.Watch(slot, path); err != nil {
+		cookie, err := owner.Cookie(path)
+		if err != nil {
 			s.t.Fatal(err)
 		}
+		s.tracker.Watch(slot, cookie)
 	}
 }
 

@@ -6,7 +6,6 @@ package owner
 
 import (
 	"errors"
-	"fmt"
 	"maps"
 	"sync"
 	"sync/atomic"
@@ -77,20 +76,14 @@ func (t *Tracker) Counts() Counts { return t.counts }
 // Close stops following.
 func (t *Tracker) Close() error { return t.programs.Close() }
 
-// Watch says which network namespace a slot watches, by a path such as
-// /proc/self/fd/N; empty for the process's own.
-func (t *Tracker) Watch(slot capture.Slot, netns string) error {
-	cookie, err := cookieOf(netns)
-	if err != nil {
-		return fmt.Errorf("telling the network namespace of slot %d: %w", slot, err)
-	}
+// Watch says which network namespace a slot watches, by its cookie.
+func (t *Tracker) Watch(slot capture.Slot, cookie uint64) {
 	t.watching.Lock()
 	defer t.watching.Unlock()
 	next := maps.Clone(*t.netns.Load())
 	next[slot] = cookie
 	t.netns.Store(&next)
 	t.sockets.stale.Store(true) // who listens there already
-	return nil
 }
 
 // Forget drops slots that are gone for good.

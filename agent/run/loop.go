@@ -22,13 +22,16 @@ const lastDrain = 10 * time.Second
 const (
 	featureAddressEvents = "address-events"
 	featureHostNetwork   = "host-network" // pods without an interface of their own are not watched
-	attachMode           = "tcx-pod"
 )
 
 // loop reads the kernel's counts in time and closes windows at their ends,
 // which are the same moments on all nodes.
 func (o *Observer) loop(ctx context.Context) {
-	o.begin(o.Clock())
+	o.mu.Lock()
+	o.started = o.Clock()
+	o.recent.roll(o.sample(o.started))
+	o.mu.Unlock()
+	o.resume(o.Clock())
 	timer := time.NewTimer(o.untilNext())
 	defer timer.Stop()
 	answers := o.collector.DNS()
@@ -49,6 +52,7 @@ func (o *Observer) loop(ctx context.Context) {
 			if now := o.Clock(); !now.Before(o.end) || now.Before(o.start) {
 				o.close(now)
 			}
+			o.commit(ctx)
 			timer.Reset(o.untilNext())
 		}
 	}
@@ -87,15 +91,13 @@ func (o *Observer) close(now time.Time) {
 		next = now
 	}
 	o.aggregator.Close(end)
-	gone := o.registry.Sweep()
-	for _, slot := range gone {
-		o.aggregator.Forget(slot)
-	}
-	if o.owners != nil {
-		o.owners.Forget(gone)
-	}
+	o.warnIfBlind(now)
+	o.forget(o.registry.Sweep())
 	o.begin(next)
 	o.publish()
+	o.mu.Lock()
+	o.recent.roll(o.sample(now))
+	o.mu.Unlock()
 }
 
 func (o *Observer) untilNext() time.Duration {
@@ -109,8 +111,11 @@ func (o *Observer) drain(ctx context.Context) {
 }
 
 func (o *Observer) drainWith(ctx context.Context, drain func(context.Context, func(capture.Record)) error) {
-	o.refreshOwners(ctx)
-	err := drain(ctx, func(r capture.Record) { o.aggregator.Add(&r) })
+	o.refresh(ctx)
+	err := drain(ctx, func(r capture.Record) {
+		o.traffic.add(&r)
+		o.aggregator.Add(&r)
+	})
 	if err == nil {
 		o.drainProblem = ""
 		return
@@ -132,9 +137,16 @@ func (o *Observer) finish(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, lastDrain)
 	defer cancel()
 	o.learnAll(o.collector.DNS())
-	o.drainWith(ctx, o.collector.Flush)
-	o.aggregator.Finish(o.Clock())
-	o.publish()
+	if o.goesOn() {
+		o.drainWith(ctx, o.collector.Drain)
+		o.end = o.Clock()
+		o.close(o.end)
+	} else {
+		o.drainWith(ctx, o.collector.Flush)
+		o.aggregator.Finish(o.Clock())
+		o.publish()
+	}
+	o.commit(ctx)
 }
 
 func (o *Observer) publish() {
@@ -145,9 +157,12 @@ func (o *Observer) publish() {
 	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.status.Aggregate = counts
+	o.status.Aggregate, o.status.Traffic = counts, o.traffic
 	if o.owners != nil {
 		o.status.Owners = o.owners.Counts()
+	}
+	if o.drops != nil {
+		o.status.Drops = o.drops.Counts()
 	}
 	if err == nil {
 		o.status.Capture = losses
@@ -160,13 +175,16 @@ func (o *Observer) emit(p aggregate.Part) {
 	s := o.Status()
 	total := export.Losses{
 		MapFull: s.Capture.LostPackets, RingFull: s.Capture.DNSLost + s.Capture.DNSUnparsed,
-		Unattributed: s.Aggregate.Unattributed, Unparsed: s.Capture.Unparsed, Detached: s.AttachFailures,
+		Unattributed: s.Aggregate.Unattributed, Unparsed: s.Capture.Unparsed, Detached: s.AttachFailures + o.lostBefore,
 	}
 	w := export.Window{
 		Start: p.Window.Start, End: p.Window.End, Edges: p.Edges,
 		Losses: total.Since(o.reported), Coverage: o.coverage(s),
 	}
 	o.reported = total
+	if o.lasting != nil {
+		o.lasting.Reported()
+	}
 	if d := w.End.Sub(w.Start); d > wire.MaxWindow {
 		w.Start = w.End.Add(-wire.MaxWindow) // the node slept
 	}
@@ -174,7 +192,7 @@ func (o *Observer) emit(p aggregate.Part) {
 }
 
 func (o *Observer) coverage(s Status) export.Coverage {
-	c := export.Coverage{PodsKnown: s.Pods.PodsKnown, PodsWatched: s.Pods.PodsWatched, AttachMode: attachMode}
+	c := export.Coverage{PodsKnown: s.Pods.PodsKnown, PodsWatched: s.Pods.PodsWatched, AttachMode: attachModes[o.collector.Mode()]}
 	for _, m := range o.missing() {
 		c.Missing = append(c.Missing, m.Feature)
 	}

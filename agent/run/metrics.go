@@ -11,6 +11,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/netcinch/netcinch/agent/status"
 )
 
 func describe(name, help string, labels ...string) *prometheus.Desc {
@@ -19,7 +21,12 @@ func describe(name, help string, labels ...string) *prometheus.Desc {
 
 var (
 	descInfo        = describe("build_info", "The running version.", "version")
-	descLost        = describe("lost_total", "What was not recorded, by cause.", "cause")
+	descLost        = describe("lost_total", "What was not recorded, by cause; the unit says what is counted.", "cause", "unit")
+	descConnections = describe("connections_total", "Connections that began, as counted at the watched interfaces.")
+	descPackets     = describe("packets_total", "Packets counted at the watched interfaces.")
+	descBytes       = describe("bytes_total", "Bytes counted at the watched interfaces.")
+	descFeature     = describe("kernel_feature", "Whether the kernel has a feature that the agent uses: 1 or 0.", "feature")
+	descMode        = describe("attach_mode_info", "How new interfaces are attached to.", "mode")
 	descRecords     = describe("flow_records_total", "Flow records read from the kernel.")
 	descEdges       = describe("edges_total", "Edges handed over in windows.")
 	descOverflow    = describe("flow_map_overflow_packets_total", "Packets that found no room in the kernel's flow map and went out by the ring buffer.")
@@ -28,7 +35,7 @@ var (
 	descPods        = describe("pods", "Pods of this node.", "state")
 	descInterfaces  = describe("interfaces", "Interfaces: watched, of these without a known pod, and gone without one.", "state")
 	descUnknown     = describe("records_without_program_total", "Flow records whose local end's program is not known.")
-	descSockets     = describe("sockets_full_total", "Sockets that found no room in the table of listeners and connections.")
+	descDropped     = describe("kernel_drops_total", "Packets that the kernel dropped on the node and in its pods.")
 	descSynced      = describe("pods_synced", "Whether the source of pods has reported: 1 or 0.")
 	descSourceFails = describe("pod_source_failures_total", "Pod files or watches that failed.")
 	descSent        = describe("batches_sent_total", "Batches that the recommender acknowledged.")
@@ -54,18 +61,21 @@ func (a *Agent) Collect(out chan<- prometheus.Metric) {
 	}
 	s, c, spool := a.observer.Status(), a.exporter.Counts(), a.exporter.Spool()
 	gauge(descInfo, 1, a.options.Version)
-	for cause, n := range map[string]uint64{
-		"map_full": s.Capture.LostPackets, "dns_ring_full": s.Capture.DNSLost, "dns_unparsed": s.Capture.DNSUnparsed,
-		"unparsed": s.Capture.Unparsed, "unattributed": s.Aggregate.Unattributed, "names_full": s.Aggregate.NamesFull,
-		"detached": s.AttachFailures, "spool_overflow": c.SpoolOverflow, "spool_damaged": c.SpoolDamaged, "invalid_edge": c.InvalidEdges,
-	} {
-		counter(descLost, n, cause)
+	for _, l := range losses {
+		counter(descLost, l.count(&s, &c), l.cause, l.unit)
 	}
+	counter(descConnections, s.Traffic.Connections)
+	counter(descPackets, s.Traffic.Packets)
+	counter(descBytes, s.Traffic.Bytes)
+	for _, f := range status.Features(a.observer.lacks(s)) {
+		gauge(descFeature, oneIf(f.Found), f.Name)
+	}
+	gauge(descMode, 1, a.observer.collector.Mode().String())
 	counter(descRecords, s.Aggregate.Records)
 	counter(descEdges, s.Aggregate.Edges)
 	counter(descOverflow, s.Capture.MapFull)
 	counter(descUnknown, s.Owners.Unknown)
-	counter(descSockets, s.Owners.SocketsFull)
+	counter(descDropped, s.Drops.Packets)
 	counter(descDrainFails, s.DrainFailures)
 	counter(descOverruns, s.Overruns)
 	gauge(descPods, float64(s.Pods.PodsKnown), "known")

@@ -16,6 +16,7 @@ import (
 
 	"github.com/netcinch/netcinch/agent/aggregate"
 	"github.com/netcinch/netcinch/agent/capture"
+	"github.com/netcinch/netcinch/agent/drops"
 	"github.com/netcinch/netcinch/agent/export"
 	"github.com/netcinch/netcinch/agent/owner"
 	"github.com/netcinch/netcinch/agent/podmap"
@@ -36,12 +37,14 @@ type collector interface {
 	DNS() <-chan capture.DNSAnswer
 	Losses() (capture.Losses, error)
 	Missing() []probe.Missing
+	Mode() probe.Mode
+	Modes() map[capture.Slot]probe.Mode
 	Close() error
 }
 
 // owners is what an observer needs of [owner.Tracker].
 type owners interface {
-	Watch(slot capture.Slot, netns string) error
+	Watch(slot capture.Slot, cookie uint64)
 	Forget(slots []capture.Slot)
 	Refresh() error
 	Of(r *capture.Record) owner.Program
@@ -56,20 +59,29 @@ type Observer struct {
 	ObserverOptions
 
 	sink       Sink
+	keeper     keeper // nil: the sink keeps no state
 	collector  collector
-	owners     owners // nil: nobody knows the programs
+	lasting    lasting        // nil: the collector goes on from nothing
+	owners     owners         // nil: nobody knows the programs
+	drops      *drops.Tracker // nil: nobody knows the drops
 	registry   *podmap.Registry
 	watcher    *podmap.Watcher
 	aggregator *aggregate.Aggregator
 	start, end time.Time // of the open window, the end as planned
 	reported   export.Losses
+	lostBefore uint64  // interfaces whose last counts of an agent before could not be taken over
+	traffic    Traffic // of the loop alone; status has a copy
+	blind      blindness
 
-	ownerMissing []probe.Missing
-	drainProblem string // logged once while it lasts
-	ownerProblem string
-	drained      atomic.Int64
-	mu           sync.Mutex
-	status       Status
+	othersMissing  []probe.Missing
+	drainProblem   string // logged once while it lasts
+	commitProblem  string
+	refreshProblem string
+	drained        atomic.Int64
+	mu             sync.Mutex // all below
+	status         Status
+	started        time.Time // zero before Run
+	recent         recent
 }
 
 // Status is what an observer has seen, for metrics.
@@ -77,6 +89,8 @@ type Status struct {
 	Aggregate      aggregate.Counts
 	Capture        capture.Losses
 	Owners         owner.Counts
+	Drops          drops.Counts
+	Traffic        Traffic
 	DrainFailures  uint64
 	AttachFailures uint64
 	Overruns       uint64 // netlink notifications lost, interfaces listed again
@@ -90,6 +104,10 @@ func NewObserver(o ObserverOptions, sink Sink) (*Observer, error) {
 		return nil, err
 	}
 	o.Capture.Now = o.Clock
+	before := recall(sink, o.Logger)
+	if before != nil {
+		o.Capture.Resume = &before.Capture
+	}
 	c, err := capture.New(o.Capture)
 	if err != nil {
 		return nil, err
@@ -99,11 +117,13 @@ func NewObserver(o ObserverOptions, sink Sink) (*Observer, error) {
 		return nil, errors.Join(err, c.Close())
 	}
 	ob.openOwners(c)
+	ob.openDrops()
 	registry := podmap.NewRegistry(o.Clock)
 	ob.registry = registry
+	ob.restore(before)
 	ob.watcher, err = podmap.NewWatcher(podmap.WatcherOptions{
-		NodeNetns: o.Netns, NetnsDirs: o.NetnsDirs, Ignore: o.Ignore,
-		Attacher: ob.attacher(c), Registry: registry, Clock: o.Clock, Logger: o.Logger,
+		NodeNetns: o.Netns, NetnsDirs: o.NetnsDirs, Ignore: o.Ignore, HostSide: c.Mode() == probe.HostTCX,
+		Attacher: tellingAttacher{c, ob}, Registry: registry, Clock: o.Clock, Logger: o.Logger,
 	})
 	if err != nil {
 		return nil, errors.Join(err, ob.closeKernel())
@@ -120,9 +140,11 @@ func NewObserver(o ObserverOptions, sink Sink) (*Observer, error) {
 
 func newObserver(o ObserverOptions, sink Sink, c collector) (*Observer, error) {
 	ob := &Observer{ObserverOptions: o, sink: sink, collector: c}
+	ob.keeper, _ = sink.(keeper)
+	ob.lasting, _ = c.(lasting)
 	options := aggregate.DefaultOptions()
 	options.Clock, options.Identify, options.Emit = o.Clock, ob.identify, ob.emit
-	options.Program, options.Listens = ob.program, ob.listens
+	options.Program, options.Listens, options.Resolve = ob.program, ob.listens, ob.resolve
 	var err error
 	ob.aggregator, err = aggregate.New(options)
 	return ob, err
@@ -151,7 +173,8 @@ func (o *Observer) Run(ctx context.Context) error {
 	if err := o.watcher.Start(); err != nil {
 		return errors.Join(err, o.closeKernel())
 	}
-	o.refreshOwners(ctx) // who listened, and who was connected, before the agent
+	o.settle()
+	o.refresh(ctx) // who listened, and who was connected, before the agent
 	stopped := ctx
 	ctx, cancel := context.WithCancelCause(ctx)
 	var tasks sync.WaitGroup

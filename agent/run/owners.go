@@ -12,66 +12,101 @@ import (
 	"slices"
 
 	"github.com/netcinch/netcinch/agent/capture"
+	"github.com/netcinch/netcinch/agent/drops"
+	"github.com/netcinch/netcinch/agent/feature"
 	"github.com/netcinch/netcinch/agent/owner"
 	"github.com/netcinch/netcinch/agent/podmap"
 	"github.com/netcinch/netcinch/agent/probe"
 )
-
-// featureOwners is what a node does without where not even the maps of
-// processes can be made.
-const featureOwners = "processes"
 
 // openOwners begins to follow processes and sockets. A node on which that
 // cannot be done is watched without.
 func (o *Observer) openOwners(c *capture.Collector) {
 	t, err := owner.Open(owner.Options{Running: c.Running(), FirstNumber: rand.Uint32N(1 << 31), Clock: o.Clock})
 	if err != nil {
-		o.ownerMissing = []probe.Missing{{Feature: featureOwners, Lost: "the program at each end of a flow", Err: err}}
+		o.othersMissing = []probe.Missing{feature.Processes.Without(err)}
 		return
 	}
-	o.owners, o.ownerMissing = t, t.Missing()
+	o.owners, o.othersMissing = t, t.Missing()
 }
 
-// ownedAttacher tells the owners of every interface that is watched.
-type ownedAttacher struct {
+// openDrops begins to follow what the kernel drops on the node. A node on which
+// that cannot be done is watched without.
+func (o *Observer) openDrops() {
+	cookie, err := owner.Cookie(o.Netns)
+	if err == nil {
+		var t *drops.Tracker
+		if t, err = drops.Open(drops.Options{Clock: o.Clock, Node: cookie}); err == nil {
+			o.drops = t
+			return
+		}
+	}
+	o.othersMissing = append(o.othersMissing, feature.DropReasons.Without(err))
+}
+
+// tellingAttacher tells the others of every interface that is watched.
+type tellingAttacher struct {
 	podmap.Attacher
-	owners owners
-	logger *slog.Logger
+	observer *Observer
 }
 
-func (a ownedAttacher) Attach(netns, ifname string) (capture.Slot, error) {
+func (a tellingAttacher) Attach(netns, ifname string) (capture.Slot, error) {
 	slot, err := a.Attacher.Attach(netns, ifname)
 	if err != nil {
 		return slot, err
 	}
-	if err := a.owners.Watch(slot, netns); err != nil {
-		a.logger.Warn("the programs of servers in a network namespace are not known",
+	if err := a.observer.tell(slot, netns); err != nil {
+		a.observer.Logger.Warn("the programs of servers and the reasons of drops in a network namespace are not known",
 			slog.String("interface", ifname), slog.Uint64("slot", uint64(slot)), slog.Any("error", err))
 	}
 	return slot, nil
 }
 
-func (o *Observer) attacher(c podmap.Attacher) podmap.Attacher {
-	if o.owners == nil {
-		return c
+func (o *Observer) tell(slot capture.Slot, netns string) error {
+	cookie, err := owner.Cookie(netns)
+	if err != nil {
+		return err
 	}
-	return ownedAttacher{c, o.owners, o.Logger}
+	if o.owners != nil {
+		o.owners.Watch(slot, cookie)
+	}
+	if o.drops != nil {
+		return o.drops.Watch(slot, cookie)
+	}
+	return nil
 }
 
-// refreshOwners takes in the sockets that were opened and closed, before the
-// flows are read.
-func (o *Observer) refreshOwners(ctx context.Context) {
-	if o.owners == nil {
-		return
+// forget drops slots that are gone for good.
+func (o *Observer) forget(slots []capture.Slot) {
+	for _, slot := range slots {
+		o.aggregator.Forget(slot)
 	}
-	err := o.owners.Refresh()
+	if o.owners != nil {
+		o.owners.Forget(slots)
+	}
+	if o.drops != nil {
+		o.drops.Forget(slots)
+	}
+}
+
+// refresh takes in what sockets were opened and closed and what was dropped,
+// before the flows are read.
+func (o *Observer) refresh(ctx context.Context) {
+	var err error
+	if o.owners != nil {
+		err = o.owners.Refresh()
+	}
+	if o.drops != nil {
+		err = errors.Join(err, o.drops.Refresh())
+		o.drops.Attempts(o.registry.Slot, o.listens, func(r capture.Record) { o.aggregator.Add(&r) })
+	}
 	if err == nil {
-		o.ownerProblem = ""
+		o.refreshProblem = ""
 		return
 	}
-	if o.ownerProblem != err.Error() {
-		o.ownerProblem = err.Error()
-		o.Logger.ErrorContext(ctx, "following sockets; the programs of servers may be out of date", slog.Any("error", err))
+	if o.refreshProblem != err.Error() {
+		o.refreshProblem = err.Error()
+		o.Logger.ErrorContext(ctx, "following sockets and drops; programs of servers and reasons may be out of date", slog.Any("error", err))
 	}
 }
 
@@ -89,15 +124,25 @@ func (o *Observer) listens(r *capture.Record) (listens, known bool) {
 	return o.owners.Listens(r)
 }
 
+func (o *Observer) resolve(r *capture.Record) {
+	if o.drops != nil {
+		o.drops.Resolve(r)
+	}
+}
+
 // missing gives every feature that is done without.
 func (o *Observer) missing() []probe.Missing {
-	return slices.Concat(o.collector.Missing(), o.ownerMissing)
+	return slices.Concat(o.collector.Missing(), o.othersMissing)
 }
 
 // closeKernel lets go of all that the kernel holds.
 func (o *Observer) closeKernel() error {
-	if o.owners == nil {
-		return o.collector.Close()
+	var errs []error
+	if o.owners != nil {
+		errs = append(errs, o.owners.Close())
 	}
-	return errors.Join(o.owners.Close(), o.collector.Close())
+	if o.drops != nil {
+		errs = append(errs, o.drops.Close())
+	}
+	return errors.Join(append(errs, o.closeCollector())...)
 }
