@@ -112,8 +112,10 @@ type Collector struct {
 	instance       uint64
 	generation     uint32 // of the last drain
 	committed      uint32 // the last one that is safe
-	kernel         Losses // as read last
-	reported       Losses // of the kernel's counters
+
+	loss     sync.Mutex // all below
+	kernel   Losses     // as read last
+	reported Losses     // of the kernel's counters
 }
 
 // New loads the flow program, and goes on where a collector before it ended

@@ -17,9 +17,9 @@ func (c *Collector) Losses() (Losses, error) {
 	if err != nil {
 		return Losses{}, err
 	}
-	c.drain.Lock()
+	c.loss.Lock()
 	c.kernel = l
-	c.drain.Unlock()
+	c.loss.Unlock()
 	l.MapFull -= c.base.MapFull
 	l.LostPackets -= c.base.LostPackets
 	l.LostBytes -= c.base.LostBytes

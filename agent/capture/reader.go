@@ -136,13 +136,15 @@ func fold[K key, V value](r *reader, flows map[K]V, k K, v V) {
 // overflowed reports the folded flows and forgets them.
 func (r *reader) overflowed(p *pass) {
 	r.mu.Lock()
-	defer r.mu.Unlock()
-	for k, v := range r.overflow4 {
+	flows4, flows6 := r.overflow4, r.overflow6
+	if len(flows4)+len(flows6) > 0 {
+		r.overflow4, r.overflow6 = make(map[key4]flow4), make(map[key6]flow6)
+	}
+	r.mu.Unlock()
+	for k, v := range flows4 {
 		p.emit(reading{key: k[:], value: v[:]}.record(p.moment, seen{}))
 	}
-	for k, v := range r.overflow6 {
+	for k, v := range flows6 {
 		p.emit(reading{key: k[:], value: v[:]}.record(p.moment, seen{}))
 	}
-	clear(r.overflow4)
-	clear(r.overflow6)
 }

@@ -35,7 +35,7 @@ func (c *Collector) resume() error {
 	if err != nil {
 		return err
 	}
-	if c.options.Probe.PinDir == "" {
+	if !c.set.Pinned() {
 		c.generation, c.committed = 1, 1 // nothing outlives the process: what is told is safe
 		return nil
 	}
@@ -80,14 +80,16 @@ func (c *Collector) begin() error {
 func (c *Collector) State() State {
 	c.drain.Lock()
 	defer c.drain.Unlock()
+	c.loss.Lock()
+	defer c.loss.Unlock()
 	return State{Instance: c.instance, Generation: c.generation, Kernel: c.reported}
 }
 
 // Reported says that the Losses read last have been reported, with what the
 // next State belongs to.
 func (c *Collector) Reported() {
-	c.drain.Lock()
-	defer c.drain.Unlock()
+	c.loss.Lock()
+	defer c.loss.Unlock()
 	c.reported = c.kernel
 }
 
@@ -98,6 +100,9 @@ func (c *Collector) Commit() {
 	defer c.drain.Unlock()
 	c.committed = c.generation
 }
+
+// Pinned says whether what is counted outlives the collector.
+func (c *Collector) Pinned() bool { return c.set.Pinned() }
 
 // Resumed says how the collector began.
 func (c *Collector) Resumed() Resumed { return c.resumed }

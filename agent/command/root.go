@@ -60,8 +60,8 @@ func newRoot(e Environment) *cobra.Command {
 		Long: `netcinch-agent records which pods of this node talk to what, with an eBPF program
 on each pod's own interface, and reports it to the netcinch recommender.
 
-It runs as root (or with CAP_BPF, CAP_NET_ADMIN, CAP_PERFMON and CAP_SYS_ADMIN) on
-Linux with BTF. It changes nothing: no packet, no route, no Kubernetes object.`,
+It runs as root (or with CAP_BPF, CAP_NET_ADMIN, CAP_PERFMON, CAP_SYS_ADMIN and
+CAP_SYS_PTRACE) on Linux with BTF, and gives up all other privileges. It changes nothing: no packet, no route, no Kubernetes object.`,
 		SilenceUsage:      true,
 		SilenceErrors:     true,
 		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
@@ -70,7 +70,7 @@ Linux with BTF. It changes nothing: no packet, no route, no Kubernetes object.`,
 	root.SetFlagErrorFunc(flagError)
 	root.SetOut(e.Stdout)
 	root.SetErr(e.Stderr)
-	root.AddCommand(newRun(e), newRecord(e), newVersion(e))
+	root.AddCommand(newRun(e), newRecord(e), newCleanup(e), newStatus(e), newVersion(e))
 	return root
 }
 

@@ -19,6 +19,8 @@ import (
 
 	"github.com/netcinch/netcinch/agent/capture"
 	"github.com/netcinch/netcinch/agent/podmap"
+	"github.com/netcinch/netcinch/agent/probe"
+	"github.com/netcinch/netcinch/agent/privilege"
 	"github.com/netcinch/netcinch/agent/run"
 )
 
@@ -32,6 +34,7 @@ type watchFlags struct {
 	kubeconfig string
 	window     time.Duration
 	maxFlows   uint32
+	attachMode string
 	logLevel   string
 	logFormat  string
 	netnsAsked func() bool // whether --netns-dir was given
@@ -47,6 +50,7 @@ func (f *watchFlags) register(flags *pflag.FlagSet, window time.Duration) {
 	flags.StringVar(&f.kubeconfig, "kubeconfig", "", "kubeconfig of the API server to know the pods from (default: in-cluster)")
 	flags.DurationVar(&f.window, "window", window, "length of the time buckets that traffic is counted in")
 	flags.Uint32Var(&f.maxFlows, maxFlowsFlag, capture.DefaultOptions().Probe.MaxFlows, "connections of each address family that the kernel's map holds at once: "+maxFlowsRange)
+	flags.StringVar(&f.attachMode, "attach-mode", "auto", "how interfaces are watched: pod-tcx (at the pod's side), host-tcx (at the host's side, without other namespaces; misses what a CNI redirects past it), clsact (filters, for kernels before 6.6), or auto for the first that works")
 	flags.StringVar(&f.logLevel, "log-level", "info", "debug, info, warn or error")
 	flags.StringVar(&f.logFormat, "log-format", "text", "text or json")
 }
@@ -120,7 +124,12 @@ func (f *watchFlags) observer(e Environment, node string, logger *slog.Logger, p
 	if err := f.checkNamespaces(f.netnsAsked()); err != nil {
 		return o, err
 	}
-	o.Capture.Probe.MaxFlows = f.maxFlows
+	o.Capture.Probe.MaxFlows, o.Capture.Probe.NetnsDirs = f.maxFlows, f.netnsDirs
+	mode, err := probe.ParseMode(f.attachMode)
+	if err != nil {
+		return o, fmt.Errorf("--attach-mode: %w", err)
+	}
+	o.Capture.Probe.Mode = mode
 	source, err := f.source(node, logger)
 	if errors.Is(err, rest.ErrNotInCluster) {
 		if pods {
@@ -162,4 +171,13 @@ func (f *watchFlags) restConfig() (*rest.Config, error) {
 		return nil, fmt.Errorf("reading --kubeconfig: %w", err)
 	}
 	return config, nil
+}
+
+// files are what says which pods there are, read all the time.
+func (f *watchFlags) files() []privilege.File {
+	files := []privilege.File{{Path: f.podsDir}, {Path: f.kubeconfig}}
+	for _, dir := range f.netnsDirs {
+		files = append(files, privilege.File{Path: dir})
+	}
+	return files
 }

@@ -20,6 +20,10 @@ var (
 		Name: "TCX", Kernel: "6.6",
 		Lost: "nothing while no other filter of the interface comes first and drops: clsact filters take its place",
 	}
+	Pins = Feature{
+		Name: "pinned maps and links", Kernel: "5.7", Needs: "a BPF file system",
+		Lost: "what passes while no agent runs: it restarts without what was not read yet",
+	}
 	OtherNamespaces = Feature{
 		Name: "other network namespaces", Kernel: "3.0", Needs: "CAP_SYS_ADMIN",
 		Lost: "what a CNI redirects past the host's side of a pod's interface",
@@ -76,6 +80,6 @@ var (
 
 // All are the features, in the order in which they are told.
 var All = []Feature{
-	BTF, RingBuffer, Atomics, TCX, OtherNamespaces, Conntrack, CurrentProcess, PerCPU,
+	BTF, RingBuffer, Atomics, TCX, Pins, OtherNamespaces, Conntrack, CurrentProcess, PerCPU,
 	Processes, ProcessStarts, ProcessForks, Listeners, ProcessList, SocketList, DropReasons, AddressEvents, HostNetwork,
 }

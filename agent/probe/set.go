@@ -40,6 +40,9 @@ type Options struct {
 	// PinDir is where maps and links are pinned, so that they go on counting
 	// while no agent runs; empty for nowhere. It must be in a BPF file system.
 	PinDir string
+	// PinIfPossible does without pins where the directory is not in a BPF file
+	// system.
+	PinIfPossible bool
 	// NetnsDirs are where network namespaces may be found by name, to take
 	// filters away again.
 	NetnsDirs []string
@@ -111,7 +114,11 @@ func Open(o Options) (*Set, error) {
 func (s *Set) open() (err error) {
 	s.pool = newPool(s.loadPair, s.takeSlot)
 	if s.options.PinDir != "" {
-		if s.pins, err = openPins(s.options.PinDir); err != nil {
+		s.pins, err = openPins(s.options.PinDir)
+		switch {
+		case errors.Is(err, ErrNoFileSystem) && s.options.PinIfPossible:
+			s.missing = append(s.missing, feature.Pins.Without(err))
+		case err != nil:
 			return err
 		}
 	}
@@ -236,6 +243,9 @@ type Missing = feature.Missing
 
 // Missing gives what is done without.
 func (s *Set) Missing() []Missing { return s.missing }
+
+// Pinned says whether maps and links outlive the process.
+func (s *Set) Pinned() bool { return s.pins != nil }
 
 // Mode is how interfaces are attached to; never Auto.
 func (s *Set) Mode() Mode { return s.mode }

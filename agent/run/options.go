@@ -36,7 +36,10 @@ type ObserverOptions struct {
 	Netns     string        // path of the node's network namespace; empty for the process's own
 	NetnsDirs []string      // where the container runtime keeps network namespaces
 	Ignore    []string      // patterns of host-side interface names that are no pods'
-	Pods      podmap.Source // nil: nobody knows the pods, and every edge is told by address
+	// UnpinOnExit leaves nothing pinned: what is not counted until the next
+	// start is not seen.
+	UnpinOnExit bool
+	Pods        podmap.Source // nil: nobody knows the pods, and every edge is told by address
 
 	Capture capture.Options
 	Clock   func() time.Time
@@ -62,6 +65,7 @@ type Options struct {
 	Observer      ObserverOptions
 	Export        export.Options
 	MetricsListen string        // address of /metrics and /healthz; empty for none
+	RunDir        string        // directory of the status socket; empty for none
 	StopGrace     time.Duration // how long the end waits for the recommender
 	Version       string
 }

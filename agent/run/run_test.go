@@ -31,12 +31,17 @@ type kernel struct {
 	losses  capture.Losses
 }
 
-func (k *kernel) Attach(string, string) (capture.Slot, error) { return 1, nil }
-func (k *kernel) Detach(capture.Slot) error                   { return nil }
-func (k *kernel) DNS() <-chan capture.DNSAnswer               { return k.answers }
-func (k *kernel) Losses() (capture.Losses, error)             { return k.losses, nil }
-func (k *kernel) Missing() []probe.Missing                    { return []probe.Missing{{Feature: "conntrack"}} }
-func (k *kernel) Close() error                                { return nil }
+func (k *kernel) Attach(string, string) (capture.Slot, error)     { return 1, nil }
+func (k *kernel) AttachHost(string, string) (capture.Slot, error) { return 1, nil }
+func (k *kernel) Detach(capture.Slot) error                       { return nil }
+func (k *kernel) DNS() <-chan capture.DNSAnswer                   { return k.answers }
+func (k *kernel) Losses() (capture.Losses, error)                 { return k.losses, nil }
+func (k *kernel) Missing() []probe.Missing                        { return []probe.Missing{{Feature: "conntrack"}} }
+func (k *kernel) Close() error                                    { return nil }
+func (k *kernel) Mode() probe.Mode                                { return probe.PodTCX }
+func (k *kernel) Modes() map[capture.Slot]probe.Mode {
+	return map[capture.Slot]probe.Mode{1: probe.PodTCX}
+}
 
 func (k *kernel) Drain(_ context.Context, emit func(capture.Record)) error {
 	if k.fail != nil {

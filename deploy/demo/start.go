@@ -91,7 +91,7 @@ func (d *demo) startAgent(ctx context.Context) error {
 		"--netns", d.world.NodeNetns(), "--netns-dir", filepath.Dir(d.world.NodeNetns()),
 		"--pods-dir", d.state(world.PodsFolder),
 		"--server", "https://"+d.ingest, "--ca-file", d.state("data", "ca.pem"), "--token-file", d.state("agent.token"),
-		"--spool-dir", d.state("spool"), "--window", d.options.window.String(),
+		"--spool-dir", d.state("spool"), "--pin-dir", "", "--window", d.options.window.String(),
 		"--metrics-listen", d.metrics)
 	if err != nil {
 		return err

@@ -121,7 +121,7 @@ func (s *setup) startAgent(more ...string) *process {
 func (s *setup) agentArguments(more ...string) []string {
 	return append([]string{
 		"run", "--node", "n1", "--server", "https://" + s.ingest, "--window", "1s",
-		"--ca-file", s.path("data/ca.pem"), "--token-file", s.path("data/agent.token"), "--spool-dir", s.path("spool"),
+		"--ca-file", s.path("data/ca.pem"), "--token-file", s.path("data/agent.token"), "--spool-dir", s.path("spool"), "--pin-dir", "",
 		"--netns", s.node.Path, "--netns-dir", s.node.PodsDir, "--pods-dir", s.path("pods"), "--metrics-listen", s.metrics,
 	}, more...)
 }
