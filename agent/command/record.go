@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -18,6 +19,7 @@ import (
 
 	"github.com/netcinch/netcinch/agent/flowfile"
 	"github.com/netcinch/netcinch/agent/podmap"
+	"github.com/netcinch/netcinch/agent/privilege"
 	"github.com/netcinch/netcinch/agent/run"
 	"github.com/netcinch/netcinch/recommender/wire"
 )
@@ -72,6 +74,10 @@ func (f *recordFlags) record(ctx context.Context, e Environment) (err error) {
 	if f.length < 0 {
 		return fmt.Errorf("--for %v: want a positive duration", f.length)
 	}
+	held, err := checkPrivileges(logger)
+	if err != nil {
+		return err
+	}
 	out, finish, err := f.open(e)
 	if err != nil {
 		return err
@@ -81,6 +87,8 @@ func (f *recordFlags) record(ctx context.Context, e Environment) (err error) {
 	if observer, err = run.NewObserver(o, writer); err != nil {
 		return errors.Join(err, finish(false))
 	}
+	// The flow file gets its name at the end: its directory must stay usable.
+	dropPrivileges(logger, held, observer.Roams(), append(f.files(), privilege.File{Path: filepath.Dir(f.output), Write: true}))
 	if f.length > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, f.length)
@@ -114,6 +122,9 @@ func (f *recordFlags) open(e Environment) (out io.Writer, finish func(keep bool)
 	if f.output == "-" {
 		return e.Stdout, func(bool) error { return nil }, nil
 	}
+	if info, err := os.Stat(f.output); err == nil && !info.Mode().IsRegular() {
+		return nil, nil, notAFile(f.output, info)
+	}
 	temp, err := os.CreateTemp(filepath.Dir(f.output), filepath.Base(f.output)+".*")
 	if err != nil {
 		return nil, nil, fmt.Errorf("making the flow file %s (-o): %w", f.output, err)
@@ -124,4 +135,13 @@ func (f *recordFlags) open(e Environment) (out io.Writer, finish func(keep bool)
 		}
 		return errors.Join(temp.Chmod(0o644), temp.Close(), os.Rename(temp.Name(), f.output))
 	}, nil
+}
+
+// notAFile says what is in the way of the flow file. It would be replaced when
+// the recording is complete, which a directory cannot be and a device must not.
+func notAFile(path string, info fs.FileInfo) error {
+	if info.IsDir() {
+		return fmt.Errorf("making the flow file %s (-o): it is a directory: give a file name, such as %s", path, filepath.Join(path, "flows.jsonl"))
+	}
+	return fmt.Errorf("making the flow file %s (-o): it is no regular file: give another name, or - for standard output", path)
 }

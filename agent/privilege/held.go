@@ -6,6 +6,8 @@ package privilege
 
 import (
 	"fmt"
+	"strconv"
+	"strings"
 
 	"golang.org/x/sys/unix"
 )
@@ -57,4 +59,50 @@ func Needed(held Set, roams bool) Set {
 // stands says that CAP_SYS_ADMIN is held in place of one that is required.
 func stands(held Set, number int) bool {
 	return number == unix.CAP_SYS_ADMIN && (!held.Has(unix.CAP_BPF) || !held.Has(unix.CAP_PERFMON))
+}
+
+// Check says in one line which of the required capabilities are not held.
+func Check(held Set) error {
+	var lacking []string
+	for _, c := range Lacking(held) {
+		if c.Required {
+			lacking = append(lacking, c.Name+" ("+c.For+")")
+		}
+	}
+	if len(lacking) == 0 {
+		return nil
+	}
+	return fmt.Errorf("missing %s: run the agent as root, or give its container these capabilities", strings.Join(lacking, ", "))
+}
+
+// Names gives the names of the capabilities in the set; their numbers where
+// the agent has no use for them.
+func Names(s Set) []string {
+	var names []string
+	for _, c := range All {
+		if s.Has(c.Number) {
+			names = append(names, c.Name)
+			s &^= 1 << c.Number
+		}
+	}
+	for _, c := range others {
+		if s.Has(c.number) {
+			names = append(names, c.name)
+			s &^= 1 << c.number
+		}
+	}
+	for n := range 64 {
+		if s.Has(n) {
+			names = append(names, strconv.Itoa(n))
+		}
+	}
+	return names
+}
+
+var others = []struct {
+	number int
+	name   string
+}{
+	{unix.CAP_DAC_OVERRIDE, "CAP_DAC_OVERRIDE"},
+	{unix.CAP_DAC_READ_SEARCH, "CAP_DAC_READ_SEARCH"},
 }

@@ -23,6 +23,8 @@ type Agent struct {
 	observer *Observer
 	exporter *export.Exporter
 	listener net.Listener // of metrics; nil for none
+
+	statusListener net.Listener // nil for none
 }
 
 // New prepares everything that can fail: program, namespace, spool,
@@ -44,6 +46,7 @@ func New(o Options) (*Agent, error) {
 	if a.observer, err = NewObserver(o.Observer, a.exporter); err != nil {
 		return nil, errors.Join(err, a.closeListener(), a.exporter.Close())
 	}
+	a.statusListener = listenStatus(o)
 	return a, nil
 }
 
@@ -63,7 +66,7 @@ func (a *Agent) Run(ctx context.Context) error {
 	defer stopSending()
 	var tasks sync.WaitGroup
 	tasks.Go(func() { a.exporter.Run(sending) })
-	server := a.serve(&tasks)
+	servers := []*http.Server{a.serve(&tasks), a.serveStatus(&tasks)}
 	a.options.Observer.Logger.InfoContext(ctx, "watching", slog.String("node", a.options.Export.Node), slog.String("cluster", a.options.Export.Cluster),
 		slog.String("server", a.options.Export.Server), slog.Duration("window", a.options.Observer.Window), slog.String("metrics", a.MetricsURL()))
 
@@ -72,8 +75,10 @@ func (a *Agent) Run(ctx context.Context) error {
 	a.exporter.Stop()
 	grace := time.AfterFunc(a.options.StopGrace, stopSending)
 	defer grace.Stop()
-	if server != nil {
-		err = errors.Join(err, server.Close())
+	for _, server := range servers {
+		if server != nil {
+			err = errors.Join(err, server.Close())
+		}
 	}
 	tasks.Wait()
 	if left := a.exporter.Spool(); left.Batches > 0 {
