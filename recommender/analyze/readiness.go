@@ -37,6 +37,7 @@ func (x *Index) readiness(in Input, edges []Edge, folded map[key]*folded, h *his
 		r.sight(touching[p], bins)
 		r.Runs = runs(p, folded, x.period(w))
 		missed.lose(x, &r, w)
+		r.unnamed(p, touching[p])
 		r.judge(h.learning)
 		r.lifecycle(x, h)
 		out = append(out, r)
@@ -97,6 +98,26 @@ func (r *Readiness) sight(edges []*Edge, bins int) {
 	}
 	if r.Sightings > 0 {
 		r.Coverage = 1 - float64(r.Single)/float64(r.Sightings)
+	}
+}
+
+// unnamed says which edges have an outside end whose address nobody knows: no
+// rule can be made for them, so that a policy made of the rest would cut them.
+func (r *Readiness) unnamed(p Party, edges []*Edge) {
+	names := set{}
+	n := 0
+	for _, e := range edges {
+		far := e.Server
+		if far == p {
+			far = e.Client
+		}
+		if far.Kind == PartyOutside && !far.IP.IsValid() {
+			n++
+			names.add(far.String())
+		}
+	}
+	if n > 0 {
+		r.Reasons = append(r.Reasons, fmt.Sprintf("it has %s with %s, whose addresses the records do not tell", Plural(n, "edge"), List(names.sorted(), 3)))
 	}
 }
 

@@ -113,3 +113,19 @@ func TestLifecycle(t *testing.T) {
 		}
 	}
 }
+
+// TestUnknownAddressesAreNotReady: a policy made of the rest would cut them.
+func TestUnknownAddressesAreNotReady(t *testing.T) {
+	s := load(t, deployment("a", "x", "10.0.0.1"), deployment("a", "y", "fd00::3", "10.0.0.3"))
+	var records []flow.Record
+	for h := range 30 {
+		records = append(records, record(hour(h), pod("a", "x"), flow.Endpoint{DNS: "public.calico.invalid"}, 443, 2), record(hour(h), pod("a", "y"), pod("a", "y"), 80, 2))
+	}
+	r := analyse(t, Input{Snapshot: s, Records: records})
+	if x := r.Readiness[0]; x.State != ReadyStabilising || !slices.Contains(x.Reasons, "it has 1 edge with public.calico.invalid, whose addresses the records do not tell") {
+		t.Errorf("%+v", x)
+	}
+	if y := r.Readiness[1]; y.State != ReadyReady {
+		t.Errorf("%+v", y)
+	}
+}
