@@ -13,15 +13,16 @@ import (
 )
 
 type policyBody struct {
-	ID             string      `json:"id"`
-	Ref            analyze.Ref `json:"ref"`
-	File           string      `json:"file,omitempty"`
-	Line           int         `json:"line,omitempty"`
-	Manifest       string      `json:"manifest"`
-	Selects        []string    `json:"selects"`
-	Allowances     []usageBody `json:"allowances"`
-	Usage          usageCounts `json:"usage"`
-	Recommendation string      `json:"recommendation,omitempty"`
+	ID             string          `json:"id"`
+	Ref            analyze.Ref     `json:"ref"`
+	File           string          `json:"file,omitempty"`
+	Line           int             `json:"line,omitempty"`
+	Manifest       string          `json:"manifest"`
+	Selects        []string        `json:"selects"`
+	Allowances     []usageBody     `json:"allowances"`
+	Totals         []analyze.Total `json:"totals"`
+	Usage          usageCounts     `json:"usage"`
+	Recommendation string          `json:"recommendation,omitempty"`
 }
 
 type usageBody struct {
@@ -34,6 +35,7 @@ type usageCounts struct {
 	PartlyUsed int `json:"partlyUsed"`
 	Unused     int `json:"unused"`
 	Redundant  int `json:"redundant"`
+	Unknown    int `json:"unknown"`
 }
 
 func (c *usageCounts) add(s analyze.UseState) {
@@ -46,6 +48,8 @@ func (c *usageCounts) add(s analyze.UseState) {
 		c.Unused++
 	case analyze.UseRedundant:
 		c.Redundant++
+	case analyze.UseUnknown:
+		c.Unknown++
 	}
 }
 
@@ -60,6 +64,10 @@ func (s *Server) policies(w http.ResponseWriter, r *http.Request) error {
 		u := &v.Report.Usage[i]
 		usage[u.Allowance.Policy] = append(usage[u.Allowance.Policy], u)
 	}
+	totals := map[analyze.Ref][]analyze.Total{}
+	for _, t := range v.Report.Totals {
+		totals[t.Policy] = append(totals[t.Policy], t)
+	}
 	body := list[policyBody]{Meta: metaOf(v)}
 	for i := range v.Snapshot.Policies {
 		o := &v.Snapshot.Policies[i]
@@ -68,6 +76,7 @@ func (s *Server) policies(w http.ResponseWriter, r *http.Request) error {
 			continue
 		}
 		body.Items = append(body.Items, policyOf(v, o, selects[o.Ref], usage[ref]))
+		body.Items[len(body.Items)-1].Totals = totals[ref]
 	}
 	return s.answer(w, r, v, body)
 }

@@ -19,6 +19,7 @@ type unused struct {
 	failOn
 	remote
 	view
+	usage bool
 }
 
 // unusedResult is what unused prints.
@@ -26,12 +27,14 @@ type unusedResult struct {
 	Window   analyze.Window    `json:"window"`
 	Findings []analyze.Finding `json:"findings"`
 	Usage    []analyze.Usage   `json:"usage"`
+	Totals   []analyze.Total   `json:"totals"`
 	Notes    []string          `json:"notes"`
 }
 
 // unusedKinds are the findings that speak of allowances.
 var unusedKinds = []analyze.FindingKind{
 	analyze.FindingUnused, analyze.FindingPartlyUsed, analyze.FindingRedundant, analyze.FindingSelectsNothing,
+	analyze.FindingShadowed, analyze.FindingAmbiguous, analyze.FindingNotUnderstood, analyze.FindingConflict,
 }
 
 func newUnused(env *Env) *cobra.Command {
@@ -41,12 +44,19 @@ func newUnused(env *Env) *cobra.Command {
 		Short: "What do the policies allow that nobody uses?",
 		Long: `Unused lists what the policies in force allow and no traffic needed: rules, peers
 and ports that were never used, that were used in part, that another allowance
-always covers, and policies that select nothing.
+always covers, and policies that select nothing. Besides: rules that are never
+asked because what comes before them decides, policies whose order is not
+defined, policies that are not understood, and connections of which the two ends
+tell different things.
 
 A finding is ready when every workload that it concerns was observed for long
-enough; until then it says what is missing. With -o json the use of every
-single allowance is there too.`,
+enough; until then it says what is missing. --usage prints how often, when last
+and by whom each policy, rule, peer and port was used; -o json has both, and the
+use of every single allowance.`,
 		Example: `  netcinch unused -f manifests/ --flows flows.jsonl
+
+  # How often, when last, and by whom was each rule used in the last week?
+  netcinch unused -f manifests/ --flows flows.jsonl --from -7d --usage
 
   # In CI: fail when something that is ready to be cut was not.
   netcinch unused -f manifests/ --flows flows.jsonl --fail-on ready`,
@@ -56,9 +66,10 @@ single allowance is there too.`,
 	u.manifestFlags(cmd)
 	u.flowFlags(cmd)
 	u.output.flag(cmd)
-	u.failOn.flag(cmd, "any", "ready", "unused", "partly-used", "redundant", "selects-nothing")
+	u.failOn.flag(cmd, "any", "ready", "unused", "partly-used", "redundant", "selects-nothing", "shadowed", "ambiguous-order", "not-understood", "conflict")
 	u.remote.flags(cmd)
 	u.view.flags(cmd)
+	cmd.Flags().BoolVar(&u.usage, "usage", false, "print the use of each policy, rule, peer and port instead of findings")
 	return cmd
 }
 
@@ -70,7 +81,12 @@ func (u *unused) run(ctx context.Context, env *Env) error {
 	if err != nil {
 		return err
 	}
-	if err := u.print(env.Stdout, r, func(w io.Writer) error { return writeUnused(w, r) }); err != nil {
+	if err := u.print(env.Stdout, r, func(w io.Writer) error {
+		if u.usage {
+			return writeUsage(w, r)
+		}
+		return writeUnused(w, r)
+	}); err != nil {
 		return err
 	}
 	var kinds []string
@@ -91,16 +107,17 @@ func (u *unused) result(ctx context.Context, env *Env) (unusedResult, error) {
 	if err != nil {
 		return unusedResult{}, err
 	}
-	r := unusedResult{Window: report.Window, Findings: ofAllowances(report.Findings), Usage: report.Usage, Notes: report.Notes}
+	r := unusedResult{Window: report.Window, Findings: ofAllowances(report.Findings), Usage: report.Usage, Totals: report.Totals, Notes: report.Notes}
 	if u.namespace != "" {
 		r.Findings = slices.DeleteFunc(r.Findings, func(f analyze.Finding) bool { return f.Namespace != u.namespace })
 		r.Usage = slices.DeleteFunc(slices.Clone(r.Usage), func(a analyze.Usage) bool { return a.Allowance.Policy.Namespace != u.namespace })
+		r.Totals = slices.DeleteFunc(slices.Clone(r.Totals), func(t analyze.Total) bool { return t.Policy.Namespace != u.namespace })
 	}
 	return r, nil
 }
 
 func (u *unused) ask(ctx context.Context, env *Env) (unusedResult, error) {
-	r := unusedResult{Usage: []analyze.Usage{}, Notes: []string{}}
+	r := unusedResult{Usage: []analyze.Usage{}, Totals: []analyze.Total{}, Notes: []string{}}
 	client, err := u.client(env)
 	if err != nil {
 		return r, err
@@ -115,6 +132,7 @@ func (u *unused) ask(ctx context.Context, env *Env) (unusedResult, error) {
 	var policies struct {
 		Items []struct {
 			Allowances []analyze.Usage `json:"allowances"`
+			Totals     []analyze.Total `json:"totals"`
 		} `json:"items"`
 	}
 	if err := client.get(ctx, "/api/v1/policies", u.query(), &policies); err != nil {
@@ -122,7 +140,7 @@ func (u *unused) ask(ctx context.Context, env *Env) (unusedResult, error) {
 	}
 	r.Window, r.Findings = findings.Meta.Window, ofAllowances(findings.Items)
 	for _, p := range policies.Items {
-		r.Usage = append(r.Usage, p.Allowances...)
+		r.Usage, r.Totals = append(r.Usage, p.Allowances...), append(r.Totals, p.Totals...)
 	}
 	return r, nil
 }
@@ -154,11 +172,47 @@ func writeUnused(w io.Writer, r unusedResult) error {
 		rows = append(rows, []string{string(f.Kind), f.Title, place, ready})
 	}
 	none := "Nothing: every allowance of the policies in force was used."
-	if len(r.Usage) == 0 {
+	switch {
+	case len(r.Usage) == 0:
 		none = "Nothing: there is no policy that allows anything."
+	case r.Usage[0].State == analyze.UseUnknown:
+		none = "Nothing can be said: no traffic was recorded in this time."
 	}
 	if err := table(w, none, []string{"FINDING", "WHAT", "WHERE", "READY"}, rows); err != nil {
 		return err
 	}
 	return writeNotes(w, r.Notes)
 }
+
+// writeUsage writes one row for each policy, rule, peer and port; a policy's
+// own row comes first, and what belongs to it below.
+func writeUsage(w io.Writer, r unusedResult) error {
+	var rows [][]string
+	for _, t := range r.Totals {
+		indent := map[analyze.Scope]string{analyze.ScopeRule: "  ", analyze.ScopePeer: "    ", analyze.ScopePort: "    "}[t.Scope]
+		text := t.Text
+		switch t.Scope {
+		case analyze.ScopePeer:
+			text = "peer " + text
+		case analyze.ScopePort:
+			text = "port " + text
+		case analyze.ScopePolicy, analyze.ScopeRule, analyze.ScopeEdge:
+		}
+		last := "-"
+		if !t.LastHit.IsZero() {
+			last = analyze.Moment(t.LastHit)
+		}
+		by := "-"
+		if len(t.Peers) > 0 {
+			by = analyze.List(t.UsedBy, maxUsers) + " with " + analyze.List(t.Peers, maxUsers)
+		}
+		rows = append(rows, []string{indent + text, string(t.State), fmt.Sprint(t.Hits), fmt.Sprint(t.AloneHits), last, by})
+	}
+	if err := table(w, "Nothing: there is no policy that allows anything.", []string{"WHAT", "USE", "HITS", "ALONE", "LAST HIT", "WHO"}, rows); err != nil {
+		return err
+	}
+	return writeNotes(w, r.Notes)
+}
+
+// maxUsers bounds how many users a row names.
+const maxUsers = 3

@@ -648,8 +648,11 @@ export interface components {
             line: number;
             /** @description In the manifest, from 1; 0 where not known. */
             manifestLine: number;
-            /** @enum {string} */
-            state: "used" | "partly-used" | "redundant" | "unused";
+            /**
+             * @description Unknown where nothing was recorded in the window.
+             * @enum {string}
+             */
+            state: "used" | "partly-used" | "redundant" | "unused" | "unknown";
             /** @description Connections that it let through. */
             hits: number;
             /** @description Of them those that no other allowance let through. */
@@ -659,10 +662,39 @@ export interface components {
             edges: string[];
             /** @description Workloads that the policy selects, as namespace/name. */
             subjects: string[];
+            /** @description Of the subjects those whose traffic used it. */
+            usedBy?: string[];
             /** @description Those at the other end that used it. */
             peers: string[];
             /** @description Allowances that always allowed too. */
             coveredBy: string[];
+        };
+        /** @description What a policy, one of its rules, or a peer or port in a rule was used for. What several of its allowances let through counts once. */
+        UsageTotal: {
+            /** @enum {string} */
+            scope: "policy" | "rule" | "peer" | "port";
+            policy: components["schemas"]["Ref"];
+            /**
+             * @description Absent for a policy.
+             * @enum {string}
+             */
+            direction?: "Ingress" | "Egress";
+            /** @description From 0; -1 for a policy. */
+            rule: number;
+            /** @description From 0; -1 where it is over all. */
+            peer: number;
+            /** @description From 0; -1 where it is over all. */
+            port: number;
+            text: string;
+            /** @enum {string} */
+            state: "used" | "partly-used" | "redundant" | "unused" | "unknown";
+            hits: number;
+            /** @description Of them those that nothing beside it let through. */
+            aloneHits: number;
+            /** Format: date-time */
+            lastHit?: string;
+            usedBy: string[];
+            peers: string[];
         };
         Workload: {
             /** @description The graph node's id. */
@@ -708,6 +740,14 @@ export interface components {
             lostShare: number;
             /** @description Why it is not ready, and what was lost. */
             reasons: string[];
+            /** @description Pods of it that were seen to start. */
+            starts?: number;
+            /** @description Changes of its template that were seen. */
+            rollouts?: number;
+            /** @description Whether anything tells when its pods started. */
+            lifecycleKnown?: boolean;
+            /** @description What is good to know and does not keep it from being ready. */
+            caveats?: string[];
         };
         /** @enum {string} */
         ReadyState: "learning" | "stabilising" | "ready" | "silent";
@@ -722,12 +762,16 @@ export interface components {
             /** @description Workloads that it selects, as namespace/name. */
             selects: string[];
             allowances: components["schemas"]["Usage"][];
+            /** @description Its use by policy, rule, peer and port. */
+            totals?: components["schemas"]["UsageTotal"][];
             /** @description Allowances by how they are used. */
             usage: {
                 used: number;
                 partlyUsed: number;
                 unused: number;
                 redundant: number;
+                /** @description Nothing was recorded. */
+                unknown?: number;
             };
             /** @description Id of the recommendation that narrows it. */
             recommendation?: string;
@@ -736,7 +780,7 @@ export interface components {
             /** @description Stable over runs. */
             id: string;
             /** @enum {string} */
-            kind: "unused" | "redundant" | "partly-used" | "selects-nothing" | "unseen" | "denied" | "risky" | "conflict";
+            kind: "unused" | "redundant" | "partly-used" | "selects-nothing" | "shadowed" | "ambiguous-order" | "not-understood" | "unseen" | "denied" | "risky" | "conflict";
             /** @enum {string} */
             scope: "policy" | "rule" | "peer" | "port" | "edge";
             /** @enum {string} */

@@ -18,6 +18,9 @@ const kinds: Record<Kind, { name: string; sign: string; tone: string }> = {
   'partly-used': { name: 'Wider than used', sign: '◐', tone: 'partly' },
   redundant: { name: 'Redundant', sign: '≡', tone: 'unused' },
   'selects-nothing': { name: 'Selects nothing', sign: '∅', tone: 'unused' },
+  shadowed: { name: 'Never asked', sign: '⊘', tone: 'unused' },
+  'ambiguous-order': { name: 'Order undefined', sign: '?', tone: 'denied' },
+  'not-understood': { name: 'Not understood', sign: '¿', tone: 'denied' },
   conflict: { name: 'Ends disagree', sign: '≠', tone: 'denied' },
 };
 

@@ -13,10 +13,12 @@ const marks: Record<Usage['state'], { sign: string; name: string; rank: number }
   redundant: { sign: '≡', name: 'redundant', rank: 2 },
   'partly-used': { sign: '◐', name: 'partly used', rank: 1 },
   used: { sign: '●', name: 'used', rank: 0 },
+  unknown: { sign: '·', name: 'not known', rank: 0 },
 };
 
 /** How the allowances of a policy are used, in words. */
 export function usageWords({ usage }: Policy): string {
+  if (usage.unknown) return 'Nothing was recorded in this time: nobody can say what is used.';
   const all = usage.used + usage.partlyUsed + usage.unused + usage.redundant;
   if (all === 0) return 'It allows nothing.';
   if (usage.unused === all) return 'Nobody used any of what it allows.';
