@@ -36,7 +36,8 @@ func TestMain(m *testing.M) {
 
 // Each story in testdata/script runs in a folder of its own that has the shop's
 // manifests and flows. status N is the exit status that the command before it
-// must have had.
+// must have had; keep FOLDER FLOWS makes a store of flows, and spoil FILE PART
+// damages a file from a part of it (such as 50%) on.
 func TestStories(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:           filepath.Join("testdata", "script"),
@@ -44,7 +45,7 @@ func TestStories(t *testing.T) {
 		Setup: func(env *testscript.Env) error {
 			return os.CopyFS(env.WorkDir, os.DirFS(filepath.Join("testdata", "shop")))
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"status": status},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"status": status, "keep": keep, "spoil": spoil},
 	})
 }
 

@@ -59,9 +59,18 @@ func crashBatch(node int, sequence uint64) store.Batch {
 	return b
 }
 
+// crashDecision goes with a batch.
+func crashDecision(node int, sequence uint64) store.Decision {
+	return storetest.Decision(int(sequence)*crashNodes+node, "a", store.Accepted)
+}
+
 // appendForEver appends from several sides and prints what was acknowledged.
 func appendForEver(dir string) error {
-	s, err := Open(Options{Dir: dir, PodRetention: 48 * time.Hour, Clock: noon})
+	every := time.Duration(0) // counts wait in memory
+	if rand.IntN(2) == 0 {
+		every = -1 // and here they never do
+	}
+	s, err := Open(Options{Dir: dir, PodRetention: 48 * time.Hour, FoldEvery: every, Clock: noon})
 	if err != nil {
 		return err
 	}
@@ -71,6 +80,10 @@ func appendForEver(dir string) error {
 		go func() {
 			for sequence := uint64(1); ; sequence++ {
 				if _, err := s.Append(context.Background(), crashBatch(node, sequence)); err != nil {
+					failed <- err
+					return
+				}
+				if err := s.Decide(context.Background(), crashDecision(node, sequence)); err != nil {
 					failed <- err
 					return
 				}
@@ -95,7 +108,7 @@ func TestKill(t *testing.T) {
 	for round := range rounds {
 		before := acknowledged
 		killUnderLoad(t, dir, 20+rand.IntN(120), &acknowledged)
-		checkCrash(t, dir, acknowledged)
+		checkCrash(t, dir, acknowledged, crashNodes*maxGroup)
 		t.Logf("round %d: acknowledged from %v to %v", round, before, acknowledged)
 		if t.Failed() {
 			return
@@ -139,10 +152,9 @@ func killUnderLoad(t *testing.T, dir string, after int, acknowledged *[crashNode
 }
 
 // checkCrash opens what the killed process left.
-func checkCrash(t *testing.T, dir string, acknowledged [crashNodes]uint64) {
+func checkCrash(t *testing.T, dir string, acknowledged [crashNodes]uint64, spare uint64) {
 	t.Helper()
 	s := openTest(t, dir)
-	defer s.Close()
 	if wrong := s.Damage(); len(wrong) > 0 {
 		t.Fatalf("damaged: %v", wrong)
 	}
@@ -160,11 +172,21 @@ func checkCrash(t *testing.T, dir string, acknowledged [crashNodes]uint64) {
 			}
 		}
 	}
-	if stored < want || stored > want+crashNodes*maxGroup {
+	if stored < want || stored > want+spare {
 		t.Errorf("%d batches are stored, %d were acknowledged", stored, want)
 	}
 	if again := wholeBatches(t, s); again != stored {
 		t.Errorf("repeating batches changed their number from %d to %d", stored, again)
+	}
+	trail, err := s.Decisions(t.Context(), store.DecisionQuery{})
+	if err != nil || uint64(len(trail)) < want {
+		t.Errorf("%d decisions, error %v; %d were acknowledged", len(trail), err, want)
+	}
+	if wrong := s.Check(t.Context()); len(wrong) > 0 {
+		t.Errorf("checked: %v", wrong)
+	}
+	if err := s.Close(); err != nil {
+		t.Error(err)
 	}
 }
 

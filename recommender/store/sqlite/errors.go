@@ -5,6 +5,8 @@ package sqlite
 import (
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"syscall"
 
 	"zombiezen.com/go/sqlite"
@@ -31,11 +33,54 @@ func describe(doing, file string, err error) error {
 	switch {
 	case errors.Is(err, store.ErrFull), errors.Is(err, store.ErrDamaged), errors.Is(err, store.ErrNewer):
 	case code == sqlite.ResultFull, errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
-		err = fmt.Errorf("%w: no space left on the device (%w)", store.ErrFull, err)
+		err = said{store.ErrFull.Error() + ": no space left on the device", errors.Join(store.ErrFull, err)}
 	case code == sqlite.ResultCorrupt, code == sqlite.ResultNotADB:
-		err = fmt.Errorf("%w (%w)", store.ErrDamaged, err)
+		err = fmt.Errorf("%w (%s)", store.ErrDamaged, found(code))
+	case code == sqlite.ResultReadOnly, code == sqlite.ResultPerm, code == sqlite.ResultAuth, errors.Is(err, fs.ErrPermission):
+		err = said{"this user may not write to it; give the file and its folder to the user that runs the recommender", err}
+	case code == sqlite.ResultBusy, code == sqlite.ResultLocked:
+		err = said{"another process keeps it locked; end that, such as an open sqlite3 shell, and try again", err}
+	case code == sqlite.ResultCantOpen:
+		err = said{"it cannot be opened; see that the folder is there and that this user may read and write in it", err}
+	case code == sqlite.ResultIOErr:
+		err = said{"the disk failed to read or write; look at the system's log, and at what is left of the file with netcinch store check", err}
+	case code == sqlite.ResultInterrupt:
+		err = said{"it was broken off", err}
+	case code == sqlite.ResultNoMem:
+		err = said{"there is no memory left; give the recommender more", err}
 	}
 	return &fileError{doing, file, err}
+}
+
+// said is an error in plain words, in place of the engine's own.
+type said struct {
+	words string
+	cause error
+}
+
+func (s said) Error() string { return s.words }
+func (s said) Unwrap() error { return s.cause }
+
+// found says what of a file is wrong, as far as the engine tells.
+func found(code sqlite.ResultCode) string {
+	if code == sqlite.ResultNotADB {
+		return "it is not the database that it was"
+	}
+	return "its pages do not fit together"
+}
+
+// plainly takes the operation out of an error of the file system.
+func plainly(err error) error {
+	if pe, ok := errors.AsType[*fs.PathError](err); ok {
+		err = fmt.Errorf("%s: %w", pe.Path, pe.Err)
+	}
+	if le, ok := errors.AsType[*os.LinkError](err); ok {
+		err = fmt.Errorf("%s: %w", le.New, le.Err)
+	}
+	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
+		err = fmt.Errorf("%w: %w", store.ErrFull, err)
+	}
+	return err
 }
 
 // noRoom says whether a file could not be opened because the files beside it,

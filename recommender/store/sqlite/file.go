@@ -75,12 +75,15 @@ func set(conn *sqlite.Conn, of schema, create bool) error {
 	if fresh && create {
 		return begin(conn, of.fresh)
 	}
-	if err := checkVersion(conn); err != nil || !create {
+	if err := checkVersion(conn); err != nil {
 		return err
 	}
 	version, err := number(conn, "PRAGMA user_version")
-	if err != nil || version == schemaVersion {
+	switch {
+	case err != nil || version == schemaVersion:
 		return err
+	case !create:
+		return fmt.Errorf("it is of version %d: start the recommender on it once, which brings it to version %d", version, schemaVersion)
 	}
 	return begin(conn, of.from1)
 }

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"syscall"
 	"time"
 )
 
@@ -38,3 +39,12 @@ func OpenRead(dir string) (*Store, error) {
 
 // live says whether this process is the one that writes.
 func (s *Store) live() bool { return !s.reading }
+
+// IsStore says whether a folder has a store, or a backup of one.
+func IsStore(dir string) (bool, error) {
+	_, err := os.Stat(filepath.Join(dir, catalogueFile))
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
+		return false, nil
+	}
+	return err == nil, err
+}

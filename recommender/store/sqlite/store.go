@@ -6,9 +6,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"sync"
+	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -72,7 +74,7 @@ func Open(o Options) (*Store, error) {
 		return nil, err
 	}
 	if err := os.MkdirAll(o.Dir, 0o700); err != nil {
-		return nil, fmt.Errorf("making the store's folder: %w", err)
+		return nil, fmt.Errorf("making the store's folder: %w", folderError(err))
 	}
 	lock, err := lockDir(o.Dir)
 	if err != nil {
@@ -89,16 +91,28 @@ func Open(o Options) (*Store, error) {
 	return s, nil
 }
 
+// lockFile is locked by the process that writes.
+const lockFile = "lock"
+
+// folderError says what to do about a folder that cannot be written to.
+func folderError(err error) error {
+	err = plainly(err)
+	if errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EROFS) {
+		return fmt.Errorf("%w; let the user that runs the recommender write there, or give another folder", err)
+	}
+	return err
+}
+
 // lockDir keeps a second process out. The lock ends with the process.
 func lockDir(dir string) (*os.File, error) {
-	path := filepath.Join(dir, "lock")
+	path := filepath.Join(dir, lockFile)
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
-		return nil, fmt.Errorf("locking the store's folder: %w", err)
+		return nil, fmt.Errorf("locking the store's folder: %w", folderError(err))
 	}
 	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
 		if errors.Is(err, unix.EWOULDBLOCK) {
-			err = store.ErrLocked
+			err = fmt.Errorf("%w: stop the other recommender, or give this one a folder of its own", store.ErrLocked)
 		}
 		return nil, errors.Join(fmt.Errorf("locking %s: %w", path, err), f.Close())
 	}
