@@ -11,13 +11,22 @@ import (
 // Allowances lists every atom that the engine's policies permit, policy by
 // policy in the order of evaluation, then by direction, rule, peer and port.
 func (e *Engine) Allowances() []Allowance {
+	return e.allowances(func(p *compiled) locator { return newLocator(p.object.Source.YAML) })
+}
+
+// Atoms lists the same without their lines, which takes no reading of manifests.
+func (e *Engine) Atoms() []Allowance {
+	return e.allowances(func(*compiled) locator { return locator{} })
+}
+
+func (e *Engine) allowances(locate func(*compiled) locator) []Allowance {
 	var out []Allowance
 	for _, p := range e.policies {
 		if p.profile {
 			continue
 		}
 		subjects := e.top.podIndexes(p.subject)
-		lines := newLocator(p.object.Source.YAML)
+		lines := locate(p)
 		for _, d := range []Direction{Ingress, Egress} {
 			for i := range p.rules[d] {
 				if r := &p.rules[d][i]; r.action == ActionAllow {

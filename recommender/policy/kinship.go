@@ -22,6 +22,7 @@ type Kinship struct {
 	starts  []netip.Addr
 	pieces  []int32  // class of the outside addresses from each start on, from -2 downwards
 	names   []string // domain names that some policy knows
+	owned   []netipx.IPRange
 }
 
 type kinClass struct {
@@ -43,6 +44,7 @@ func NewKinship(engines ...*Engine) *Kinship {
 	k := &Kinship{top: t}
 	s := newSplitter(len(t.ends), t.everyEnd())
 	k.kinds = t.kinds()
+	k.owned = t.ownedRuns()
 	for _, set := range k.kinds {
 		s.by(set)
 	}

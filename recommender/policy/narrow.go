@@ -79,9 +79,13 @@ type shifts struct {
 // touched gives the ends at which not the same policies apply.
 func (c *shifts) touched(d Direction) bits.Set {
 	var out bits.Set
-	for n := range c.k.top.everyEnd().All {
-		a, b := c.old.group[d][n], c.new.group[d][n]
-		if !sameTiers(c.old.groups[d][a].tiers, c.new.groups[d][b].tiers) {
+	before, after := c.old.group[d], c.new.group[d]
+	if &before[0] == &after[0] {
+		return out
+	}
+	for n, a := range before {
+		x, y := c.old.groups[d][a].tiers, c.new.groups[d][after[n]].tiers
+		if len(x) != len(y) || len(x) > 0 && &x[0] != &y[0] && !sameTiers(x, y) {
 			out.Add(n)
 		}
 	}
@@ -89,9 +93,9 @@ func (c *shifts) touched(d Direction) bits.Set {
 }
 
 func sameTiers(a, b []*groupTier) bool {
-	return len(a) == len(b) && (len(a) == 0 || &a[0] == &b[0] || slices.EqualFunc(a, b, func(x, y *groupTier) bool {
+	return slices.EqualFunc(a, b, func(x, y *groupTier) bool {
 		return x == y || x.tier == y.tier && slices.Equal(x.policies, y.policies)
-	}))
+	})
 }
 
 // side compares at ends whose policies of one direction changed, for remote
@@ -103,7 +107,7 @@ func (c *shifts) side(d Direction, local, remote bits.Set) {
 		for _, part := range c.k.parts(remote, peers) {
 			c.part(d, l, part)
 		}
-		for _, o := range c.k.top.outsideParts(peers) {
+		for _, o := range c.k.outsideParts(peers) {
 			c.outside(d, l, &o)
 		}
 	}
@@ -191,6 +195,9 @@ func (c *shifts) part(d Direction, l kinClass, part bits.Set) {
 		f = member.family
 	}
 	before, after := c.old.permits(d, from, to, f), c.new.permits(d, from, to, f)
+	if slices.Equal(before, after) {
+		return
+	}
 	c.refine(d, l, part, after.Minus(before), f, &c.added)
 	c.refine(d, l, part, before.Minus(after), f, &c.removed)
 }
@@ -213,14 +220,11 @@ func (c *shifts) refine(d Direction, l kinClass, part bits.Set, points l4.Set, f
 	}
 	var shares []share
 	known := map[string]int{}
-	done := map[int32]bool{}
-	for n := range part.All {
-		i := c.k.of[n]
-		if done[i] {
+	for i := range c.k.classes {
+		remote := &c.k.classes[i]
+		if !part.Has(int(remote.member.end)) {
 			continue
 		}
-		done[i] = true
-		remote := &c.k.classes[i]
 		if from, to := ends(d, &l, remote); c.k.top.alwaysPairs(from.ends, to.ends) {
 			continue
 		}
@@ -255,6 +259,15 @@ func (c *shifts) through(d Direction, l, remote *kinClass, points l4.Set, f fami
 	if len(c.old.groups[d][c.old.group[d][remote.member.end]].tiers) == 0 {
 		return points
 	}
+	g := c.old.group[d][remote.member.end]
+	t := c.old.tables[d][g].Load()
+	if t == nil {
+		t = c.old.tabulate(d, g)
+		c.old.tables[d][g].Store(t)
+	}
+	if left, known := t.through(points, l.member.end); known {
+		return left
+	}
 	from, to := ends(d, &remote.member, &l.member)
 	return points.Intersect(c.old.permits(d, from, to, f))
 }
@@ -280,6 +293,9 @@ func (c *shifts) outside(d Direction, l kinClass, o *outsidePart) {
 	}
 	from, to := ends(d, &l.member, &o.member)
 	before, after := c.old.permits(d, from, to, f), c.new.permits(d, from, to, f)
+	if slices.Equal(before, after) {
+		return
+	}
 	for _, s := range []struct {
 		points l4.Set
 		into   *[]Shift
@@ -334,7 +350,7 @@ func (o *outsidePart) span() *outsideSpan {
 // outsideParts cuts the addresses that no pod or node owns by the peers. The
 // ranges of a part may have addresses of pods and nodes in them, which are not
 // meant.
-func (t *topology) outsideParts(peers []*peer) []outsidePart {
+func (k *Kinship) outsideParts(peers []*peer) []outsidePart {
 	var sets []*netipx.IPSet
 	var patterns []string
 	done := map[*peer]bool{}
@@ -370,7 +386,7 @@ func (t *topology) outsideParts(peers []*peer) []outsidePart {
 	names := nameClasses(patterns)
 	var out []outsidePart
 	for _, p := range parts {
-		addr := t.unowned(p.ranges)
+		addr := k.unowned(p.ranges)
 		if !addr.IsValid() {
 			continue
 		}
@@ -384,15 +400,75 @@ func (t *topology) outsideParts(peers []*peer) []outsidePart {
 }
 
 // unowned finds an address of ranges that no pod or node has.
-func (t *topology) unowned(ranges []netipx.IPRange) netip.Addr {
+func (k *Kinship) unowned(ranges []netipx.IPRange) netip.Addr {
 	for _, r := range ranges {
-		for a := r.From(); a.IsValid() && a.Compare(r.To()) <= 0; a = a.Next() {
-			if _, owned := t.byAddr[a]; !owned {
-				return a
+		a := r.From()
+		if i, found := slices.BinarySearchFunc(k.owned, a, func(run netipx.IPRange, a netip.Addr) int {
+			switch {
+			case run.To().Compare(a) < 0:
+				return -1
+			case run.From().Compare(a) > 0:
+				return 1
 			}
+			return 0
+		}); found {
+			a = k.owned[i].To().Next()
+		}
+		if a.IsValid() && a.Compare(r.To()) <= 0 && a.BitLen() == r.From().BitLen() {
+			return a
 		}
 	}
 	return netip.Addr{}
+}
+
+// ownedRuns gives the addresses of pods and nodes as runs, ascending.
+func (t *topology) ownedRuns() []netipx.IPRange {
+	var out []netipx.IPRange
+	for _, n := range t.sorted {
+		a := t.ends[n].addr
+		if last := len(out) - 1; last >= 0 && (out[last].To() == a || out[last].To().Next() == a) {
+			out[last] = netipx.IPRangeFrom(out[last].From(), a)
+			continue
+		}
+		out = append(out, netipx.IPRangeFrom(a, a))
+	}
+	return out
+}
+
+// through gives which of some points are allowed with a remote end; known is
+// false where the table can't tell.
+func (t *table) through(points l4.Set, remote int32) (left l4.Set, known bool) {
+	all, none := true, true
+	var in []l4.Interval
+	for _, p := range points {
+		at, found := slices.BinarySearch(t.starts, p.First)
+		if !found {
+			at--
+		}
+		for ; at < len(t.starts) && t.starts[at] <= p.Last; at++ {
+			cell := &t.cells[at]
+			if cell.walk {
+				return nil, false
+			}
+			if !cell.whole && !cell.ends.Has(int(remote)) {
+				all = false
+				continue
+			}
+			none = false
+			last := uint32(l4.Max)
+			if at+1 < len(t.starts) {
+				last = t.starts[at+1] - 1
+			}
+			in = append(in, l4.Interval{First: max(p.First, t.starts[at]), Last: min(p.Last, last)})
+		}
+	}
+	switch {
+	case all:
+		return points, true
+	case none:
+		return nil, true
+	}
+	return l4.Of(in...), true
 }
 
 // anyNameOf is a name that stands for all of a class.

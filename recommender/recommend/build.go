@@ -134,7 +134,7 @@ func (s *search) gather() *gathering {
 	s.decode(g)
 	g.offered = standing(g.all)
 	s.apply(g)
-	g.atoms = g.engine.Allowances()
+	g.atoms = g.engine.Atoms()
 	g.needed = s.needed(g)
 	return g
 }

@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/netcinch/netcinch/recommender/flow"
 	"github.com/netcinch/netcinch/recommender/policy"
 	"github.com/netcinch/netcinch/recommender/policy/l4"
 )
@@ -48,16 +47,15 @@ const maxNames = 6
 func (w *world) sideText(s policy.ShiftSide) string {
 	var names []string
 	total := 0
-	seen := map[flow.Workload]bool{}
-	var last flow.Workload
+	seen := make([]bool, len(w.index.Workloads()))
 	for i := range s.Pods {
-		wl := w.owner(&w.snapshot.Pods[i])
-		if wl == last || seen[wl] {
+		n := w.ownerOf[i]
+		if n < 0 || seen[n] {
 			continue
 		}
-		seen[wl], last = true, wl
+		seen[n] = true
 		if total++; total <= maxNames {
-			names = append(names, wl.String())
+			names = append(names, w.index.Workloads()[n].String())
 		}
 	}
 	nodes := map[string]bool{}

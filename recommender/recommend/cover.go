@@ -80,45 +80,52 @@ func (g groups) transpose() groups {
 }
 
 // greedy takes, again and again, the product that covers most of what is left.
+// Peers with the same ports go together all the way.
 func (n needs) greedy() groups {
-	left := needs{}
-	for peer, ports := range n {
-		left[peer] = maps.Clone(ports)
+	rows := n.byPorts()
+	left := make([]map[string]bool, len(rows))
+	for i, row := range rows {
+		left[i] = maps.Clone(n[row.peers[0]])
 	}
 	var out groups
-	for len(left) > 0 {
-		g := left.widest()
-		out = append(out, g)
-		for _, peer := range g.peers {
-			for _, port := range g.ports {
-				delete(left[peer], port)
-			}
-			if len(left[peer]) == 0 {
-				delete(left, peer)
+	for {
+		with, ports := widest(rows, left)
+		if len(ports) == 0 {
+			return out
+		}
+		g := group{ports: ports}
+		for _, i := range with {
+			g.peers = append(g.peers, rows[i].peers...)
+			for _, port := range ports {
+				delete(left[i], port)
 			}
 		}
+		slices.Sort(g.peers)
+		out = append(out, g)
 	}
-	return out
 }
 
-// widest finds the product with most pairs among those that the port set of
-// one peer spans; the first of several.
-func (n needs) widest() group {
-	var best group
-	peers := slices.Sorted(maps.Keys(n))
-	for _, seed := range peers {
-		ports := n[seed]
-		var with []string
-		for _, peer := range peers {
-			if containsAll(n[peer], ports) {
-				with = append(with, peer)
+// widest finds the product with most pairs among those that the ports left of
+// one row span; the first of several.
+func widest(rows groups, left []map[string]bool) (best []int, ports []string) {
+	most := 0
+	for _, seed := range left {
+		if len(seed) == 0 {
+			continue
+		}
+		var with []int
+		peers := 0
+		for i := range rows {
+			if containsAll(left[i], seed) {
+				with = append(with, i)
+				peers += len(rows[i].peers)
 			}
 		}
-		if len(with)*len(ports) > len(best.peers)*len(best.ports) {
-			best = group{peers: with, ports: slices.Sorted(maps.Keys(ports))}
+		if peers*len(seed) > most {
+			most, best, ports = peers*len(seed), with, slices.Sorted(maps.Keys(seed))
 		}
 	}
-	return best
+	return best, ports
 }
 
 func containsAll(set, part map[string]bool) bool {

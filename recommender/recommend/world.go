@@ -29,6 +29,7 @@ type world struct {
 	touching  map[string][]int32         // by namespace/name: numbers of the edges that touch a workload
 	crowds    *analyze.Crowds            // as the policies in force see them
 	members   map[string][]flow.Workload // by label, as key=value: workloads of which some pod has it
+	ownerOf   []int32                    // by index in Snapshot.Pods: number in index.Workloads; -1 for finished pods
 	byName    map[string][]flow.Workload
 	late      []flow.Workload    // workloads whose schedule has not been covered
 	atoms     []policy.Allowance // of the policies in force
@@ -56,7 +57,7 @@ func newWorld(in Input) *world {
 		w.engine, _ = policy.Compile(in.Snapshot, in.Policy)
 	}
 	w.crowds = analyze.NewCrowds(w.index, w.engine, policy.NewKinship(w.engine))
-	w.atoms = w.engine.Allowances()
+	w.atoms = w.engine.Atoms()
 	for _, wl := range w.index.Workloads() {
 		w.inSpace[wl.Namespace] = append(w.inSpace[wl.Namespace], w.index.Pods(wl)...)
 	}
@@ -77,6 +78,17 @@ func (w *world) label() {
 	workloads := w.index.Workloads()
 	selections := make([]selection, len(workloads))
 	parallel(len(workloads), func(i int) { selections[i] = w.findSelection(workloads[i]) })
+	number := map[flow.Workload]int32{}
+	for i, wl := range workloads {
+		number[wl] = int32(i)
+	}
+	w.ownerOf = make([]int32, len(w.snapshot.Pods))
+	for i := range w.snapshot.Pods {
+		n, ok := number[w.owner(&w.snapshot.Pods[i])]
+		if w.ownerOf[i] = n; !ok {
+			w.ownerOf[i] = -1
+		}
+	}
 	for i, wl := range workloads {
 		w.selectors[wl] = selections[i]
 		w.byName[wl.String()] = append(w.byName[wl.String()], wl)

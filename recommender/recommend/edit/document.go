@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"regexp"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -107,6 +108,9 @@ func Clone(n *yaml.Node) *yaml.Node {
 // version 1.1 (y, no, on), would take it for something else.
 func Text(s string) *yaml.Node {
 	n := &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: s}
+	if plain(s) {
+		return n
+	}
 	text, err := yaml.Marshal(s)
 	switch {
 	case err != nil || strings.Contains(s, "\n") || strings.HasPrefix(string(text), `"`):
@@ -115,6 +119,18 @@ func Text(s string) *yaml.Node {
 		n.Style = yaml.SingleQuotedStyle
 	}
 	return n
+}
+
+// plainText is what reads as a string without quotes, but for the words that
+// YAML 1.1 takes for something else: a name, a path, a label.
+var plainText = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_./-]*$`)
+
+func plain(s string) bool {
+	switch strings.ToLower(s) {
+	case "y", "n", "yes", "no", "on", "off", "true", "false", "null":
+		return false
+	}
+	return plainText.MatchString(s)
 }
 
 // Number makes a whole number.

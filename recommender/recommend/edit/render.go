@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"regexp"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -106,6 +107,9 @@ func inline(n *yaml.Node) bool {
 
 // oneLine writes a value on one line, in flow style.
 func oneLine(n *yaml.Node) string {
+	if n.Kind == yaml.ScalarNode && n.Anchor == "" && n.Style == 0 && (n.Tag == "!!str" && plain(n.Value) || n.Tag == "!!int" && digits.MatchString(n.Value)) {
+		return n.Value
+	}
 	c := flowing(n)
 	text, err := yaml.Marshal(c)
 	if err != nil {
@@ -113,6 +117,8 @@ func oneLine(n *yaml.Node) string {
 	}
 	return strings.TrimSuffix(string(text), "\n")
 }
+
+var digits = regexp.MustCompile(`^(0|[1-9][0-9]*)$`)
 
 // flowing copies a value without comments, in flow style throughout.
 func flowing(n *yaml.Node) *yaml.Node {
