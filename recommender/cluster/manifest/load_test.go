@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -340,6 +341,9 @@ func TestNamespaceOption(t *testing.T) {
 	}
 }
 
+// lineBreak is what ends a line in YAML 1.1: not a line feed alone.
+var lineBreak = regexp.MustCompile("\r\n|[\n\r\u0085\u2028\u2029]")
+
 func FuzzLoadText(f *testing.F) {
 	f.Add(policyHead + "spec:\n  podSelector: {}\n---\nkind: List\nitems: []\n")
 	f.Add("apiVersion: v1\nkind: PodList\nitems:\n- metadata: {name: a, namespace: b}\n  status: {podIP: ::1}\n")
@@ -347,7 +351,7 @@ func FuzzLoadText(f *testing.F) {
 	f.Add("apiVersion: projectcalico.org/v3\nkind: GlobalNetworkPolicy\nmetadata: {name: g}\nspec: {order: .inf, ingress: [{action: Allow, protocol: 300}]}")
 	f.Fuzz(func(t *testing.T, text string) {
 		s := manifest.LoadText("f.yaml", []byte(text), manifest.Options{Namespace: "n"})
-		lines := strings.Count(text, "\n") + 1
+		lines := len(lineBreak.FindAllString(text, -1)) + 1
 		for _, p := range s.Problems {
 			if p.Message == "" || p.Line < 1 || p.Line > lines+1 {
 				t.Errorf("problem %+v in a text of %d lines", p, lines)
