@@ -60,10 +60,11 @@ func Describe(known, seen flow.Edge) flow.Edge {
 	return known
 }
 
-// Matches says whether an edge has an end in the namespace; the empty
-// namespace matches all.
-func Matches(namespace string, e flow.Edge) bool {
-	return namespace == "" || e.Client.Workload.Namespace == namespace || e.Server.Workload.Namespace == namespace
+// Matches says whether an edge, folded or not, has an end in the query's
+// namespace and one of its workload. Cluster and times are not looked at.
+func (q Query) Matches(e flow.Edge) bool {
+	namespace := q.Namespace == "" || e.Client.Workload.Namespace == q.Namespace || e.Server.Workload.Namespace == q.Namespace
+	return namespace && (q.Workload.IsZero() || Owner(e.Client) == q.Workload || Owner(e.Server) == q.Workload)
 }
 
 // Compare orders edges by client, server, protocol, port and outcome.

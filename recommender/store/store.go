@@ -78,10 +78,11 @@ type Coverage struct {
 
 // Query selects. Times are rounded outward to the store's resolution.
 type Query struct {
-	Cluster   string    // empty for all clusters, folded together
-	Namespace string    // empty for all; else edges with an end in it
-	From      time.Time // in; zero for the beginning
-	To        time.Time // out; zero for the end
+	Cluster   string        // empty for all clusters, folded together
+	Namespace string        // empty for all; else edges with an end in it
+	Workload  flow.Workload // zero for all; else edges with it at an end
+	From      time.Time     // in; zero for the beginning
+	To        time.Time     // out; zero for the end
 	// NewSince leaves of the catalogue what was first seen at it or later; zero
 	// for all. Other questions ignore it.
 	NewSince time.Time

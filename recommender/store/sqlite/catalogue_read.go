@@ -233,7 +233,9 @@ func addFilePrograms(conn *sqlite.Conn, found map[key]entry, fromFile map[key]bo
 func (c *catalogue) fromIndex(conn *sqlite.Conn, q store.Query, visit func(key, entry)) error {
 	from, to := millis(q)
 	where, args := "WHERE last > ? AND first < ?", []any{from, to}
-	if !q.NewSince.IsZero() {
+	if !q.Workload.IsZero() {
+		where, args = ofWorkload+" AND last > ? AND first < ?", append(workloadArgs(q), from, to)
+	} else if !q.NewSince.IsZero() {
 		where, args = "INDEXED BY edge_first WHERE first >= ? AND last > ? AND first < ?", []any{q.NewSince.UnixMilli(), from, to}
 	}
 	return sqlitex.Execute(conn, selectEntry+where, &sqlitex.ExecOptions{Args: args, ResultFunc: func(row *sqlite.Stmt) error {
@@ -269,5 +271,5 @@ func (c *catalogue) inMemory(q store.Query, unwritten map[key]entry, matches fun
 }
 
 func selects(q store.Query, cluster string, e flow.Edge) bool {
-	return (q.Cluster == "" || q.Cluster == cluster) && store.Matches(q.Namespace, e)
+	return (q.Cluster == "" || q.Cluster == cluster) && q.Matches(e)
 }

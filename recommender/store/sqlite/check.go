@@ -23,7 +23,6 @@ import (
 //   - each row of the journal against the checksum that it is compressed with
 //   - what the fine buckets add up to against the hours and the day
 //   - each entry of the audit trail against the chain
-//   - each day that is over against the SHA-256 that it was closed with
 //
 // It takes a few seconds for each 100 MB, and stops nobody.
 func (s *Store) Check(ctx context.Context) map[string]error {

@@ -84,7 +84,7 @@ func (s *Store) Pods(ctx context.Context, q store.Query) ([]flow.Record, error) 
 				if err != nil {
 					return err
 				}
-				records = append(records, slices.DeleteFunc(batch, func(one flow.Record) bool { return !store.Matches(q.Namespace, one.Edge) })...)
+				records = append(records, slices.DeleteFunc(batch, func(one flow.Record) bool { return !q.Matches(one.Edge) })...)
 				return nil
 			},
 		})

@@ -177,12 +177,7 @@ func (s *Store) Edges(ctx context.Context, q store.Query) ([]flow.Record, error)
 			folded[k] = len(records)
 			records = append(records, one)
 		}
-		from, to := within(q, r.day)
-		sums, err := r.sum(r.day.spans(from, to, r.resolution))
-		if err != nil {
-			return err
-		}
-		if err := r.resolve(q, sums, add); err != nil {
+		if err := r.counted(q, add); err != nil {
 			return err
 		}
 		for i := range r.waiting {
@@ -240,6 +235,66 @@ func (r *reader) sum(spans []span) (map[int64]bucket, error) {
 		}
 	}
 	return sums, nil
+}
+
+// counted gives the sums of the edges that the query selects.
+func (r *reader) counted(q store.Query, visit func(flow.Edge, bucket)) error {
+	from, to := within(q, r.day)
+	spans := r.day.spans(from, to, r.resolution)
+	if !q.Workload.IsZero() {
+		return r.sumsOf(q, spans, visit)
+	}
+	sums, err := r.sum(spans)
+	if err != nil {
+		return err
+	}
+	return r.resolve(q, sums, visit)
+}
+
+// ofWorkload selects edges by the indexes of their ends.
+const ofWorkload = `WHERE (client_name = ? AND client_namespace = ? AND client_kind = ? OR server_name = ? AND server_namespace = ? AND server_kind = ?)`
+
+func workloadArgs(q store.Query) []any {
+	w := q.Workload
+	return []any{w.Name, w.Namespace, w.Kind, w.Name, w.Namespace, w.Kind}
+}
+
+// sumsOf adds up the spans of a workload's edges alone, each by its primary key.
+func (r *reader) sumsOf(q store.Query, spans []span, visit func(flow.Edge, bucket)) error {
+	edges := map[int64]flow.Edge{}
+	err := sqlitex.Execute(r.conn, "SELECT id, "+edgeNames+" FROM edge "+ofWorkload, &sqlitex.ExecOptions{
+		Args: workloadArgs(q),
+		ResultFunc: func(row *sqlite.Stmt) error {
+			if cluster, e := scanEdge(row, 1); selects(q, cluster, e) {
+				edges[row.ColumnInt64(0)] = e
+			}
+			return nil
+		},
+	})
+	if err != nil {
+		return err
+	}
+	for _, id := range slices.Sorted(maps.Keys(edges)) {
+		var sum bucket
+		for _, sp := range spans {
+			err := r.points(sp.level, id, sp.first, sp.last, func(b bucket) { sum = addSpan(sum, b) })
+			if err != nil {
+				return err
+			}
+		}
+		if sum.last > 0 {
+			visit(edges[id], sum)
+		}
+	}
+	return nil
+}
+
+// addSpan sums two buckets; one that ends at 0 is none.
+func addSpan(a, b bucket) bucket {
+	if a.last == 0 {
+		return b
+	}
+	return bucket{first: min(a.first, b.first), last: max(a.last, b.last), counts: a.counts.add(b.counts)}
 }
 
 // resolve gives each sum with its edge, where the query selects it. Rows are
@@ -301,7 +356,7 @@ func (r *reader) series(q store.Query, e flow.Edge) ([]flow.Record, error) {
 		return nil, err
 	}
 	for id, edge := range ids {
-		if err := r.points(id, first, last, func(b bucket) { add(edge, b) }); err != nil {
+		if err := r.points(levelFine, id, first, last, func(b bucket) { add(edge, b) }); err != nil {
 			return nil, err
 		}
 	}
@@ -344,12 +399,12 @@ func (r *reader) find(q store.Query, e flow.Edge) (map[int64]flow.Edge, error) {
 	return found, nil
 }
 
-// points gives an edge's fine buckets, each by its primary key: a day has few
+// points gives an edge's buckets of a level, each by its primary key: a day has few
 // hundred of them, and hundreds of thousands of rows of other edges.
-func (r *reader) points(id, first, last int64, visit func(bucket)) error {
+func (r *reader) points(level int, id, first, last int64, visit func(bucket)) error {
 	for index := first; index <= last; index++ {
-		err := sqlitex.Execute(r.conn, selectCounts+"WHERE level = 0 AND bucket = ? AND edge = ?", &sqlitex.ExecOptions{
-			Args: []any{index, id},
+		err := sqlitex.Execute(r.conn, selectCounts+"WHERE level = ? AND bucket = ? AND edge = ?", &sqlitex.ExecOptions{
+			Args: []any{level, index, id},
 			ResultFunc: func(row *sqlite.Stmt) error {
 				visit(bucket{index: index, first: row.ColumnInt64(1), last: row.ColumnInt64(2), counts: scanCounts(row, 3)})
 				return nil

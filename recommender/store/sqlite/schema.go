@@ -10,7 +10,7 @@ import "fmt"
 //
 //	1  2026-11  first version
 //	2  2026-11  days: journal with marks, programs, connections of nodes;
-//	            catalogue: programs, seals; the register is new
+//	            catalogue: programs; indexes of ends; the register is new
 const schemaVersion = 2
 
 // schema is what a kind of file begins with, and how one of version 1 gets there.
@@ -46,7 +46,7 @@ const (
 CREATE TABLE pods (id INTEGER PRIMARY KEY AUTOINCREMENT, first INTEGER NOT NULL, last INTEGER NOT NULL, cluster TEXT NOT NULL, rows BLOB NOT NULL) STRICT;
 CREATE INDEX pods_first ON pods (first);
 `
-	sealTable = "CREATE TABLE seal (file TEXT PRIMARY KEY, size INTEGER NOT NULL, sum BLOB NOT NULL) STRICT, WITHOUT ROWID;\n"
+	endIndexes = "CREATE INDEX edge_client ON edge (client_name, client_namespace); CREATE INDEX edge_server ON edge (server_name, server_namespace);\n"
 )
 
 // daySchema is one day. Times are milliseconds since the day's start, rounded
@@ -83,13 +83,13 @@ CREATE TABLE node (
 	pods_known INTEGER NOT NULL, pods_watched INTEGER NOT NULL, attach_mode TEXT NOT NULL, missing TEXT NOT NULL,
 	connections INTEGER NOT NULL DEFAULT 0,
 	PRIMARY KEY (bucket, cluster, node)) STRICT, WITHOUT ROWID;
-` + fmt.Sprintf(programTable, "INTEGER") + markTable + podsTable,
+` + fmt.Sprintf(programTable, "INTEGER") + markTable + podsTable + endIndexes,
 	// What version 1 counted, it counted with the batch.
 	from1: `
 ALTER TABLE node ADD COLUMN connections INTEGER NOT NULL DEFAULT 0;
 DROP INDEX pods_first;
 ALTER TABLE pods RENAME TO pods1;
-` + fmt.Sprintf(programTable, "INTEGER") + markTable + podsTable + `
+` + fmt.Sprintf(programTable, "INTEGER") + markTable + podsTable + endIndexes + `
 INSERT INTO pods (first, last, cluster, rows) SELECT first, last, cluster, rows FROM pods1 ORDER BY rowid;
 DROP TABLE pods1;
 WITH RECURSIVE n (shard) AS (SELECT 0 UNION ALL SELECT shard + 1 FROM n WHERE shard < 63)
@@ -106,8 +106,8 @@ CREATE TABLE edge (key BLOB PRIMARY KEY,` + edgeColumns + `, first INTEGER NOT N
 CREATE INDEX edge_first ON edge (first);
 CREATE INDEX edge_last ON edge (last);
 CREATE TABLE folded (day TEXT PRIMARY KEY, generation INTEGER NOT NULL) STRICT, WITHOUT ROWID;
-` + fmt.Sprintf(programTable, "BLOB") + sealTable,
-	from1: fmt.Sprintf(programTable, "BLOB") + sealTable + `
+` + fmt.Sprintf(programTable, "BLOB") + endIndexes,
+	from1: fmt.Sprintf(programTable, "BLOB") + endIndexes + `
 INSERT INTO program SELECT key, 0, client_process, first, last FROM edge WHERE client_process <> '';
 INSERT INTO program SELECT key, 1, server_process, first, last FROM edge WHERE server_process <> '';
 `,

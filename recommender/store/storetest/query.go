@@ -120,6 +120,44 @@ func (on suite) byCluster() {
 	}
 }
 
+// byWorkload asks for what concerns one workload, at either end.
+func (on suite) byWorkload() {
+	t, s := on.t, on.store
+	edge := func(client, server string) flow.Record {
+		e := frontToCart()
+		e.Client, e.Server = Pod("shop", client, "a", "10.0.0.1"), Pod("shop", server, "b", "10.0.0.2")
+		return flow.Record{Edge: e, ByClient: Count(1)}
+	}
+	bare := edge("front", "cart")
+	bare.Edge.Client = flow.Endpoint{Workload: flow.Workload{Namespace: "shop"}, Pod: "lonely", IP: netip.MustParseAddr("10.0.0.9")}
+	other := edge("front", "cart")
+	other.Edge.Client.Workload.Kind = "StatefulSet"
+	mustAppend(t, s, Batch(1, 0, edge("front", "cart"), edge("cart", "db"), edge("front", "mail"), bare, other), Batch(2, time.Hour, edge("cart", "db"), edge("cart", "cart")))
+	deployment := func(name string) flow.Workload { return Workload("shop", name).Workload }
+	for _, c := range []struct {
+		q    store.Query
+		want int
+	}{
+		{store.Query{Workload: deployment("cart")}, 5},
+		{store.Query{Cluster: "c", Workload: deployment("cart"), From: Day.Add(time.Hour), To: Day.Add(2 * time.Hour)}, 2},
+		{store.Query{Cluster: "x", Workload: deployment("cart")}, 0},
+		{store.Query{Namespace: "data", Workload: deployment("cart")}, 0},
+		{store.Query{Workload: deployment("front")}, 2},
+		{store.Query{Workload: flow.Workload{Namespace: "shop", Kind: "StatefulSet", Name: "front"}}, 1},
+		{store.Query{Workload: flow.Workload{Namespace: "shop", Kind: "Pod", Name: "lonely"}}, 1},
+		{store.Query{Workload: deployment("nobody")}, 0},
+	} {
+		records, err := s.Edges(t.Context(), c.q)
+		if err != nil || len(records) != c.want {
+			t.Errorf("%+v: %d edges, %v; want %d", c.q, len(records), err, c.want)
+		}
+		entries, err := s.Catalogue(t.Context(), c.q)
+		if err != nil || len(entries) != c.want {
+			t.Errorf("%+v: %d entries, %v; want %d", c.q, len(entries), err, c.want)
+		}
+	}
+}
+
 func (on suite) series() {
 	t, s := on.t, on.store
 	noise := frontToCart()

@@ -58,6 +58,7 @@ func Run(t *testing.T, engine Engine) {
 		{"batches may come in any order", suite.anyOrder},
 		{"queries choose by time", suite.byTime},
 		{"queries choose by cluster and namespace", suite.byCluster},
+		{"queries choose by workload", suite.byWorkload},
 		{"a series has one record a bucket", suite.series},
 		{"pods are kept as they came", suite.podRows},
 		{"coverage sums losses and counts a window once", suite.coverage},
