@@ -116,22 +116,25 @@ e2e: build ## only the browser test that drives the demo (root)
 	cd $(WEB) && npm run e2e
 
 .PHONY: oracle
-oracle: ## hold the policy engine against judges that we did not write
-	cd recommender/policy/oracle && $(GO) test -timeout 30m ./...
-	cd recommender/policy/oracle/calico && $(GO) test -timeout 30m ./...
+oracle: ## hold the policy engine against judges that we did not write (NPGUARD=DIR: np-guard's examples, too)
+	cd recommender/policy/oracle && $(GO) test -v -timeout 30m . -npguard '$(if $(NPGUARD),$(abspath $(NPGUARD)))'
+	cd recommender/policy/oracle/calico && $(GO) test -v -timeout 30m .
 
 .PHONY: fuzz
 fuzz: ## run every fuzz target for FUZZTIME each
-	@for package in $$($(GO) list ./...); do \
-		for target in $$($(GO) test -list '^Fuzz' $$package 2>/dev/null | grep '^Fuzz' || true); do \
-			echo "== $$package $$target"; \
-			$(GO) test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) $$package || exit 1; \
+	@for module in . recommender/policy/oracle/calico; do \
+		for folder in $$(cd $$module && $(GO) list -f '{{.Dir}}' ./...); do \
+			for target in $$(cd $$folder && grep -hoE '^func Fuzz[A-Za-z0-9]+' *_test.go 2>/dev/null | cut -c6-); do \
+				echo "== $${folder#$(CURDIR)/} $$target"; \
+				(cd $$folder && $(GO) test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) .) || exit 1; \
+			done; \
 		done; \
 	done
 
 .PHONY: bench
 bench: ## print the figures of docs/performance.md (root for the BPF part)
 	$(GO) test -run '^$$' -bench . -benchmem -benchtime $(BENCHTIME) ./bpf/... ./agent/... ./recommender/... ./deploy/e2e
+	cd recommender/policy/oracle && $(GO) test -run '^$$' -bench . -benchmem -benchtime $(BENCHTIME) .
 
 .PHONY: vuln
 vuln: ## look for known vulnerabilities in what we use (needs the vulnerability database)

@@ -91,7 +91,7 @@ func podPeer(s *cluster.Snapshot, i int) policytest.Peer {
 // TestRandomKubernetes holds random clusters, both families, against both
 // judges. Where cyclonus differs, its known fault must explain it exactly.
 func TestRandomKubernetes(t *testing.T) {
-	probes, explained := 0, 0
+	probes, six, explained := 0, 0, 0
 	var golden []*policytest.Random
 	for seed := range *seeds {
 		d, s := policytest.KubernetesOnly(seed)
@@ -101,6 +101,9 @@ func TestRandomKubernetes(t *testing.T) {
 		g := &policytest.Random{Seed: seed, Kind: "kubernetes"}
 		for at, p := range d.Probes(s) {
 			probes++
+			if !p.From.Addr.Is4() {
+				six++
+			}
 			egress, ingress := e.Allowed(question(&p))
 			if je, ji := two.judge(&p); je != egress || ji != ingress {
 				t.Fatalf("kube-network-policies, seed %d, %+v: judge %v %v, we %v %v", seed, p, je, ji, egress, ingress)
@@ -117,7 +120,7 @@ func TestRandomKubernetes(t *testing.T) {
 			golden = append(golden, g)
 		}
 	}
-	t.Logf("%d clusters, %d probes, two judges: 0 unexplained differences; %d explained by cyclonus's NotIn", *seeds, probes, explained)
+	t.Logf("%d clusters, %d probes, %d of them IPv6, two judges: 0 unexplained differences; %d explained by cyclonus's NotIn", *seeds, probes, six, explained)
 	if *update {
 		writeGolden(t, "kubernetes.jsonl.gz", golden)
 	}
@@ -144,7 +147,7 @@ type explanation interface {
 // random holds clusters of a kind against kube-network-policies.
 func random(t *testing.T, kind string, make func(uint64) (*policytest.Dice, *cluster.Snapshot), faults func(*cluster.Snapshot) explanation) {
 	t.Helper()
-	probes, explained := 0, 0
+	probes, six, explained := 0, 0, 0
 	var golden []*policytest.Random
 	for seed := range *seeds {
 		d, s := make(seed)
@@ -156,6 +159,9 @@ func random(t *testing.T, kind string, make func(uint64) (*policytest.Dice, *clu
 		g := &policytest.Random{Seed: seed, Kind: kind}
 		for at, p := range d.Probes(s) {
 			probes++
+			if !p.From.Addr.Is4() {
+				six++
+			}
 			egress, ingress := e.Allowed(question(&p))
 			if je, ji := two.judge(&p); je != egress || ji != ingress {
 				if faulty == nil {
@@ -172,7 +178,7 @@ func random(t *testing.T, kind string, make func(uint64) (*policytest.Dice, *clu
 			golden = append(golden, g)
 		}
 	}
-	t.Logf("%d clusters, %d probes: 0 unexplained differences; %d explained", *seeds, probes, explained)
+	t.Logf("%d clusters, %d probes, %d of them IPv6: 0 unexplained differences; %d explained", *seeds, probes, six, explained)
 	if *update {
 		writeGolden(t, kind+".jsonl.gz", golden)
 	}
