@@ -27,7 +27,7 @@ var errDamaged = errors.New("rows are damaged")
 // Both are safe for concurrent use through EncodeAll and DecodeAll; made with
 // the package, so that they belong to no test (testing/synctest).
 var (
-	encoder, encoderErr = zstd.NewWriter(nil, zstd.WithEncoderConcurrency(2))
+	encoder, encoderErr = zstd.NewWriter(nil, zstd.WithEncoderConcurrency(2), zstd.WithEncoderLevel(zstd.SpeedFastest))
 	decoder, decoderErr = zstd.NewReader(nil, zstd.WithDecoderConcurrency(0), zstd.WithDecoderMaxMemory(maxSize))
 )
 
@@ -40,7 +40,12 @@ type tables struct {
 
 // Encode packs records; their windows are not part of it.
 func Encode(records []flow.Record) ([]byte, error) {
-	t := tables{&Rows{Strings: []string{""}}, map[string]uint32{"": 0}, map[flow.Endpoint]uint32{}}
+	n := len(records)
+	column := func() []uint32 { return make([]uint32, 0, n) }
+	t := tables{&Rows{
+		Strings: []string{""}, Client: column(), Server: column(), Protocol: column(), Port: column(), Outcome: column(),
+		Reason: column(), Service: column(), Guessed: make([]bool, 0, n), Counts: make([]uint64, 0, 10*n),
+	}, map[string]uint32{"": 0}, make(map[flow.Endpoint]uint32, n/4)}
 	for _, r := range records {
 		t.add(r)
 	}
