@@ -136,6 +136,11 @@ bench: ## print the figures of docs/performance.md (root for the BPF part)
 	$(GO) test -run '^$$' -bench . -benchmem -benchtime $(BENCHTIME) ./bpf/... ./agent/... ./recommender/... ./deploy/e2e
 	cd recommender/policy/oracle && $(GO) test -run '^$$' -bench . -benchmem -benchtime $(BENCHTIME) .
 
+.PHONY: load
+LOAD_FLAGS ?= -queries
+load: ## speak the wire as 500 agents for 10 minutes (LOAD_FLAGS=-help: what else it can)
+	$(GO) run ./deploy/load $(LOAD_FLAGS)
+
 .PHONY: vuln
 vuln: ## look for known vulnerabilities in what we use (needs the vulnerability database)
 	$(GO) tool govulncheck ./...
