@@ -111,8 +111,11 @@ func namespaceID(control []byte) int {
 func (s *socket) close() error { return s.file.Close() }
 
 // inNamespace runs f on a thread that is in the namespace. The thread ends
-// where it cannot be brought back.
+// where it cannot be brought back. Without a namespace it is the process's own.
 func inNamespace(ns netns.NsHandle, f func() error) error {
+	if !ns.IsOpen() {
+		return f()
+	}
 	done := make(chan error, 1)
 	go func() {
 		runtime.LockOSThread()

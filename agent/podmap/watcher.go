@@ -83,18 +83,20 @@ func NewWatcher(o WatcherOptions) (*Watcher, error) {
 	}
 	w := &Watcher{WatcherOptions: o, own: own, links: make(map[int]*link), early: true}
 	if w.node, err = openNode(own, o.NetnsDirs); err != nil {
-		return nil, errors.Join(err, own.Close())
+		return nil, errors.Join(err, closeNetns(own))
 	}
 	if w.socket, err = openSocket(own); err != nil {
 		w.node.close()
-		return nil, errors.Join(err, own.Close())
+		return nil, errors.Join(err, closeNetns(own))
 	}
 	return w, nil
 }
 
+// openNetns gives no handle for the process's own namespace: to enter even that
+// takes CAP_SYS_ADMIN.
 func openNetns(file string) (netns.NsHandle, error) {
 	if file == "" {
-		return netns.Get()
+		return netns.None(), nil
 	}
 	var stat unix.Statfs_t
 	if err := unix.Statfs(file, &stat); err != nil {
@@ -108,6 +110,13 @@ func openNetns(file string) (netns.NsHandle, error) {
 		return netns.None(), fmt.Errorf("opening the node's network namespace (--netns): %w", err)
 	}
 	return h, nil
+}
+
+func closeNetns(h netns.NsHandle) error {
+	if !h.IsOpen() {
+		return nil
+	}
+	return h.Close()
 }
 
 // Failures counts interfaces that could not be watched.
@@ -160,5 +169,5 @@ func (w *Watcher) Run(ctx context.Context) error {
 // Close lets go of the sockets.
 func (w *Watcher) Close() error {
 	w.node.close()
-	return errors.Join(w.socket.close(), w.own.Close())
+	return errors.Join(w.socket.close(), closeNetns(w.own))
 }
