@@ -7,12 +7,15 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/netcinch/netcinch/recommender/analyze"
+	"github.com/netcinch/netcinch/recommender/cluster"
 	"github.com/netcinch/netcinch/recommender/cluster/manifest"
+	"github.com/netcinch/netcinch/recommender/question"
 	"github.com/netcinch/netcinch/recommender/recommend"
 )
 
@@ -23,6 +26,9 @@ type replay struct {
 	remote
 	view
 	policies []string
+	against  []string
+	only     []string
+	without  []string
 	alone    bool
 }
 
@@ -35,10 +41,21 @@ func newReplay(env *Env) *cobra.Command {
 that are given take the place of those of the same kind, namespace and name, and
 stand beside the others; with --alone they are all that is in force.
 
-It prints the edges that would have been denied and were not, and those that
-were denied and would pass.`,
-		Example: `  # What would these policies have cut? Fail if anything.
-  netcinch replay -f manifests/ --flows flows.jsonl --policies new.yaml --fail-on denied`,
+With --against, two sets of policies are compared on the same history: the one of
+--against takes the place of what is in force. --only tries a few of the given
+policies, --without takes away policies that are in force; both name them as
+namespace/name or Kind/namespace/name.
+
+It prints the edges that would have been denied and were not, with whom that
+would have hit, and those that were denied and would pass.`,
+		Example: `  # What would these policies have cut in the last week? Fail if anything.
+  netcinch replay -f manifests/ --flows flows.jsonl --policies new.yaml --from -7d --fail-on denied
+
+  # In CI: the policies of this branch against those of main, on one namespace.
+  netcinch replay -f cluster/ --flows flows.jsonl -p policies/ --against main/policies/ -n shop --fail-on denied
+
+  # What would become of the traffic without one policy?
+  netcinch replay -f manifests/ --flows flows.jsonl --without shop/cart`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return r.run(cmd.Context(), env) },
 	}
@@ -50,6 +67,9 @@ were denied and would pass.`,
 	r.view.flags(cmd)
 	f := cmd.Flags()
 	f.StringArrayVarP(&r.policies, "policies", "p", nil, "policies to try: a file, or a folder with all below it (repeatable)")
+	f.StringArrayVar(&r.against, "against", nil, "policies to compare with, instead of those in force: a file, or a folder with all below it (repeatable)")
+	f.StringArrayVar(&r.only, "only", nil, "of the given policies only this one, as namespace/name (repeatable)")
+	f.StringArrayVar(&r.without, "without", nil, "take away this policy that is in force, as namespace/name (repeatable)")
 	f.BoolVar(&r.alone, "alone", false, "the policies that are given are all that is in force")
 	return cmd
 }
@@ -58,8 +78,8 @@ func (r *replay) run(ctx context.Context, env *Env) error {
 	if err := r.known(); err != nil {
 		return err
 	}
-	if len(r.policies) == 0 {
-		return errors.New("which policies? Give them with --policies")
+	if len(r.policies) == 0 && len(r.without) == 0 {
+		return errors.New("which policies? Give them with --policies, or name one with --without")
 	}
 	result, err := r.result(ctx, env)
 	if err != nil {
@@ -82,66 +102,101 @@ func (r *replay) result(ctx context.Context, env *Env) (*recommend.ReplayReport,
 	if !r.offline() {
 		return r.ask(ctx, env)
 	}
-	proposed, err := manifest.LoadWith(r.policies, manifest.Options{Namespace: r.fallback, Clock: env.Now})
+	in := recommend.ReplayInput{Alone: r.alone, Namespace: r.namespace}
+	var err error
+	if len(r.policies) > 0 {
+		if in.Policies, err = r.proposed(env, "--policies", r.policies); err != nil {
+			return nil, err
+		}
+	}
+	if len(r.against) > 0 {
+		if in.Against, err = r.proposed(env, "--against", r.against); err != nil {
+			return nil, err
+		}
+	}
+	if in.Policies, err = chosen("only", in.Policies, r.only); err != nil {
+		return nil, err
+	}
+	if in.Input, _, err = r.analyse(env, &r.view); err != nil {
+		return nil, err
+	}
+	gone, err := chosen("without", in.Input.Snapshot.Policies, r.without)
 	if err != nil {
 		return nil, err
 	}
-	if len(proposed.Problems) > 0 { // to replay a part of what was asked for would mislead
-		r.strict = true
-		return nil, r.tell(env, proposed.Problems)
+	if len(r.without) > 0 {
+		for _, o := range gone {
+			in.Without = append(in.Without, o.Ref)
+		}
 	}
-	if len(proposed.Policies) == 0 {
-		return nil, fmt.Errorf("--policies %s: there is no policy in it", strings.Join(r.policies, ", "))
-	}
-	ai, _, err := r.analyse(env, &r.view)
-	if err != nil {
-		return nil, err
-	}
-	result, err := recommend.Replay(recommend.ReplayInput{Input: ai, Policies: proposed.Policies, Alone: r.alone})
+	result, err := recommend.Replay(in)
 	if err != nil {
 		return nil, internal(err)
-	}
-	if r.namespace != "" {
-		keepNamespace(result, r.namespace)
 	}
 	return result, nil
 }
 
-// keepNamespace cuts a replay down to the edges with an end in a namespace.
-func keepNamespace(r *recommend.ReplayReport, namespace string) {
-	cut := func(list []recommend.Replayed) (kept []recommend.Replayed, n uint64) {
-		kept = []recommend.Replayed{}
-		for _, e := range list {
-			if e.Client.Namespace == namespace || e.Server.Namespace == namespace {
-				kept = append(kept, e)
-				n += e.Connections
-			}
-		}
-		return kept, n
+// proposed reads policies to try. To replay a part of what was asked for would
+// mislead, so each problem is an error.
+func (r *replay) proposed(env *Env, flag string, paths []string) ([]cluster.Object, error) {
+	s, err := manifest.LoadWith(paths, manifest.Options{Namespace: r.fallback, Clock: env.Now})
+	if err != nil {
+		return nil, err
 	}
-	r.Denied, r.DeniedConnections = cut(r.Denied)
-	r.Allowed, r.AllowedConnections = cut(r.Allowed)
+	if len(s.Problems) > 0 {
+		strict := input{strict: true}
+		return nil, strict.tell(env, s.Problems)
+	}
+	if len(s.Policies) == 0 {
+		return nil, fmt.Errorf("%s %s: there is no policy in it", flag, strings.Join(paths, ", "))
+	}
+	return s.Policies, nil
+}
+
+// chosen keeps the policies that are named, as [Kind/][namespace/]name; all of
+// them where none is.
+func chosen(flag string, policies []cluster.Object, wanted []string) ([]cluster.Object, error) {
+	if len(wanted) == 0 {
+		return policies, nil
+	}
+	var have []string
+	kept := []cluster.Object{}
+	for _, o := range policies {
+		short := strings.TrimPrefix(o.Ref.Namespace+"/"+o.Ref.Name, "/")
+		have = append(have, short)
+		if slices.Contains(wanted, short) || slices.Contains(wanted, o.Ref.Kind+"/"+short) {
+			kept = append(kept, o)
+			have = append(have, o.Ref.Kind+"/"+short)
+		}
+	}
+	for _, name := range wanted {
+		if err := refuse("policy", name, slices.Clone(have)); err != nil {
+			if fe, ok := errors.AsType[*question.FieldError](err); ok {
+				fe.Field = flag
+			}
+			return nil, err
+		}
+	}
+	return kept, nil
 }
 
 func (r *replay) ask(ctx context.Context, env *Env) (*recommend.ReplayReport, error) {
-	if r.alone {
-		return nil, errors.New("--alone works on files only; give -f and --flows")
+	for flag, given := range map[string]bool{"--alone": r.alone, "--against": len(r.against) > 0, "--without": len(r.without) > 0, "--only": len(r.only) > 0} {
+		if given {
+			return nil, fmt.Errorf("%s works on files only; give -f and --flows", flag)
+		}
 	}
 	client, err := r.client(env)
 	if err != nil {
 		return nil, err
 	}
 	// What a recommender would refuse is refused here, with file and line.
-	proposed, err := manifest.LoadWith(r.policies, manifest.Options{Namespace: r.fallback})
+	proposed, err := r.proposed(env, "--policies", r.policies)
 	if err != nil {
 		return nil, err
 	}
-	if len(proposed.Problems) > 0 {
-		r.strict = true
-		return nil, r.tell(env, proposed.Problems)
-	}
 	var text strings.Builder
-	for _, p := range proposed.Policies {
+	for _, p := range proposed {
 		text.WriteString("---\n" + strings.TrimSuffix(string(p.Source.YAML), "\n") + "\n")
 	}
 	var result recommend.ReplayReport
@@ -165,20 +220,44 @@ func writeReplay(w io.Writer, r *recommend.ReplayReport) error {
 		}
 		var rows [][]string
 		for _, e := range part.list {
-			why := ""
-			for _, side := range [][]string{whyDenied("egress", e.After.Egress.Allowed, e.After.Egress.Why), whyDenied("ingress", e.After.Ingress.Allowed, e.After.Ingress.Why)} {
-				if len(side) > 0 && why == "" {
-					why = side[0]
-				}
-			}
-			rows = append(rows, []string{e.Client.String(), e.Server.String(), portText(e.Protocol, e.Port), fmt.Sprint(e.Connections), why})
+			rows = append(rows, []string{
+				e.Client.String(), e.Server.String(), portText(e.Protocol, e.Port), fmt.Sprint(e.Connections),
+				analyze.Moment(e.First), analyze.Moment(e.Last), orDash(analyze.List(e.Processes, maxUsers), len(e.Processes)), whyOf(&e),
+			})
 		}
 		fmt.Fprintln(w)
-		if err := table(w, "", []string{part.title, "SERVER", "PORT", "CONNECTIONS", "WHY"}, rows); err != nil {
+		if err := table(w, "", []string{part.title, "SERVER", "PORT", "CONNECTIONS", "FIRST SEEN", "LAST SEEN", "PROCESS", "WHY"}, rows); err != nil {
+			return err
+		}
+	}
+	if len(r.Hit) > 0 {
+		var rows [][]string
+		for _, h := range r.Hit {
+			rows = append(rows, []string{h.Who, fmt.Sprint(h.Edges), fmt.Sprint(h.Connections)})
+		}
+		fmt.Fprintln(w)
+		if err := table(w, "", []string{"WHO IS HIT", "EDGES", "CONNECTIONS"}, rows); err != nil {
 			return err
 		}
 	}
 	return writeNotes(w, r.Notes)
+}
+
+func orDash(text string, n int) string {
+	if n == 0 {
+		return "-"
+	}
+	return text
+}
+
+// whyOf says in one line why a replayed edge would be denied.
+func whyOf(e *recommend.Replayed) string {
+	for _, side := range [][]string{whyDenied("egress", e.After.Egress.Allowed, e.After.Egress.Why), whyDenied("ingress", e.After.Ingress.Allowed, e.After.Ingress.Why)} {
+		if len(side) > 0 {
+			return side[0]
+		}
+	}
+	return ""
 }
 
 // whyDenied gives the reasons of an end that denies.

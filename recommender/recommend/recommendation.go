@@ -151,7 +151,15 @@ type ReplayReport struct {
 	Allowed            []Replayed `json:"allowed"`
 	DeniedConnections  uint64     `json:"deniedConnections"`
 	AllowedConnections uint64     `json:"allowedConnections"`
+	Hit                []Hit      `json:"hit"`   // whom the denied would have failed, most connections first
 	Notes              []string   `json:"notes"` // what the replay could not judge
+}
+
+// Hit is somebody whose connections would have failed.
+type Hit struct {
+	Who         string `json:"who"`   // the client: a workload, a node, an outside address
+	Edges       int    `json:"edges"` // that would have been cut
+	Connections uint64 `json:"connections"`
 }
 
 // Replayed is one edge with its verdict before and after.

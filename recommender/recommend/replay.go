@@ -17,10 +17,16 @@ import (
 type ReplayInput struct {
 	Input analyze.Input
 	// Policies are put in place of those of the same name and beside the others;
-	// with Alone they are all that is in force.
+	// with Alone they are all that is in force. Without are taken away.
 	Policies []cluster.Object
 	Alone    bool
-	Policy   policy.Options
+	Without  []cluster.Ref
+	// Against, where it is not nil, takes the place of the policies in force as
+	// what Policies are compared with, in the same way.
+	Against []cluster.Object
+	// Namespace limits the replay to edges with an end in it; empty for all.
+	Namespace string
+	Policy    policy.Options
 }
 
 // Replay says which past connections the policies would have denied, and which
@@ -30,36 +36,53 @@ func Replay(in ReplayInput) (*ReplayReport, error) {
 	if in.Input.Snapshot == nil {
 		return nil, errors.New("replaying: no snapshot of the cluster was given")
 	}
-	next := With(in.Input.Snapshot, in.Policies...)
-	if in.Alone {
-		bare := *in.Input.Snapshot
-		bare.Policies = nil
-		next = With(&bare, in.Policies...)
+	base := in.Input
+	var notes []string
+	if in.Against != nil {
+		base.Snapshot, base.Engine, notes = in.put(in.Against, nil)
+	} else if base.Engine == nil {
+		base.Engine, _ = policy.Compile(base.Snapshot, in.Policy)
 	}
-	engine, problems := policy.Compile(next, in.Policy)
-	if in.Input.Engine == nil {
-		in.Input.Engine, _ = policy.Compile(in.Input.Snapshot, in.Policy)
-	}
-	before, err := analyze.Analyze(in.Input)
+	before, err := analyze.Analyze(base)
 	if err != nil {
-		return nil, fmt.Errorf("replaying on the policies in force: %w", err)
+		return nil, fmt.Errorf("replaying on what is compared with: %w", err)
 	}
 	changed := in.Input
-	changed.Snapshot, changed.Engine = next, engine
+	var more []string
+	changed.Snapshot, changed.Engine, more = in.put(in.Policies, in.Without)
 	after, err := analyze.Analyze(changed)
 	if err != nil {
 		return nil, fmt.Errorf("replaying on the given policies: %w", err)
 	}
-	r := compareReports(before, after)
-	for _, p := range problems {
-		r.Notes = append(r.Notes, fmt.Sprintf("%s is not understood and was left out: %s: %s.", p.Ref, p.Field, p.Message))
+	r := compareReports(before, after, in.Namespace)
+	for _, note := range append(notes, more...) {
+		if !slices.Contains(r.Notes, note) {
+			r.Notes = append(r.Notes, note)
+		}
 	}
 	return r, nil
 }
 
+// put gives the snapshot with policies, its engine, and what of them is not
+// understood.
+func (in *ReplayInput) put(policies []cluster.Object, without []cluster.Ref) (*cluster.Snapshot, *policy.Engine, []string) {
+	bare := *in.Input.Snapshot
+	if in.Alone {
+		bare.Policies = nil
+	}
+	bare.Policies = slices.DeleteFunc(slices.Clone(bare.Policies), func(o cluster.Object) bool { return slices.Contains(without, o.Ref) })
+	next := With(&bare, policies...)
+	engine, problems := policy.Compile(next, in.Policy)
+	var notes []string
+	for _, p := range problems {
+		notes = append(notes, fmt.Sprintf("%s is not understood and was left out: %s: %s.", p.Ref, p.Field, p.Message))
+	}
+	return next, engine, notes
+}
+
 // compareReports pairs the edges of two analyses of the same records.
-func compareReports(before, after *analyze.Report) *ReplayReport {
-	r := &ReplayReport{Window: before.Window, Denied: []Replayed{}, Allowed: []Replayed{}, Notes: slices.Clone(before.Notes)}
+func compareReports(before, after *analyze.Report, namespace string) *ReplayReport {
+	r := &ReplayReport{Window: before.Window, Denied: []Replayed{}, Allowed: []Replayed{}, Hit: []Hit{}, Notes: replayNotes(before)}
 	was := map[string]*analyze.Edge{}
 	for i := range before.Edges {
 		was[before.Edges[i].ID] = &before.Edges[i]
@@ -67,7 +90,7 @@ func compareReports(before, after *analyze.Report) *ReplayReport {
 	for i := range after.Edges {
 		now := &after.Edges[i]
 		old := was[now.ID]
-		if old == nil {
+		if old == nil || namespace != "" && now.Client.Namespace != namespace && now.Server.Namespace != namespace {
 			continue
 		}
 		r.Edges++
@@ -84,7 +107,37 @@ func compareReports(before, after *analyze.Report) *ReplayReport {
 	for _, list := range [][]Replayed{r.Denied, r.Allowed} {
 		slices.SortStableFunc(list, func(a, b Replayed) int { return cmp.Compare(b.Connections, a.Connections) })
 	}
+	r.hits()
 	return r
+}
+
+// replayNotes are the notes of the analysis, in the words of a replay.
+func replayNotes(before *analyze.Report) []string {
+	notes := slices.Clone(before.Notes)
+	if len(before.Edges) == 0 && len(notes) > 0 {
+		notes[0] = "No flow was recorded in this window: nothing was held against the policies, so that nothing is denied says nothing."
+	}
+	return notes
+}
+
+// hits sums up whose connections would have failed.
+func (r *ReplayReport) hits() {
+	at := map[string]int{}
+	for i := range r.Denied {
+		d := &r.Denied[i]
+		who := d.Client.String()
+		n, ok := at[who]
+		if !ok {
+			n = len(r.Hit)
+			at[who] = n
+			r.Hit = append(r.Hit, Hit{Who: who})
+		}
+		r.Hit[n].Edges++
+		r.Hit[n].Connections += d.Connections
+	}
+	slices.SortStableFunc(r.Hit, func(a, b Hit) int {
+		return cmp.Or(cmp.Compare(b.Connections, a.Connections), cmp.Compare(a.Who, b.Who))
+	})
 }
 
 // rank orders states by how much they let through.
