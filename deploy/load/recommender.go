@@ -107,7 +107,7 @@ func (r *recommender) listen() (http.Handler, net.Listener, error) {
 	}
 	history := cluster.NewHistory(cluster.HistoryOptions{})
 	history.Observe(r.fleet.snapshot())
-	handler, err := ingest.New(ingest.Options{Store: r.store, Resolver: history, Auth: tokens, Clock: r.now, Clusters: []string{clusterName}})
+	handler, err := ingest.New(ingest.Options{Store: r.store, Auth: tokens, Clock: r.now, Clusters: map[string]ingest.Resolver{clusterName: history}})
 	if err != nil {
 		return nil, nil, err
 	}

@@ -30,6 +30,10 @@ type Endpoint struct {
 	Node     string     // for a pod the node that it runs on; for a node its name
 	DNS      string     // the name that the client asked for, lower case, no final dot
 	Process  string     // executable path, where known
+	// Elsewhere says of an outside address who has it in another cluster that is
+	// known: cluster/namespace/name of a workload, cluster/name of a node. To
+	// policies it stays an outside address.
+	Elsewhere string
 }
 
 // EndpointKind tells a pod, a node and an outside address apart.

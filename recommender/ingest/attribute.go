@@ -16,6 +16,7 @@ const (
 	asPod        = "pod"
 	asNode       = "node"
 	asOutside    = "outside"
+	asElsewhere  = "other_cluster"       // outside, and known to another cluster of this recommender
 	asService    = "service"             // the one workload behind a virtual address
 	asVirtual    = "service_without_one" // a virtual address that many workloads stand behind, or none
 	asUnknownPod = "unknown_pod"         // a pod that the agent names and the cluster's history does not know
@@ -28,6 +29,7 @@ const (
 // resolver are kept for the batch: few addresses stand in many edges.
 type attributor struct {
 	resolver Resolver
+	others   []neighbour
 	node     string
 	window   flow.Window
 	owners   map[netip.Addr]owner
@@ -40,9 +42,9 @@ type owner struct {
 	known    bool
 }
 
-func newAttributor(r Resolver, h wire.Header) *attributor {
+func newAttributor(r Resolver, others []neighbour, h wire.Header) *attributor {
 	return &attributor{
-		resolver: r, node: h.Node, window: flow.Window{Start: h.Start, End: h.End},
+		resolver: r, others: others, node: h.Node, window: flow.Window{Start: h.Start, End: h.End},
 		owners: map[netip.Addr]owner{}, pods: map[wire.PodKey]owner{}, resolved: map[[2]string]int{},
 	}
 }
@@ -93,7 +95,7 @@ func (a *attributor) client(e wire.Edge) flow.Endpoint {
 	case e.SourceRewritten():
 		a.count(endRemote, asRewritten)
 	case !o.known:
-		a.count(endRemote, asOutside)
+		a.count(endRemote, outside(o.endpoint))
 	default:
 		a.count(endRemote, kindOf(o.endpoint))
 	}
@@ -129,8 +131,15 @@ func (a *attributor) server(edge *flow.Edge, e wire.Edge) {
 	if o.known {
 		a.count(endRemote, kindOf(o.endpoint))
 	} else {
-		a.count(endRemote, asOutside)
+		a.count(endRemote, outside(o.endpoint))
 	}
+}
+
+func outside(e flow.Endpoint) string {
+	if e.Elsewhere != "" {
+		return asElsewhere
+	}
+	return asOutside
 }
 
 // behind gives the workload behind a Service and its port, where all backends
@@ -157,6 +166,9 @@ func (a *attributor) owner(addr netip.Addr) owner {
 		return o
 	}
 	o := ownerIn(a.resolver, addr, a.window)
+	if !o.known {
+		o.endpoint.Elsewhere = elsewhere(a.others, addr, a.window)
+	}
 	a.owners[addr] = o
 	return o
 }

@@ -88,7 +88,7 @@ func TestAttribution(t *testing.T) {
 		{"outside by name", virtual("203.0.113.1", "pay.example"), tcp(front("10.0.1.1"), named(outside("203.0.113.1"), "pay.example"), 80, ""), asOutside},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			a := newAttributor(shop(), header)
+			a := newAttributor(shop(), nil, header)
 			got := a.record(c.in)
 			want := flow.Record{Window: flow.Window{Start: header.Start, End: header.End}, Edge: c.want, ByClient: counts}
 			if !c.in.LocalIsClient() {
@@ -120,7 +120,7 @@ func TestAttributionOfTheLocalEnd(t *testing.T) {
 			IP: netip.MustParseAddr("10.0.1.7"), Process: "/bin/front",
 		}, asUnknownPod},
 	} {
-		a := newAttributor(shop(), header)
+		a := newAttributor(shop(), nil, header)
 		if got := a.record(c.in).Edge.Client; got != c.want {
 			t.Errorf("got %+v\nwant %+v", got, c.want)
 		}
@@ -144,7 +144,7 @@ func TestAddressThatIsReused(t *testing.T) {
 		for offset, want := range map[time.Duration]string{-time.Minute: "old", 0: "old", 60 * time.Second: "new", 90 * time.Second: "new", 30 * time.Second: ""} {
 			h := header
 			h.Start, h.End = h.Start.Add(offset), h.End.Add(offset)
-			if got := newAttributor(f, h).record(edge(local, ip, isClient)).Edge.Server.Workload.Name; got != want {
+			if got := newAttributor(f, nil, h).record(edge(local, ip, isClient)).Edge.Server.Workload.Name; got != want {
 				t.Errorf("%s, window at %v: %q, want %q", ip, offset, got, want)
 			}
 		}
@@ -152,7 +152,7 @@ func TestAddressThatIsReused(t *testing.T) {
 }
 
 func TestRewrittenSourceIsCountedApart(t *testing.T) {
-	a := newAttributor(shop(), header)
+	a := newAttributor(shop(), nil, header)
 	r := a.record(edge("10.0.1.1", "192.0.2.2", wire.EdgeFlag_EDGE_FLAG_SOURCE_REWRITTEN))
 	if r.Edge.Client.Node != "n2" || a.resolved[[2]string{endRemote, asRewritten}] != 1 {
 		t.Errorf("client %+v, resolved %v", r.Edge.Client, a.resolved)

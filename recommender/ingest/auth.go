@@ -22,15 +22,20 @@ var (
 	ErrForbidden       = errors.New("token is not for this node")
 )
 
-// Identity is who sends: for which nodes it may speak.
+// Identity is who sends: for which clusters and nodes it may speak.
 type Identity struct {
-	Name  string   // for logs
-	Nodes []string // node names; "*" for every node
+	Name     string   // for logs
+	Clusters []string // cluster names; "*" for every cluster
+	Nodes    []string // node names; "*" for every node
 }
 
-// MaySpeakFor says whether batches of a node may come from this sender.
-func (i Identity) MaySpeakFor(node string) bool {
-	return slices.Contains(i.Nodes, "*") || slices.Contains(i.Nodes, node)
+// MaySpeakFor says whether batches of a cluster's node may come from this sender.
+func (i Identity) MaySpeakFor(cluster, node string) bool {
+	return contains(i.Clusters, cluster) && contains(i.Nodes, node)
+}
+
+func contains(names []string, name string) bool {
+	return slices.Contains(names, "*") || slices.Contains(names, name)
 }
 
 // Authenticator tells who sends by the bearer token, which is never empty.
@@ -50,10 +55,14 @@ type hashed struct {
 // minToken is the shortest token that is taken, in bytes.
 const minToken = 16
 
-// ReadTokens reads a token file: one token a line, then the nodes that it is
-// for, separated by commas or blanks, or "*"; a token alone is for every node.
-// Lines that are empty or begin with # are passed over. Errors name the line
-// and never the token.
+// ofCluster begins the word that ties a token to a cluster.
+const ofCluster = "cluster="
+
+// ReadTokens reads a token file: one token a line, then what it is for,
+// separated by commas or blanks. cluster=NAME ties it to a cluster; the other
+// words are nodes, or "*"; a token without nodes is for every node, one without
+// clusters for every cluster. Lines that are empty or begin with # are passed
+// over. Errors name the line and never the token.
 func ReadTokens(path string) (*Tokens, error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -79,11 +88,10 @@ func ParseTokens(r io.Reader) (*Tokens, error) {
 		if len(fields[0]) < minToken {
 			return nil, fmt.Errorf("line %d: the token has %d bytes, want %d or more", n, len(fields[0]), minToken)
 		}
-		nodes := fields[1:]
-		if len(nodes) == 0 {
-			nodes = []string{"*"}
+		one := hashed{sha256.Sum256([]byte(fields[0])), Identity{Name: fmt.Sprintf("token of line %d", n)}}
+		if err := one.identity.limit(fields[1:]); err != nil {
+			return nil, fmt.Errorf("line %d: %w", n, err)
 		}
-		one := hashed{sha256.Sum256([]byte(fields[0])), Identity{Name: fmt.Sprintf("token of line %d", n), Nodes: nodes}}
 		if slices.ContainsFunc(t.known, func(h hashed) bool { return h.sum == one.sum }) {
 			return nil, fmt.Errorf("line %d: the token is there twice", n)
 		}
@@ -96,6 +104,44 @@ func ParseTokens(r io.Reader) (*Tokens, error) {
 		return nil, errors.New("no token in it: write one a line, at least 16 random characters")
 	}
 	return t, nil
+}
+
+// limit reads what a token is for.
+func (i *Identity) limit(words []string) error {
+	for _, word := range words {
+		if name, ok := strings.CutPrefix(word, ofCluster); !ok {
+			i.Nodes = append(i.Nodes, word)
+		} else if name == "" {
+			return errors.New("cluster= names no cluster")
+		} else {
+			i.Clusters = append(i.Clusters, name)
+		}
+	}
+	if len(i.Nodes) == 0 {
+		i.Nodes = []string{"*"}
+	}
+	if len(i.Clusters) == 0 {
+		i.Clusters = []string{"*"}
+	}
+	return nil
+}
+
+// CheckClusters holds the tokens against the clusters that there are. Where
+// there are several, each token must say of which it is, so that no cluster's
+// agents can write as another's; and a token of a cluster that is not there is
+// a misspelling.
+func (t *Tokens) CheckClusters(clusters []string) error {
+	for _, h := range t.known {
+		for _, name := range h.identity.Clusters {
+			switch {
+			case name == "*" && len(clusters) > 1:
+				return fmt.Errorf("%s names no cluster, and there are several: write %sNAME behind it (%s)", h.identity.Name, ofCluster, strings.Join(clusters, ", "))
+			case name != "*" && !slices.Contains(clusters, name):
+				return fmt.Errorf("%s is for cluster %q, which is not one of this recommender's (%s)", h.identity.Name, name, strings.Join(clusters, ", "))
+			}
+		}
+	}
+	return nil
 }
 
 // Authenticate implements Authenticator. It takes the same time whichever

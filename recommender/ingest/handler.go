@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"mime"
 	"net/http"
 	"slices"
@@ -25,7 +26,7 @@ type Handler struct {
 	options Options
 	metrics *metrics
 	slots   chan struct{}
-	waiter  *waiter
+	waiters map[string]*waiter // by cluster
 	quiet   *quiet
 }
 
@@ -39,10 +40,23 @@ func New(o Options) (*Handler, error) {
 	if err != nil {
 		return nil, fmt.Errorf("registering the metrics of ingest: %w", err)
 	}
-	return &Handler{
-		options: o, metrics: m, slots: make(chan struct{}, o.MaxConcurrent),
-		waiter: newWaiter(o.Resolver, o.ResolveWait, m), quiet: newQuiet(),
-	}, nil
+	h := &Handler{
+		options: o, metrics: m, slots: make(chan struct{}, o.MaxConcurrent), waiters: map[string]*waiter{}, quiet: newQuiet(),
+	}
+	for name, resolver := range o.Clusters {
+		h.waiters[name] = newWaiter(resolver, h.others(name), o.ResolveWait, m)
+	}
+	return h, nil
+}
+
+// others are the clusters beside one.
+func (h *Handler) others(name string) (list []neighbour) {
+	for _, other := range slices.Sorted(maps.Keys(h.options.Clusters)) {
+		if other != name {
+			list = append(list, neighbour{other, h.options.Clusters[other]})
+		}
+	}
+	return list
 }
 
 // ServeHTTP takes one batch and answers with a wire.Ack, or with a
@@ -99,16 +113,18 @@ func (h *Handler) take(w http.ResponseWriter, r *http.Request) (*wire.Ack, error
 // stores it.
 func (h *Handler) keep(ctx context.Context, sender Identity, b *wire.Batch) (*wire.Ack, error) {
 	header := b.Header()
-	if !sender.MaySpeakFor(header.Node) {
-		return nil, refusal{wire.ReasonForbidden, fmt.Errorf("%w: %s may not speak for node %q", ErrForbidden, sender.Name, header.Node)}
+	waiter, known := h.waiters[header.Cluster]
+	if !known {
+		names := slices.Sorted(maps.Keys(h.options.Clusters))
+		return nil, refusal{wire.ReasonUnknownCluster, fmt.Errorf("cluster %q is not one of this recommender's (%s); start the agent with its name", header.Cluster, strings.Join(names, ", "))}
 	}
-	if len(h.options.Clusters) > 0 && !slices.Contains(h.options.Clusters, header.Cluster) {
-		return nil, refusal{wire.ReasonUnknownCluster, fmt.Errorf("cluster %q is not one of this recommender's (%s); start the agent with its name", header.Cluster, strings.Join(h.options.Clusters, ", "))}
+	if !sender.MaySpeakFor(header.Cluster, header.Node) {
+		return nil, refusal{wire.ReasonForbidden, fmt.Errorf("%w: %s may not speak for node %q of cluster %q", ErrForbidden, sender.Name, header.Node, header.Cluster)}
 	}
 	if now := h.options.Clock(); header.End.After(now.Add(h.options.MaxSkew)) {
 		return nil, refusal{wire.ReasonFuture, fmt.Errorf("the window ends %v ahead of the recommender's clock, at most %v; set the node's clock", header.End.Sub(now).Round(time.Second), h.options.MaxSkew)}
 	}
-	if err := h.waiter.wait(ctx, b); err != nil {
+	if err := waiter.wait(ctx, b); err != nil {
 		return nil, err
 	}
 	batch, a, err := h.attribute(b)
@@ -135,7 +151,7 @@ func (h *Handler) keep(ctx context.Context, sender Identity, b *wire.Batch) (*wi
 // node condemns the whole batch: whoever sends that is no honest agent.
 func (h *Handler) attribute(b *wire.Batch) (store.Batch, *attributor, error) {
 	header := b.Header()
-	a := newAttributor(h.options.Resolver, header)
+	a := newAttributor(h.options.Clusters[header.Cluster], h.others(header.Cluster), header)
 	records := make([]flow.Record, 0, b.Len())
 	for i, e := range b.All() {
 		if e.Pod != (wire.PodKey{}) {

@@ -71,7 +71,7 @@ func newWorld(t *testing.T, change func(*Options)) *world {
 	}
 	w := &world{store: &memory{batches: map[string]store.Batch{}}, resolver: shop(), registry: prometheus.NewRegistry()}
 	o := Options{
-		Store: w.store, Resolver: w.resolver, Auth: auth, Clusters: []string{"c"}, ResolveWait: -1,
+		Store: w.store, Clusters: map[string]Resolver{"c": w.resolver}, Auth: auth, ResolveWait: -1,
 		Clock: func() time.Time { return t0.Add(time.Minute) }, Metrics: w.registry,
 		Notify: func(store.Batch) { w.notified++ }, Logger: slog.New(slog.NewTextHandler(&w.log, nil)),
 	}
@@ -346,11 +346,11 @@ func TestWaitsOnceForAStranger(t *testing.T) {
 
 func TestOptionsAreChecked(t *testing.T) {
 	for name, change := range map[string]func(*Options){
-		"store": func(o *Options) { o.Store = nil }, "resolver": func(o *Options) { o.Resolver = nil },
+		"store": func(o *Options) { o.Store = nil }, "cluster": func(o *Options) { o.Clusters = nil },
 		"authenticator": func(o *Options) { o.Auth = nil }, "clock": func(o *Options) { o.Clock = nil },
 		"negative": func(o *Options) { o.MaxSkew = -1 },
 	} {
-		o := Options{Store: &memory{}, Resolver: shop(), Auth: &Tokens{}, Clock: time.Now}
+		o := Options{Store: &memory{}, Clusters: map[string]Resolver{"c": shop()}, Auth: &Tokens{}, Clock: time.Now}
 		change(&o)
 		if _, err := New(o); err == nil || !strings.Contains(err.Error(), name) {
 			t.Errorf("%s: %v", name, err)

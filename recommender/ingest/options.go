@@ -42,13 +42,13 @@ const (
 
 // Options say what a Handler works with.
 type Options struct {
-	Store    Appender      // required
-	Resolver Resolver      // required
-	Auth     Authenticator // required
-	Clock    func() time.Time
+	Store Appender      // required
+	Auth  Authenticator // required
+	Clock func() time.Time
 
-	// Clusters are the names that batches may carry; empty for any.
-	Clusters []string
+	// Clusters are those that batches may come from, by name; required. An
+	// address that a cluster does not know is looked for in the others.
+	Clusters map[string]Resolver
 	// MaxConcurrent batches are worked on at once; more are told to try later.
 	MaxConcurrent int
 	// MaxSkew is how far ahead of Clock a window may end.
@@ -88,8 +88,8 @@ func (o Options) validate() error {
 	switch {
 	case o.Store == nil:
 		return errors.New("ingest: no store given")
-	case o.Resolver == nil:
-		return errors.New("ingest: no resolver given")
+	case len(o.Clusters) == 0:
+		return errors.New("ingest: no cluster given")
 	case o.Auth == nil:
 		return errors.New("ingest: no authenticator given; agents are never taken unauthenticated")
 	case o.Clock == nil:

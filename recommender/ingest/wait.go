@@ -25,6 +25,7 @@ const (
 // vain it does not wait for again.
 type waiter struct {
 	resolver Resolver
+	others   []neighbour
 	limit    time.Duration
 	metrics  *metrics
 
@@ -33,8 +34,8 @@ type waiter struct {
 	pods    map[wire.PodKey]bool
 }
 
-func newWaiter(r Resolver, limit time.Duration, m *metrics) *waiter {
-	return &waiter{resolver: r, limit: limit, metrics: m, outside: map[netip.Addr]bool{}, pods: map[wire.PodKey]bool{}}
+func newWaiter(r Resolver, others []neighbour, limit time.Duration, m *metrics) *waiter {
+	return &waiter{resolver: r, others: others, limit: limit, metrics: m, outside: map[netip.Addr]bool{}, pods: map[wire.PodKey]bool{}}
 }
 
 // strangers are the pods and private addresses of a batch that nobody knows.
@@ -105,7 +106,7 @@ func (w *waiter) strangers(b *wire.Batch, window flow.Window) strangers {
 // forget takes out whom the resolver knows by now.
 func (w *waiter) forget(s *strangers, window flow.Window) {
 	for addr := range s.addrs {
-		if ownerIn(w.resolver, addr, window).known {
+		if ownerIn(w.resolver, addr, window).known || elsewhere(w.others, addr, window) != "" {
 			delete(s.addrs, addr)
 		}
 	}

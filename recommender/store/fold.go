@@ -11,7 +11,7 @@ import (
 
 // Fold gives an edge at workload level. Of a pod its workload stays, of a node
 // its name, of an outside peer its address and DNS name. Service, reason,
-// processes and the guess describe the edge and are not part of its identity
+// processes, who an address is elsewhere, and the guess describe the edge and are not part of its identity
 // (see [Key]): only one of its ends can know each of them.
 func Fold(e flow.Edge) flow.Edge {
 	e.Client, e.Server = foldEnd(e.Client), foldEnd(e.Server)
@@ -25,7 +25,7 @@ func foldEnd(e flow.Endpoint) flow.Endpoint {
 	case flow.KindNode:
 		return flow.Endpoint{Node: e.Node, Process: e.Process}
 	case flow.KindOutside:
-		return flow.Endpoint{IP: e.IP, DNS: e.DNS, Process: e.Process}
+		return flow.Endpoint{IP: e.IP, DNS: e.DNS, Process: e.Process, Elsewhere: e.Elsewhere}
 	default:
 		return e
 	}
@@ -45,6 +45,7 @@ func Owner(e flow.Endpoint) flow.Workload {
 func Key(e flow.Edge) flow.Edge {
 	e = Fold(e)
 	e.Client.Process, e.Server.Process = "", ""
+	e.Client.Elsewhere, e.Server.Elsewhere = "", ""
 	e.Service, e.Reason, e.Guessed = "", "", false
 	return e
 }
@@ -54,6 +55,8 @@ func Key(e flow.Edge) flow.Edge {
 func Describe(known, seen flow.Edge) flow.Edge {
 	known.Client.Process = cmp.Or(known.Client.Process, seen.Client.Process)
 	known.Server.Process = cmp.Or(known.Server.Process, seen.Server.Process)
+	known.Client.Elsewhere = cmp.Or(known.Client.Elsewhere, seen.Client.Elsewhere)
+	known.Server.Elsewhere = cmp.Or(known.Server.Elsewhere, seen.Server.Elsewhere)
 	known.Service = cmp.Or(known.Service, seen.Service)
 	known.Reason = cmp.Or(known.Reason, seen.Reason)
 	known.Guessed = known.Guessed && seen.Guessed

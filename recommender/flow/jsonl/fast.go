@@ -97,6 +97,8 @@ func (f *fast) endpoint() *endpoint {
 			e.DNS = f.text1()
 		case "process":
 			e.Process = f.text1()
+		case "elsewhere":
+			e.Elsewhere = f.text1()
 		default:
 			f.failed = true
 		}

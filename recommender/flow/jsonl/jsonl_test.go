@@ -171,6 +171,7 @@ func random(r *rand.Rand) flow.Record {
 				e.IP = netip.AddrFrom4([4]byte(b[:4]))
 			}
 			e.DNS = []string{"", "a.example", "xn--e"}[r.IntN(3)]
+			e.Elsewhere = []string{"", "prod/shop/cart"}[r.IntN(2)]
 		}
 		return e
 	}

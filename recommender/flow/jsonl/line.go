@@ -37,6 +37,7 @@ type endpoint struct {
 	Node      string    `json:"node,omitempty"`
 	DNS       string    `json:"dns,omitempty"`
 	Process   string    `json:"process,omitempty"`
+	Elsewhere string    `json:"elsewhere,omitempty"`
 }
 
 type workload struct {
@@ -202,7 +203,7 @@ func (e *endpoint) value(field string) (flow.Endpoint, error) {
 		return out, wrong(field+".namespace", "is given without pod or workload; add one, or leave it out")
 	}
 	out.Workload.Namespace = e.Namespace
-	out.Pod, out.Node, out.Process = e.Pod, e.Node, e.Process
+	out.Pod, out.Node, out.Process, out.Elsewhere = e.Pod, e.Node, e.Process, e.Elsewhere
 	out.DNS = strings.ToLower(strings.TrimSuffix(e.DNS, "."))
 	if out.Workload.IsZero() && out.Node == "" && out.DNS == "" && !out.IP.IsValid() {
 		return out, wrong(field, "says nothing; give what is known of it: namespace and pod or workload, ip, node or dns")

@@ -69,7 +69,7 @@ func lineOf(r flow.Record) line {
 }
 
 func endpointOf(e flow.Endpoint) *endpoint {
-	out := &endpoint{Namespace: e.Workload.Namespace, Pod: e.Pod, Node: e.Node, DNS: e.DNS, Process: e.Process}
+	out := &endpoint{Namespace: e.Workload.Namespace, Pod: e.Pod, Node: e.Node, DNS: e.DNS, Process: e.Process, Elsewhere: e.Elsewhere}
 	if e.Workload.Kind != "" || e.Workload.Name != "" {
 		out.Workload = &workload{Kind: e.Workload.Kind, Name: e.Workload.Name}
 	}

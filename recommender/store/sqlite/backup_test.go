@@ -306,7 +306,7 @@ func TestVersion1IsBroughtUp(t *testing.T) {
 	dir := filled(t, 2)
 	for _, name := range []string{today, "edges-2026-10-31.db"} {
 		err := alter(filepath.Join(dir, name), `
-			DROP TABLE program; DROP TABLE mark; DROP INDEX edge_client; DROP INDEX edge_server; ALTER TABLE node DROP COLUMN connections; DROP INDEX pods_first;
+			DROP TABLE program; DROP TABLE mark; DROP INDEX edge_client; DROP INDEX edge_server; ALTER TABLE edge DROP COLUMN client_elsewhere; ALTER TABLE edge DROP COLUMN server_elsewhere; ALTER TABLE node DROP COLUMN connections; DROP INDEX pods_first;
 			CREATE TABLE pods1 (first INTEGER NOT NULL, last INTEGER NOT NULL, cluster TEXT NOT NULL, rows BLOB NOT NULL) STRICT;
 			INSERT INTO pods1 SELECT first, last, cluster, rows FROM pods; DROP TABLE pods; ALTER TABLE pods1 RENAME TO pods;
 			CREATE INDEX pods_first ON pods (first); UPDATE edge SET client_process = '/bin/front'; PRAGMA user_version = 1`)
@@ -314,7 +314,7 @@ func TestVersion1IsBroughtUp(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if err := alter(filepath.Join(dir, catalogueFile), "DROP TABLE program; DROP INDEX edge_client; DROP INDEX edge_server; PRAGMA user_version = 1; UPDATE edge SET client_process = '/bin/front'"); err != nil {
+	if err := alter(filepath.Join(dir, catalogueFile), "DROP TABLE program; DROP INDEX edge_client; DROP INDEX edge_server; ALTER TABLE edge DROP COLUMN client_elsewhere; ALTER TABLE edge DROP COLUMN server_elsewhere; PRAGMA user_version = 1; UPDATE edge SET client_process = '/bin/front'"); err != nil {
 		t.Fatal(err)
 	}
 	if err := os.Remove(filepath.Join(dir, registerFile)); err != nil {

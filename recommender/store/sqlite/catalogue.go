@@ -170,7 +170,9 @@ const addEntry = "INSERT INTO edge (key, " + edgeNames + ", first, last) VALUES 
 	client_process = iif(client_process = '', excluded.client_process, client_process),
 	server_process = iif(server_process = '', excluded.server_process, server_process),
 	service = iif(service = '', excluded.service, service), reason = iif(reason = '', excluded.reason, reason),
-	guessed = min(guessed, excluded.guessed)`
+	guessed = min(guessed, excluded.guessed),
+	client_elsewhere = iif(client_elsewhere = '', excluded.client_elsewhere, client_elsewhere),
+	server_elsewhere = iif(server_elsewhere = '', excluded.server_elsewhere, server_elsewhere)`
 
 // flush writes all that waits, in one transaction with the generations.
 func (c *catalogue) flush(now time.Time) error { return c.flushShards(0, shards, now) }

@@ -54,6 +54,7 @@ func bindEdge(b *binder, cluster string, e flow.Edge) {
 	b.number(int64(e.Protocol), int64(e.Port), int64(e.Outcome))
 	b.text(e.Client.Process, e.Server.Process, e.Service, e.Reason)
 	b.number(boolean(e.Guessed))
+	b.text(e.Client.Elsewhere, e.Server.Elsewhere)
 }
 
 func boolean(v bool) int64 {
@@ -85,13 +86,14 @@ func scanEdge(row *sqlite.Stmt, column int) (cluster string, e flow.Edge) {
 	e.Protocol, e.Port, e.Outcome = flow.Protocol(integer()), uint16(integer()), flow.Outcome(integer())
 	e.Client.Process, e.Server.Process, e.Service, e.Reason = text(), text(), text(), text()
 	e.Guessed = integer() != 0
+	e.Client.Elsewhere, e.Server.Elsewhere = text(), text()
 	return cluster, e
 }
 
 // described says which parts of the description are known, as bits: a sight
 // that brings no new bit leaves the row alone.
 func described(e flow.Edge) (bits uint8) {
-	for i, known := range []bool{e.Client.Process != "", e.Server.Process != "", e.Service != "", e.Reason != "", !e.Guessed} {
+	for i, known := range []bool{e.Client.Process != "", e.Server.Process != "", e.Service != "", e.Reason != "", !e.Guessed, e.Client.Elsewhere != "", e.Server.Elsewhere != ""} {
 		if known {
 			bits |= 1 << i
 		}

@@ -9,8 +9,8 @@ import "fmt"
 // History
 //
 //	1  2026-11  first version
-//	2  2026-11  days: journal with marks, programs, connections of nodes;
-//	            catalogue: programs; indexes of ends; the register is new
+//	2  2026-11  days: journal with marks, programs, connections of nodes, elsewhere;
+//	            catalogue: programs, elsewhere; indexes of ends; the register is new
 const schemaVersion = 2
 
 // schema is what a kind of file begins with, and how one of version 1 gets there.
@@ -30,13 +30,14 @@ const edgeColumns = `
 	server_node TEXT NOT NULL, server_ip TEXT NOT NULL, server_dns TEXT NOT NULL,
 	protocol INTEGER NOT NULL, port INTEGER NOT NULL, outcome INTEGER NOT NULL,
 	client_process TEXT NOT NULL, server_process TEXT NOT NULL,
-	service TEXT NOT NULL, reason TEXT NOT NULL, guessed INTEGER NOT NULL`
+	service TEXT NOT NULL, reason TEXT NOT NULL, guessed INTEGER NOT NULL,
+	client_elsewhere TEXT NOT NULL DEFAULT '', server_elsewhere TEXT NOT NULL DEFAULT ''`
 
 const edgeNames = `cluster, client_namespace, client_kind, client_name, client_node, client_ip, client_dns,
 	server_namespace, server_kind, server_name, server_node, server_ip, server_dns, protocol, port, outcome,
-	client_process, server_process, service, reason, guessed`
+	client_process, server_process, service, reason, guessed, client_elsewhere, server_elsewhere`
 
-const edgeMarks = `?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?`
+const edgeMarks = `?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?`
 
 const (
 	programTable = "CREATE TABLE program (edge %s NOT NULL, server INTEGER NOT NULL, path TEXT NOT NULL, " +
@@ -46,6 +47,7 @@ const (
 CREATE TABLE pods (id INTEGER PRIMARY KEY AUTOINCREMENT, first INTEGER NOT NULL, last INTEGER NOT NULL, cluster TEXT NOT NULL, rows BLOB NOT NULL) STRICT;
 CREATE INDEX pods_first ON pods (first);
 `
+	elsewhere  = "ALTER TABLE edge ADD COLUMN client_elsewhere TEXT NOT NULL DEFAULT ''; ALTER TABLE edge ADD COLUMN server_elsewhere TEXT NOT NULL DEFAULT '';\n"
 	endIndexes = "CREATE INDEX edge_client ON edge (client_name, client_namespace); CREATE INDEX edge_server ON edge (server_name, server_namespace);\n"
 )
 
@@ -89,7 +91,7 @@ CREATE TABLE node (
 ALTER TABLE node ADD COLUMN connections INTEGER NOT NULL DEFAULT 0;
 DROP INDEX pods_first;
 ALTER TABLE pods RENAME TO pods1;
-` + fmt.Sprintf(programTable, "INTEGER") + markTable + podsTable + endIndexes + `
+` + fmt.Sprintf(programTable, "INTEGER") + markTable + podsTable + endIndexes + elsewhere + `
 INSERT INTO pods (first, last, cluster, rows) SELECT first, last, cluster, rows FROM pods1 ORDER BY rowid;
 DROP TABLE pods1;
 WITH RECURSIVE n (shard) AS (SELECT 0 UNION ALL SELECT shard + 1 FROM n WHERE shard < 63)
@@ -107,7 +109,7 @@ CREATE INDEX edge_first ON edge (first);
 CREATE INDEX edge_last ON edge (last);
 CREATE TABLE folded (day TEXT PRIMARY KEY, generation INTEGER NOT NULL) STRICT, WITHOUT ROWID;
 ` + fmt.Sprintf(programTable, "BLOB") + endIndexes,
-	from1: fmt.Sprintf(programTable, "BLOB") + endIndexes + `
+	from1: fmt.Sprintf(programTable, "BLOB") + endIndexes + elsewhere + `
 INSERT INTO program SELECT key, 0, client_process, first, last FROM edge WHERE client_process <> '';
 INSERT INTO program SELECT key, 1, server_process, first, last FROM edge WHERE server_process <> '';
 `,

@@ -276,10 +276,13 @@ func scanProgram(row *sqlite.Stmt, column int) program {
 func (w *writer) describe(id int64, e flow.Edge) error {
 	return run(w.conn, `UPDATE edge SET
 		client_process = iif(client_process = '', ?, client_process), server_process = iif(server_process = '', ?, server_process),
-		service = iif(service = '', ?, service), reason = iif(reason = '', ?, reason), guessed = min(guessed, ?) WHERE id = ?`,
+		service = iif(service = '', ?, service), reason = iif(reason = '', ?, reason), guessed = min(guessed, ?),
+		client_elsewhere = iif(client_elsewhere = '', ?, client_elsewhere), server_elsewhere = iif(server_elsewhere = '', ?, server_elsewhere) WHERE id = ?`,
 		func(p *binder) {
 			p.text(e.Client.Process, e.Server.Process, e.Service, e.Reason)
-			p.number(boolean(e.Guessed), id)
+			p.number(boolean(e.Guessed))
+			p.text(e.Client.Elsewhere, e.Server.Elsewhere)
+			p.number(id)
 		})
 }
 

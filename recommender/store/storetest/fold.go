@@ -90,6 +90,22 @@ func (on suite) severalPrograms() {
 	}
 }
 
+// elsewhere holds that who an outside address is in another cluster is known
+// from the first record that says so on, and never splits the edge.
+func (on suite) elsewhere() {
+	t, s := on.t, on.store
+	plain := frontToCart()
+	plain.Server = flow.Endpoint{IP: netip.MustParseAddr("10.9.0.1")}
+	known := plain
+	known.Server.Elsewhere = "prod/data/db"
+	mustAppend(t, s, Batch(1, 0, flow.Record{Edge: plain, ByClient: Count(1)}), Batch(2, 0, flow.Record{Edge: known, ByClient: Count(2)}), Batch(3, time.Hour, flow.Record{Edge: plain, ByClient: Count(4)}))
+	want := known
+	want.Client = Workload("shop", "front")
+	whole := flow.Window{Start: Window(0).Start, End: Window(time.Hour).End}
+	wantEdges(t, s, store.Query{}, flow.Record{Window: whole, Edge: want, ByClient: Count(7)})
+	wantCatalogue(t, s, store.Query{}, store.Catalogued{Edge: want, FirstSeen: whole.Start, LastSeen: whole.End})
+}
+
 func (on suite) foldsToWorkloads() {
 	t, s := on.t, on.store
 	other := frontToCart()

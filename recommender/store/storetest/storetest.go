@@ -47,6 +47,7 @@ func Run(t *testing.T, engine Engine) {
 	}{
 		{"both ends fold into one record", suite.bothEnds},
 		{"a description does not split an edge", suite.descriptions},
+		{"an address of another cluster is named", suite.elsewhere},
 		{"programs are kept beside each other", suite.severalPrograms},
 		{"what is new is what was first seen since", suite.byFirstSight},
 		{"findings keep their first sight", suite.findings},

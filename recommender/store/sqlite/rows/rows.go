@@ -91,7 +91,7 @@ func (t *tables) endpoint(e flow.Endpoint) uint32 {
 		t.endpoints[e] = i
 		t.rows.Endpoints = append(t.rows.Endpoints, &Endpoint{
 			Namespace: t.text(e.Workload.Namespace), Kind: t.text(e.Workload.Kind), Name: t.text(e.Workload.Name),
-			Pod: t.text(e.Pod), Ip: e.IP.AsSlice(), Node: t.text(e.Node), Dns: t.text(e.DNS), Process: t.text(e.Process),
+			Pod: t.text(e.Pod), Ip: e.IP.AsSlice(), Node: t.text(e.Node), Dns: t.text(e.DNS), Process: t.text(e.Process), Elsewhere: t.text(e.Elsewhere),
 		})
 	}
 	return i
@@ -142,6 +142,7 @@ func endpointOf(c *Rows, e *Endpoint) flow.Endpoint {
 	return flow.Endpoint{
 		Workload: flow.Workload{Namespace: c.Strings[e.Namespace], Kind: c.Strings[e.Kind], Name: c.Strings[e.Name]},
 		Pod:      c.Strings[e.Pod], IP: ip, Node: c.Strings[e.Node], DNS: c.Strings[e.Dns], Process: c.Strings[e.Process],
+		Elsewhere: c.Strings[e.Elsewhere],
 	}
 }
 
@@ -171,7 +172,7 @@ func check(c *Rows) error {
 		return err
 	}
 	for _, e := range c.Endpoints {
-		indexes := []uint32{e.GetNamespace(), e.GetKind(), e.GetName(), e.GetPod(), e.GetNode(), e.GetDns(), e.GetProcess()}
+		indexes := []uint32{e.GetNamespace(), e.GetKind(), e.GetName(), e.GetPod(), e.GetNode(), e.GetDns(), e.GetProcess(), e.GetElsewhere()}
 		if err := within(len(c.Strings), indexes); err != nil {
 			return err
 		}

@@ -161,6 +161,7 @@ type Endpoint struct {
 	Node          uint32                 `protobuf:"varint,6,opt,name=node,proto3" json:"node,omitempty"`
 	Dns           uint32                 `protobuf:"varint,7,opt,name=dns,proto3" json:"dns,omitempty"`
 	Process       uint32                 `protobuf:"varint,8,opt,name=process,proto3" json:"process,omitempty"`
+	Elsewhere     uint32                 `protobuf:"varint,9,opt,name=elsewhere,proto3" json:"elsewhere,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -251,6 +252,13 @@ func (x *Endpoint) GetProcess() uint32 {
 	return 0
 }
 
+func (x *Endpoint) GetElsewhere() uint32 {
+	if x != nil {
+		return x.Elsewhere
+	}
+	return 0
+}
+
 var File_rows_proto protoreflect.FileDescriptor
 
 const file_rows_proto_rawDesc = "" +
@@ -269,7 +277,7 @@ const file_rows_proto_rawDesc = "" +
 	"\aservice\x18\t \x03(\rR\aservice\x12\x18\n" +
 	"\aguessed\x18\n" +
 	" \x03(\bR\aguessed\x12\x16\n" +
-	"\x06counts\x18\v \x03(\x04R\x06counts\"\xb2\x01\n" +
+	"\x06counts\x18\v \x03(\x04R\x06counts\"\xd0\x01\n" +
 	"\bEndpoint\x12\x1c\n" +
 	"\tnamespace\x18\x01 \x01(\rR\tnamespace\x12\x12\n" +
 	"\x04kind\x18\x02 \x01(\rR\x04kind\x12\x12\n" +
@@ -278,7 +286,8 @@ const file_rows_proto_rawDesc = "" +
 	"\x02ip\x18\x05 \x01(\fR\x02ip\x12\x12\n" +
 	"\x04node\x18\x06 \x01(\rR\x04node\x12\x10\n" +
 	"\x03dns\x18\a \x01(\rR\x03dns\x12\x18\n" +
-	"\aprocess\x18\b \x01(\rR\aprocessB<Z:github.com/netcinch/netcinch/recommender/store/sqlite/rowsb\x06proto3"
+	"\aprocess\x18\b \x01(\rR\aprocess\x12\x1c\n" +
+	"\telsewhere\x18\t \x01(\rR\telsewhereB<Z:github.com/netcinch/netcinch/recommender/store/sqlite/rowsb\x06proto3"
 
 var (
 	file_rows_proto_rawDescOnce sync.Once
