@@ -6,6 +6,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strings"
 
 	"sigs.k8s.io/yaml"
 
@@ -36,6 +37,49 @@ func decode(ref cluster.Ref, text []byte) (cluster.Object, error) {
 		return cluster.Object{}, fmt.Errorf("completing %s: %w", ref, err)
 	}
 	return cluster.Object{Ref: ref, Typed: typed, Source: cluster.Source{Line: 1, YAML: text}}, nil
+}
+
+// decodeAny reads a manifest of whatever kind it says.
+func decodeAny(text []byte) (cluster.Object, error) {
+	var head struct {
+		APIVersion string `json:"apiVersion"`
+		Kind       string `json:"kind"`
+		Metadata   struct {
+			Name      string `json:"name"`
+			Namespace string `json:"namespace"`
+		} `json:"metadata"`
+	}
+	if err := yaml.Unmarshal(text, &head); err != nil {
+		return cluster.Object{}, fmt.Errorf("reading a manifest: %w", err)
+	}
+	return decode(cluster.Ref{APIVersion: head.APIVersion, Kind: head.Kind, Namespace: head.Metadata.Namespace, Name: head.Metadata.Name}, text)
+}
+
+// decodeAll reads the documents of a recommendation: the policy, and what comes
+// with it.
+func (r *Recommendation) decodeAll() (cluster.Object, []cluster.Object, error) {
+	texts := []string{r.After}
+	if r.Kind == KindNew {
+		texts = splitDocuments(r.After)
+	}
+	o, err := decode(r.Policy.Cluster(), []byte(texts[0]))
+	if err != nil {
+		return o, nil, err
+	}
+	var further []cluster.Object
+	for _, text := range texts[1:] {
+		f, err := decodeAny([]byte(text))
+		if err != nil {
+			return o, nil, err
+		}
+		further = append(further, f)
+	}
+	return o, further, nil
+}
+
+// splitDocuments cuts a text of ours at the lines between its documents.
+func splitDocuments(text string) []string {
+	return strings.Split(text, "\n---\n")
 }
 
 // With gives the snapshot with policies in place of those of the same name, or
@@ -69,11 +113,11 @@ func Apply(s *cluster.Snapshot, recommendations ...Recommendation) (*cluster.Sna
 		if r.Withheld != "" {
 			continue
 		}
-		o, err := decode(r.Policy.Cluster(), []byte(r.After))
+		o, further, err := r.decodeAll()
 		if err != nil {
 			return nil, fmt.Errorf("applying recommendation %s: %w", r.ID, err)
 		}
-		objects = append(objects, o)
+		objects = append(append(objects, o), further...)
 	}
 	return With(s, objects...), nil
 }

@@ -6,7 +6,6 @@ import (
 	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -23,11 +22,17 @@ const maxMoves = 1000
 // Build makes every recommendation that the evidence supports, proves each, and
 // withholds what it cannot prove. The result is sorted by namespace and policy.
 func Build(in Input) ([]Recommendation, error) {
-	if in.Snapshot == nil || in.Report == nil {
-		return nil, errors.New("recommending: no snapshot or no analysis was given")
+	if err := in.validate(); err != nil {
+		return nil, err
 	}
 	w := newWorld(in)
 	all := w.search()
+	for i := range all {
+		all[i].finish()
+	}
+	if in.Format == CalicoStaged {
+		all = w.stage(all)
+	}
 	slices.SortStableFunc(all, func(a, b Recommendation) int {
 		return cmp.Or(cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Policy.Name, b.Policy.Name), cmp.Compare(a.Policy.Kind, b.Policy.Kind), cmp.Compare(a.ID, b.ID))
 	})
@@ -51,6 +56,7 @@ type search struct {
 type decodedManifest struct {
 	text   string
 	object cluster.Object
+	extra  []cluster.Object
 	err    error
 }
 
@@ -59,6 +65,7 @@ type gathering struct {
 	all      []Recommendation
 	offered  []*Recommendation
 	objects  map[cluster.Ref]cluster.Object
+	extra    []cluster.Object // what comes with them
 	engine   *policy.Engine
 	problems map[cluster.Ref]cluster.Problem
 	crowds   *analyze.Crowds // as the policies see them that are in force and that are offered
@@ -72,7 +79,7 @@ func (g *gathering) offers(ref cluster.Ref) bool { _, ok := g.objects[ref]; retu
 
 func (w *world) search() []Recommendation {
 	s := &search{
-		owners: w.survey(), moved: moves{}, fresh: w.freshPolicies(), made: map[cluster.Ref]*tightened{}, dirty: map[cluster.Ref]bool{},
+		owners: w.survey(), moved: moves{}, fresh: w.newPolicies(), made: map[cluster.Ref]*tightened{}, dirty: map[cluster.Ref]bool{},
 		touched: map[cluster.Ref]bool{}, frozen: map[string]bool{}, decoded: map[string]decodedManifest{},
 	}
 	for i := range w.snapshot.Policies {
@@ -97,6 +104,42 @@ func (w *world) search() []Recommendation {
 			withheld = append(withheld, *r)
 		}
 	}
+}
+
+// newPolicies makes what is new, and sees to it that what comes with policies
+// changes nothing by itself: a network set may be what somebody else's
+// selector has waited for.
+func (w *world) newPolicies() []Recommendation {
+	list := w.freshPolicies()
+	var sets []cluster.Object
+	for i := range list {
+		for _, text := range list[i].further {
+			if o, err := decodeAny([]byte(text)); err == nil {
+				sets = append(sets, o)
+			}
+		}
+	}
+	if len(sets) == 0 {
+		return list
+	}
+	engine, _ := w.engine.With(policy.Edit{Put: sets})
+	if added, removed := policy.NewKinship(w.engine, engine).Compare(w.engine, engine); len(added)+len(removed) == 0 {
+		return list
+	}
+	w.inline = true
+	return w.freshPolicies()
+}
+
+// finish joins the documents of a recommendation.
+func (r *Recommendation) finish() {
+	if r.Withheld != "" || r.Kind == KindTighten {
+		return
+	}
+	for _, text := range r.further {
+		r.After += "---\n" + text
+	}
+	r.further = nil
+	r.Diff = PatchNew(diffName("", r.Policy.Cluster()), r.After)
 }
 
 // make narrows the policies that are dirty.
@@ -141,7 +184,7 @@ func (s *search) gather() *gathering {
 
 // apply makes the engines of what is offered.
 func (w *world) apply(g *gathering) {
-	var put []cluster.Object
+	put := slices.Clone(g.extra)
 	for _, r := range g.offered {
 		put = append(put, g.objects[r.Policy.Cluster()])
 	}
@@ -171,7 +214,11 @@ func (s *search) decode(g *gathering) {
 		}
 		o, err := decode(r.Policy.Cluster(), []byte(r.After))
 		o.Source.File, o.Source.Line = r.File, r.Line
-		read[i] = decodedManifest{r.After, o, err}
+		read[i] = decodedManifest{text: r.After, object: o, err: err}
+		for _, text := range r.further {
+			extra, err := decodeAny([]byte(text))
+			read[i].extra, read[i].err = append(read[i].extra, extra), cmp.Or(read[i].err, err)
+		}
 	})
 	for i, r := range list {
 		s.decoded[r.ID] = read[i]
@@ -180,6 +227,7 @@ func (s *search) decode(g *gathering) {
 			continue
 		}
 		g.objects[r.Policy.Cluster()] = read[i].object
+		g.extra = append(g.extra, read[i].extra...)
 	}
 }
 
@@ -237,5 +285,5 @@ func identity(parts ...string) string {
 }
 
 func emptyProof() Proof {
-	return Proof{Statements: []Statement{}, Lost: []Cell{}, Opened: []Cell{}, Closed: []Cell{}, Held: []HeldEdge{}, Superfluous: []string{}}
+	return Proof{Statements: []Statement{}, Lost: []Cell{}, Opened: []Cell{}, Closed: []Cell{}, Held: []HeldEdge{}, Extra: []Cell{}, Superfluous: []string{}}
 }

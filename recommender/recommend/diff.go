@@ -31,6 +31,53 @@ func Unified(name, before, after string, first int) string {
 	return out.String()
 }
 
+// Part is a stretch of a file that becomes another: whole lines from First on,
+// from 1.
+type Part struct {
+	First         int
+	Before, After string
+}
+
+// Patch writes the change of a file as git writes it, for git apply. Parts are
+// in the order of the file and do not overlap; what the file has at their lines
+// must be their Before.
+func Patch(name, text string, parts []Part) string {
+	s := scripter{}
+	lines := splitLines(text)
+	at := 0
+	for _, p := range parts {
+		before := splitLines(p.Before)
+		for ; at < p.First-1; at++ {
+			s.add(' ', lines[at])
+		}
+		s.texts(before, splitLines(p.After))
+		at += len(before)
+	}
+	for ; at < len(lines); at++ {
+		s.add(' ', lines[at])
+	}
+	var out strings.Builder
+	for i, h := range hunks(s.ops) {
+		if i == 0 {
+			fmt.Fprintf(&out, "diff --git a/%[1]s b/%[1]s\n--- a/%[1]s\n+++ b/%[1]s\n", name)
+		}
+		h.write(&out, s.ops, 0)
+	}
+	return out.String()
+}
+
+// PatchNew writes a new file as git writes it, for git apply.
+func PatchNew(name, text string) string {
+	s := scripter{}
+	s.texts(nil, splitLines(text))
+	var out strings.Builder
+	fmt.Fprintf(&out, "diff --git a/%[1]s b/%[1]s\nnew file mode 100644\n--- /dev/null\n+++ b/%[1]s\n", name)
+	for _, h := range hunks(s.ops) {
+		h.write(&out, s.ops, 0)
+	}
+	return out.String()
+}
+
 // diffName is the path to show: the manifest's, or one made of the policy's name.
 func diffName(file string, ref cluster.Ref) string {
 	if file == "" {
@@ -66,9 +113,15 @@ type op struct {
 }
 
 // script finds a shortest edit script by the longest common subsequence.
-// Manifests are short: the table of lines by lines is small once the common
-// ends are cut off.
 func script(a, b []string) []op {
+	s := scripter{}
+	s.texts(a, b)
+	return s.ops
+}
+
+// texts goes on with the lines of two texts. Manifests are short: the table of
+// lines by lines is small once the common ends are cut off.
+func (s *scripter) texts(a, b []string) {
 	head := 0
 	for head < len(a) && head < len(b) && a[head] == b[head] {
 		head++
@@ -77,7 +130,16 @@ func script(a, b []string) []op {
 	for tail < len(a)-head && tail < len(b)-head && a[len(a)-1-tail] == b[len(b)-1-tail] {
 		tail++
 	}
-	x, y := a[head:len(a)-tail], b[head:len(b)-tail]
+	for _, line := range a[:head] {
+		s.add(' ', line)
+	}
+	s.middle(a[head:len(a)-tail], b[head:len(b)-tail])
+	for _, line := range a[len(a)-tail:] {
+		s.add(' ', line)
+	}
+}
+
+func (s *scripter) middle(x, y []string) {
 	common := make([][]int32, len(x)+1)
 	for i := range common {
 		common[i] = make([]int32, len(y)+1)
@@ -90,10 +152,6 @@ func script(a, b []string) []op {
 				common[i][j] = max(common[i+1][j], common[i][j+1])
 			}
 		}
-	}
-	s := scripter{}
-	for _, line := range a[:head] {
-		s.add(' ', line)
 	}
 	i, j := 0, 0
 	for i < len(x) || j < len(y) {
@@ -109,10 +167,6 @@ func script(a, b []string) []op {
 			j++
 		}
 	}
-	for _, line := range a[len(a)-tail:] {
-		s.add(' ', line)
-	}
-	return s.ops
 }
 
 type scripter struct {

@@ -35,12 +35,12 @@ func (w *world) freshPolicies() []Recommendation {
 	var subjects []*fresh
 	done := map[flow.Workload]bool{}
 	for _, wl := range w.index.Workloads() {
-		if done[wl] {
+		if done[wl] || !w.input.Scope.has(wl) {
 			continue
 		}
 		f := &fresh{world: w, subject: wl, all: []flow.Workload{wl}, books: map[policy.Direction]*book{}}
 		for _, d := range []policy.Direction{policy.Ingress, policy.Egress} {
-			if w.open(wl, d) {
+			if w.input.Scope.speaksOf(d) && w.open(wl, d) {
 				f.directions = append(f.directions, d)
 			}
 		}
@@ -75,6 +75,9 @@ func (f *fresh) recommend() Recommendation {
 		f.gather()
 	}
 	r.Policy = analyze.Ref{APIVersion: networkPolicyVersion, Kind: "NetworkPolicy", Namespace: f.subject.Namespace, Name: f.name()}
+	if f.input.Format.isCalico() {
+		r.Policy.APIVersion, r.Policy.Name = calicoVersion, f.input.Calico.name(r.Policy.Name)
+	}
 	for _, wl := range f.all {
 		r.Workloads = append(r.Workloads, wl.String())
 	}
@@ -86,7 +89,13 @@ func (f *fresh) recommend() Recommendation {
 		return r
 	}
 	r.Evidence = append(r.Evidence, f.summary()...)
-	r.After = edit.Render(f.manifest(), edit.Layout{ListIndent: 2})
+	for i, doc := range f.manifests() {
+		if text := edit.Render(doc, edit.Layout{ListIndent: 2}); i == 0 {
+			r.After = text
+		} else {
+			r.further = append(r.further, text)
+		}
+	}
 	r.Changes = f.changes()
 	return r
 }
@@ -184,9 +193,9 @@ func (f *fresh) collect() {
 	if b := f.books[policy.Ingress]; b != nil {
 		f.answer(b)
 	}
-	for _, b := range f.books {
-		b.absorb(nil)
-		b.settle()
+	for _, d := range f.directions {
+		f.books[d].absorb(nil)
+		f.books[d].settle()
 	}
 }
 
@@ -222,7 +231,7 @@ func (f *fresh) note(b *book, d policy.Direction, other analyze.Party, e *analyz
 		}
 		return
 	}
-	port := writable(portKey{e.Number, e.Port})
+	port := f.writable(portKey{e.Number, e.Port})
 	if port.any {
 		f.say(fmt.Sprintf("%s with %s can't be named in a Kubernetes policy, so the rule for it leaves the port open.", e.Protocol, other))
 	}

@@ -50,6 +50,14 @@ func namesOf(list []flow.Workload) []string {
 	return names
 }
 
+// manifests writes the policy and what comes with it.
+func (f *fresh) manifests() []*yaml.Node {
+	if f.input.Format.isCalico() {
+		return f.calicoManifest()
+	}
+	return []*yaml.Node{f.manifest()}
+}
+
 // manifest writes the policy.
 func (f *fresh) manifest() *yaml.Node {
 	types := edit.Flow(edit.List())

@@ -11,6 +11,7 @@ import (
 
 	"github.com/netcinch/netcinch/recommender/analyze"
 	"github.com/netcinch/netcinch/recommender/cluster"
+	"github.com/netcinch/netcinch/recommender/cluster/manifest"
 	"github.com/netcinch/netcinch/recommender/policy"
 )
 
@@ -22,19 +23,24 @@ func TestPromises(t *testing.T) {
 	if testing.Short() {
 		seeds = 10
 	}
-	total := counts{}
-	for seed := range seeds {
-		total.add(holdPromises(t, seed))
-		if t.Failed() {
-			return
+	for _, format := range []Format{Kubernetes, Calico, CalicoStaged} {
+		total := counts{}
+		for seed := range seeds {
+			total.add(holdPromises(t, seed, format))
+			if t.Failed() {
+				return
+			}
 		}
-	}
-	t.Logf("%d worlds: %d offered, %d withheld for want of proof", seeds, total.offered, total.unproven)
-	if total.unproven > 0 {
-		t.Error("what is proposed ought to hold; the proof is the last guard, not the first")
-	}
-	if total.offered == 0 || total.tightened == 0 {
-		t.Error("nothing was offered in any world: the test tests nothing")
+		t.Logf("%s: %d worlds: %d offered, %d withheld for want of proof", format, seeds, total.offered, total.unproven)
+		if total.unproven > 0 {
+			t.Error("what is proposed ought to hold; the proof is the last guard, not the first")
+		}
+		if format == Calico && total.sets == 0 {
+			t.Error("no world has a network set")
+		}
+		if total.offered == 0 || total.tightened == 0 {
+			t.Error("nothing was offered in any world: the test tests nothing")
+		}
 	}
 }
 
@@ -42,22 +48,24 @@ func TestPromises(t *testing.T) {
 func FuzzPromises(f *testing.F) {
 	f.Add(uint64(1))
 	f.Add(uint64(999_983))
-	f.Fuzz(func(t *testing.T, seed uint64) { holdPromises(t, seed) })
+	f.Fuzz(func(t *testing.T, seed uint64) { holdPromises(t, seed, Formats[seed%3]) })
 }
 
-type counts struct{ offered, tightened, unproven int }
+type counts struct{ offered, tightened, unproven, sets int }
 
 func (c *counts) add(o counts) {
 	c.offered += o.offered
 	c.tightened += o.tightened
 	c.unproven += o.unproven
+	c.sets += o.sets
 }
 
-func holdPromises(t *testing.T, seed uint64) counts {
+func holdPromises(t *testing.T, seed uint64, format Format) counts {
 	t.Helper()
 	w := newRandomWorld(t, seed)
+	w.format = format
 	report := w.analyse(t, w.snapshot)
-	list, err := Build(Input{Snapshot: w.snapshot, Report: report})
+	list, err := Build(w.input(report, w.snapshot))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -74,6 +82,9 @@ func holdPromises(t *testing.T, seed uint64) counts {
 		if r.Kind == KindTighten {
 			c.tightened++
 		}
+		if strings.Contains(r.After, "kind: NetworkSet\n") {
+			c.sets++
+		}
 		offered = append(offered, r)
 		if !r.Proof.Holds {
 			t.Errorf("seed %d: %s is offered without proof", seed, r.Title)
@@ -83,7 +94,12 @@ func holdPromises(t *testing.T, seed uint64) counts {
 	for _, subset := range [][]Recommendation{offered, half(offered, seed), nil} {
 		w.holdSubset(t, seed, report, subset)
 	}
-	w.holdNeeded(t, seed, report, offered)
+	w.holdLoads(t, seed, offered)
+	if format == CalicoStaged {
+		w.holdTrial(t, seed, offered)
+	} else {
+		w.holdNeeded(t, seed, report, offered)
+	}
 	w.holdFixedPoint(t, seed, offered)
 	w.holdSameBytes(t, seed, list)
 	if t.Failed() {
@@ -188,7 +204,7 @@ func (w *randomWorld) holdFixedPoint(t *testing.T, seed uint64, offered []Recomm
 	if err != nil {
 		return
 	}
-	again, err := Build(Input{Snapshot: applied, Report: w.analyse(t, applied)})
+	again, err := Build(w.input(w.analyse(t, applied), applied))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -204,7 +220,7 @@ func (w *randomWorld) holdSameBytes(t *testing.T, seed uint64, list []Recommenda
 	t.Helper()
 	slices.Reverse(w.records)
 	defer slices.Reverse(w.records)
-	again, err := Build(Input{Snapshot: w.snapshot, Report: w.analyse(t, w.snapshot)})
+	again, err := Build(w.input(w.analyse(t, w.snapshot), w.snapshot))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -223,4 +239,52 @@ func allowing(side policy.DirectionVerdict) []policy.AllowanceID {
 		}
 	}
 	return atoms
+}
+
+// input asks for recommendations in the world's format.
+func (w *randomWorld) input(report *analyze.Report, s *cluster.Snapshot) Input {
+	return Input{Snapshot: s, Report: report, Format: w.format}
+}
+
+// holdLoads: the loader of manifests takes every document, strictly, and reads
+// it as the recommendation does.
+func (w *randomWorld) holdLoads(t *testing.T, seed uint64, offered []Recommendation) {
+	t.Helper()
+	for _, r := range offered {
+		loaded := manifest.LoadText("r.yaml", []byte(r.After), manifest.Options{})
+		for _, p := range loaded.Problems {
+			t.Errorf("seed %d: %s: line %d %s: %s\n%s", seed, r.Title, p.Line, p.Field, p.Message, r.After)
+		}
+		if !slices.ContainsFunc(loaded.Policies, func(o cluster.Object) bool { return o.Ref == r.Policy.Cluster() }) {
+			t.Errorf("seed %d: %s is not in its manifest\n%s", seed, r.Policy, r.After)
+		}
+	}
+}
+
+// holdTrial: staged policies change no verdict; enforced they do what the
+// recommendation would.
+func (w *randomWorld) holdTrial(t *testing.T, seed uint64, offered []Recommendation) {
+	t.Helper()
+	applied, err := Apply(w.snapshot, offered...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	next, _ := policy.Compile(applied, policy.Options{})
+	for _, c := range w.probes() {
+		if permits(next, c) != permits(w.engine, c) {
+			t.Errorf("seed %d: a trial changes %+v → %+v %s %d", seed, c.From.Addr, c.To.Addr, c.Protocol, c.Port)
+			return
+		}
+	}
+	staging := policy.Stage(applied)
+	enforced, problems := policy.Compile(staging.Snapshot, policy.Options{})
+	if len(problems) > 0 || len(staging.Problems) > 0 {
+		t.Errorf("seed %d: %v %v", seed, problems, staging.Problems)
+	}
+	for _, c := range w.probes() {
+		if permits(enforced, c) && !permits(w.engine, c) {
+			t.Errorf("seed %d: enforced, a trial opens %+v → %+v %s %d", seed, c.From.Addr, c.To.Addr, c.Protocol, c.Port)
+			return
+		}
+	}
 }

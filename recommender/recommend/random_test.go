@@ -21,6 +21,7 @@ import (
 // randomWorld is a cluster of random policies and random traffic. Pods have
 // IPv4, IPv6 or both; manifests are written in random styles.
 type randomWorld struct {
+	format Format
 	*rand.Rand
 	text     strings.Builder
 	snapshot *cluster.Snapshot

@@ -16,6 +16,13 @@ type Input struct {
 	Report   *analyze.Report // of the same snapshot
 	// Policy says how the policies are read; as for the report.
 	Policy policy.Options
+	Format Format
+	Calico CalicoOptions
+	Scope  Scope
+	// AllowExtra is how many pairs of peer and port new policies may allow, in
+	// all, beyond what was seen, to write ranges where many ports were; each is
+	// listed in the proof. Tightenings leave ranges that are as wide.
+	AllowExtra int
 	// Engine is that of the snapshot's policies, where it is compiled already.
 	Engine *policy.Engine
 }
@@ -48,8 +55,15 @@ type Recommendation struct {
 	Proof     Proof           `json:"proof"`
 	Ready     bool            `json:"ready"`              // every workload it touches is ready
 	Readiness []WorkloadState `json:"readiness"`          // of the workloads that it selects
+	Trial     bool            `json:"trial,omitempty"`    // After enforces nothing: a staged policy, to be watched
 	Withheld  string          `json:"withheld,omitempty"` // why it is not offered; empty when it is
+
+	further []string // documents that come with After, until it is finished
 }
+
+// InPlace says whether After takes the place of Before: it is the same object,
+// not a trial of it beside it.
+func (r Recommendation) InPlace() bool { return r.Before != "" && !r.Trial }
 
 // WorkloadState is the readiness of one workload in short.
 type WorkloadState struct {
@@ -97,6 +111,8 @@ type Proof struct {
 	// Held are the edges held as unseen that are allowed now and would be cut.
 	// They are no failure, and are named wherever the recommendation is shown.
 	Held []HeldEdge `json:"held"`
+	// Extra is what it allows beyond what was seen, as --allow-extra lets it.
+	Extra []Cell `json:"extra"`
 	// Superfluous are the atoms that could go without losing an observed edge.
 	Superfluous []string `json:"superfluous"`
 }
@@ -125,12 +141,14 @@ type StatementName string
 
 // The claims.
 const (
-	KeepsObserved StatementName = "keeps-observed" // observed, learnt and allowed ⊆ allowed(new)
-	NamesHeld     StatementName = "names-held"     // what it cuts of edges held as unseen is named
-	OpensNothing  StatementName = "opens-nothing"  // allowed(new) ⊆ allowed(old)
-	NoSuperfluous StatementName = "no-superfluous" // each atom is needed
-	KeepsDNS      StatementName = "keeps-dns"      // name resolution stays possible
-	ValidManifest StatementName = "valid-manifest" // the API server would take it
+	KeepsObserved   StatementName = "keeps-observed"   // observed, learnt and allowed ⊆ allowed(new)
+	NamesHeld       StatementName = "names-held"       // what it cuts of edges held as unseen is named
+	OpensNothing    StatementName = "opens-nothing"    // allowed(new) ⊆ allowed(old)
+	NoSuperfluous   StatementName = "no-superfluous"   // each atom is needed
+	KeepsDNS        StatementName = "keeps-dns"        // name resolution stays possible
+	NamesExtra      StatementName = "names-extra"      // what it allows beyond what was seen is listed
+	EnforcesNothing StatementName = "enforces-nothing" // a trial changes no verdict
+	ValidManifest   StatementName = "valid-manifest"   // the API server would take it
 )
 
 // Cell is a set of connections as people read it.

@@ -121,6 +121,15 @@ func writable(p portKey) portSpec {
 	return portSpec{any: true, original: -1}
 }
 
+// writable is a port as a rule of the new policy's kind can name it: Calico
+// knows all protocols.
+func (f *fresh) writable(p portKey) portSpec {
+	if f.input.Format.isCalico() {
+		return portSpec{portKey: p, original: -1}
+	}
+	return writable(p)
+}
+
 // peersOf gives how a party is written as a peer: a workload by its labels, a
 // hostNetwork workload and a node by node addresses, an outside address as
 // itself. Nil where nothing is known to write.

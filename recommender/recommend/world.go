@@ -23,6 +23,8 @@ type world struct {
 	report    *analyze.Report
 	index     *analyze.Index
 	options   policy.Options
+	input     Input
+	inline    bool           // no network sets: addresses stand in the rules
 	engine    *policy.Engine // for the policies in force
 	inSpace   map[string][]*cluster.Pod
 	selectors map[flow.Workload]selection
@@ -48,6 +50,7 @@ type service struct {
 
 func newWorld(in Input) *world {
 	w := &world{
+		input:    in,
 		snapshot: in.Snapshot, report: in.Report, index: analyze.NewIndex(in.Snapshot), options: in.Policy,
 		inSpace: map[string][]*cluster.Pod{}, selectors: map[flow.Workload]selection{}, ready: map[string]*analyze.Readiness{},
 		public: map[flow.Workload][]portKey{}, touching: map[string][]int32{}, byName: map[string][]flow.Workload{}, members: map[string][]flow.Workload{},
