@@ -41,11 +41,18 @@ folder has workloads and no pods, the pod template stands in. The port is the
 port on the destination's own address, not the Service's: a number, or the name
 of a container port of the destination.
 
+Where the answer is "denied", the smallest edit is named that would allow it.
+With --explain the answer comes with the way to it: every tier, policy and rule
+that was asked, in order, and the smallest edit that would turn it around.
+
 With --queries FILE (or - for standard input) each line of the file is one
 question in JSON, and the answer to each is one JSON line, in the same order. A
 question that cannot be answered gets {"error": …} in its place, and the command
 ends with status 2.`,
 		Example: `  netcinch check -f manifests/ --from shop/cart --to data/db --port 5432
+
+  # Step by step.
+  netcinch check -f manifests/ --from shop/cart --to data/db --port 5432 --explain
 
   # Many questions; fail where one of them is denied.
   echo '{"from":"shop/cart","to":"data/db","port":5432,"protocol":"TCP"}' > q.jsonl
@@ -54,6 +61,7 @@ ends with status 2.`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return c.run(cmd.Context(), env, cmd) },
 	}
 	c.manifestFlags(cmd)
+	c.policyFlags(cmd)
 	c.output.flag(cmd)
 	c.failOn.flag(cmd, "denied", "uncertain")
 	c.flags(cmd)
@@ -62,6 +70,7 @@ ends with status 2.`,
 	f.StringVar(&c.question.To, "to", "", "to whom: namespace/name of a pod or workload, or an address")
 	f.StringVar(&c.port, "port", "", "the destination's port: a number, or the name of one of its container ports")
 	f.StringVar(&c.question.Protocol, "protocol", "TCP", "TCP, UDP, SCTP, ICMP, ICMPv6, UDPLite or a number")
+	f.BoolVar(&c.question.Explain, "explain", false, "tell the way to the answer: every tier, policy and rule that was asked, in order, and why it did or did not match")
 	f.StringVar(&c.queries, "queries", "", "file of questions, one JSON object a line; - for standard input")
 	return cmd
 }
@@ -136,6 +145,11 @@ func writeAnswer(w io.Writer, q question.Question, a question.Answer) error {
 		port += " " + string(q.Port)
 	}
 	fmt.Fprintf(&b, "%s  %s → %s %s\n", strings.ToUpper(word[a.Allowed]), q.From, q.To, port)
+	if a.Trail != nil {
+		writeTrail(&b, q, a)
+		_, err := io.WriteString(w, b.String())
+		return err
+	}
 	for _, side := range []struct {
 		name string
 		side analyze.Side
@@ -144,6 +158,9 @@ func writeAnswer(w io.Writer, q question.Question, a question.Answer) error {
 		for _, s := range side.side.Why {
 			fmt.Fprintf(&b, "           %s%s\n", s.Text, at(s.File, s.Line))
 		}
+	}
+	if !a.Allowed {
+		writeChanges(&b, a)
 	}
 	for _, u := range a.Uncertain {
 		fmt.Fprintf(&b, "  uncertain: %s\n", u)

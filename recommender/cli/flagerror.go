@@ -20,6 +20,8 @@ func flagError(cmd *cobra.Command, err error) error {
 	switch iv.GetFlag().Value.Type() {
 	case "duration":
 		want = "a duration such as 30s, 12h or 1h30m"
+	case "calico|upstream":
+		want = "calico or upstream"
 	case "bool":
 		want = "true or false"
 	}

@@ -28,6 +28,7 @@ type input struct {
 	flows     []string
 	fallback  string // namespace of manifests that name none
 	strict    bool
+	policies  policy.Options
 	learning  time.Duration
 }
 
@@ -36,6 +37,37 @@ func (in *input) manifestFlags(cmd *cobra.Command) {
 	f.StringArrayVarP(&in.manifests, "filename", "f", nil, "manifests: a file, or a folder with all below it (repeatable)")
 	f.StringVar(&in.fallback, "default-namespace", "", "namespace of objects that name none")
 	f.BoolVar(&in.strict, "strict", false, "what is not understood of the objects that a verdict depends on is an error (status 2), not a warning; other kinds are passed over")
+}
+
+// orderNames are the orders as people name them.
+var orderNames = map[string]policy.Order{"calico": policy.CalicoOrder, "upstream": policy.UpstreamOrder}
+
+// orderValue is the flag --policy-order.
+type orderValue struct{ to *policy.Order }
+
+func (v orderValue) String() string {
+	if v.to != nil && *v.to == policy.UpstreamOrder {
+		return "upstream"
+	}
+	return "calico"
+}
+
+func (orderValue) Type() string { return "calico|upstream" }
+
+func (v orderValue) Set(text string) error {
+	order, ok := orderNames[text]
+	if !ok {
+		return errors.New("want calico or upstream")
+	}
+	*v.to = order
+	return nil
+}
+
+// policyFlags says how policies are read where clusters differ.
+func (in *input) policyFlags(cmd *cobra.Command) {
+	f := cmd.Flags()
+	f.Var(orderValue{&in.policies.Order}, "policy-order", "how the kinds of policy combine: calico (all are tiers, by their orders; it is the default, since Calico enforces its kinds wherever they exist, and without them both are the same) or upstream (Admin first and Baseline last, whatever the tiers' orders)")
+	f.BoolVar(&in.policies.IPBlockSkipsPods, "ipblock-skips-pods", false, "an ipBlock never matches a pod's address, as with network plugins that know pods by identity")
 }
 
 func (in *input) flowFlags(cmd *cobra.Command) {
@@ -69,7 +101,7 @@ func (in *input) loadFrom(env *Env, paths []string) (*cluster.Snapshot, *policy.
 	if err != nil {
 		return nil, nil, err
 	}
-	engine, problems := policy.Compile(s, policy.Options{})
+	engine, problems := policy.Compile(s, in.policies)
 	return s, engine, in.tell(env, append(problems, s.Problems...))
 }
 

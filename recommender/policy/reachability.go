@@ -168,19 +168,41 @@ func (r *Relation) Cells() []Cell {
 }
 
 // Sources says what can reach a pod.
-func (e *Engine) Sources(pod *cluster.Pod) []Cell { return e.reachable(pod, Ingress) }
+func (e *Engine) Sources(pod *cluster.Pod) []Cell { return e.SourcesOf(Peer{Pod: pod}) }
 
 // Destinations says what a pod can reach.
-func (e *Engine) Destinations(pod *cluster.Pod) []Cell { return e.reachable(pod, Egress) }
+func (e *Engine) Destinations(pod *cluster.Pod) []Cell { return e.DestinationsOf(Peer{Pod: pod}) }
 
-func (e *Engine) reachable(pod *cluster.Pod, d Direction) []Cell {
-	var own bits.Set
-	i, ok := e.top.pod(pod)
-	if !ok {
-		return nil
+// SourcesOf says what can reach any of the peers, which are pods or addresses
+// of pods and nodes. Outside addresses have no policies and give nothing.
+func (e *Engine) SourcesOf(peers ...Peer) []Cell { return e.reachable(e.top.own(peers), Ingress) }
+
+// DestinationsOf says what any of the peers can reach.
+func (e *Engine) DestinationsOf(peers ...Peer) []Cell { return e.reachable(e.top.own(peers), Egress) }
+
+// own gives all ends of some pods, and those that own some addresses.
+func (t *topology) own(peers []Peer) bits.Set {
+	var out bits.Set
+	for i := range peers {
+		p := &peers[i]
+		if p.Pod == nil {
+			if n, ok := t.byAddr[plain(p.Addr)]; ok {
+				out.Add(int(n))
+			}
+			continue
+		}
+		if i, ok := t.pod(p.Pod); ok {
+			for n := t.firstEnd[i]; n < t.firstEnd[i]+max(1, t.endCount[i]); n++ {
+				out.Add(int(n))
+			}
+		}
 	}
-	for n := e.top.firstEnd[i]; n < e.top.firstEnd[i]+max(1, e.top.endCount[i]); n++ {
-		own.Add(int(n))
+	return out
+}
+
+func (e *Engine) reachable(own bits.Set, d Direction) []Cell {
+	if own.Empty() {
+		return nil
 	}
 	from, to := e.top.everyEnd(), own
 	if d == Egress {
@@ -198,3 +220,7 @@ func (e *Engine) reachable(pod *cluster.Pod, d Direction) []Cell {
 	}
 	return e.cells(out)
 }
+
+// Owned says whether a peer is a pod of the snapshot, or an address that a pod
+// or node of it has: whether policies can apply to it.
+func (e *Engine) Owned(p Peer) bool { return !e.top.own([]Peer{p}).Empty() }

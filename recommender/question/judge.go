@@ -24,7 +24,8 @@ type Judge struct {
 	byKind  map[flow.Workload][]*cluster.Pod
 	addrs   map[netip.Addr]*cluster.Pod
 	index   *analyze.Index
-	starts  map[cluster.Ref]int        // first lines, in the file
+	starts  map[cluster.Ref]int // first lines, in the file
+	files   map[cluster.Ref]string
 	lines   map[policy.AllowanceID]int // in the file
 	unread  []string                   // what the verdict would depend on and was not understood
 }
@@ -33,7 +34,7 @@ type Judge struct {
 func NewJudge(s *cluster.Snapshot, e *policy.Engine) *Judge {
 	j := &Judge{
 		engine: e, pods: map[string][]*cluster.Pod{}, members: map[string][]*cluster.Pod{}, byKind: map[flow.Workload][]*cluster.Pod{},
-		addrs: map[netip.Addr]*cluster.Pod{}, index: analyze.NewIndex(s), starts: map[cluster.Ref]int{}, lines: map[policy.AllowanceID]int{},
+		addrs: map[netip.Addr]*cluster.Pod{}, index: analyze.NewIndex(s), starts: map[cluster.Ref]int{}, files: map[cluster.Ref]string{}, lines: map[policy.AllowanceID]int{},
 	}
 	for i := range s.Pods {
 		p := &s.Pods[i]
@@ -52,7 +53,7 @@ func NewJudge(s *cluster.Snapshot, e *policy.Engine) *Judge {
 		}
 	}
 	for _, o := range s.Policies {
-		j.starts[o.Ref] = o.Source.Line
+		j.starts[o.Ref], j.files[o.Ref] = o.Source.Line, o.Source.File
 	}
 	j.unread = unread(s, j.starts)
 	for _, a := range e.Allowances() {
@@ -85,11 +86,17 @@ func (j *Judge) ends(field, name string) ([]policy.Peer, error) {
 		return nil, err
 	}
 	var peers []policy.Peer
-	for _, p := range pods[:min(len(pods), maxMembers)] {
+	for _, p := range pods {
 		peers = append(peers, policy.Peer{Pod: p})
 	}
 	return peers, nil
 }
+
+// Peers gives all that a name stands for, as in a question: a pod, the pods of a
+// workload, or an address. The field is named in errors, which are *FieldErrors.
+func (j *Judge) Peers(field, name string) ([]policy.Peer, error) { return j.ends(field, name) }
+
+func some(peers []policy.Peer) []policy.Peer { return peers[:min(len(peers), maxMembers)] }
 
 func (j *Judge) named(field, name string) ([]*cluster.Pod, error) {
 	parts := strings.Split(name, "/")
@@ -173,7 +180,7 @@ func (j *Judge) Ask(q Question) (Answer, error) {
 	if err != nil {
 		return Answer{}, err
 	}
-	pairs := pairsOf(from, to)
+	pairs := pairsOf(some(from), some(to))
 	if len(pairs) == 0 {
 		return Answer{}, wrong("to", "%s and %s have no address family in common", q.From, q.To)
 	}
@@ -183,9 +190,11 @@ func (j *Judge) Ask(q Question) (Answer, error) {
 		if err != nil {
 			return Answer{}, err
 		}
-		p.add(pair, j.engine.Check(policy.Connection{From: pair[0], To: pair[1], Protocol: protocol, Port: port, ICMPType: -1, ICMPCode: -1}))
+		c := policy.Connection{From: pair[0], To: pair[1], Protocol: protocol, Port: port, ICMPType: -1, ICMPCode: -1}
+		p.add(c, j.engine.Check(c))
 	}
 	a := j.answer(p.verdict)
+	j.explain(&a, j.engine.Explain(p.asked), q.Explain)
 	a.Uncertain = append(a.Uncertain, j.unread...)
 	if p.allowed != "" && p.denied != "" {
 		a.Uncertain = append(a.Uncertain, fmt.Sprintf("the pods differ: %s is allowed, %s is denied; ask for pods", p.allowed, p.denied))
@@ -199,18 +208,19 @@ func (j *Judge) Ask(q Question) (Answer, error) {
 // poll gathers the answers for the pairs of pods of one question.
 type poll struct {
 	verdict         policy.Verdict // the first, or the first that denies
-	allowed, denied string         // a pair each
+	asked           policy.Connection
+	allowed, denied string // a pair each
 }
 
-func (p *poll) add(pair [2]policy.Peer, v policy.Verdict) {
-	text := peerText(pair[0]) + " → " + peerText(pair[1])
+func (p *poll) add(c policy.Connection, v policy.Verdict) {
+	text := peerText(c.From) + " → " + peerText(c.To)
 	switch {
 	case v.Allowed && p.allowed == "" && p.denied == "":
-		p.allowed, p.verdict = text, v
+		p.allowed, p.verdict, p.asked = text, v, c
 	case v.Allowed && p.allowed == "":
 		p.allowed = text
 	case !v.Allowed && p.denied == "":
-		p.denied, p.verdict = text, v
+		p.denied, p.verdict, p.asked = text, v, c
 	}
 }
 

@@ -26,6 +26,8 @@ type Question struct {
 	To       string `json:"to"`
 	Port     Port   `json:"port,omitempty"`
 	Protocol string `json:"protocol,omitempty"`
+	// Explain asks for the whole way to the answer.
+	Explain bool `json:"explain,omitempty"`
 }
 
 // Port is a port as people give it: a number, or a name of the server's.
@@ -60,6 +62,10 @@ type Answer struct {
 	Egress    analyze.Side `json:"egress"`
 	Ingress   analyze.Side `json:"ingress"`
 	Uncertain []string     `json:"uncertain"`
+	// Changes are the smallest edits that together would turn the answer around.
+	Changes []Change `json:"changes"`
+	// Trail is there where the question asks to explain.
+	Trail *Trail `json:"trail,omitempty"`
 }
 
 // FieldError says which part of a question is wrong.
@@ -102,7 +108,7 @@ func notAQuestion(err error) error {
 	case errors.As(err, &te) && te.Field != "":
 		return wrong(te.Field, "want text, got %s", te.Value)
 	case isUnknown:
-		return wrong(strings.Trim(unknown, `"`), "unknown field; a question has from, to, port and protocol")
+		return wrong(strings.Trim(unknown, `"`), "unknown field; a question has from, to, port, protocol and explain")
 	}
 	return fmt.Errorf("is not a question: %w; want {\"from\":…,\"to\":…,\"port\":…,\"protocol\":…}", err)
 }

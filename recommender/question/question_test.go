@@ -150,7 +150,7 @@ func TestWrongQuestions(t *testing.T) {
 		{`{"from":"x/a","to":"x/a","port":1,"protocol":"ICMP"}`, `port: ICMP has no ports; leave it out`},
 		{`{"from":"x/a","to":"x/a","port":1,"protocol":"300"}`, `protocol: "300": want`},
 		{`{"from":"x/six","to":"x/a-2","port":1}`, `to: x/six and x/a-2 have no address family in common`},
-		{`{"from":"x/a","too":"x/a"}`, `too: unknown field; a question has from, to, port and protocol`},
+		{`{"from":"x/a","too":"x/a"}`, `too: unknown field; a question has from, to, port, protocol and explain`},
 		{`{"from":1}`, `from: want text, got number`},
 		{`{} {}`, `is more than one question; write one a line`},
 		{`[]`, `is not a question: `},
