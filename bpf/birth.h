@@ -10,6 +10,7 @@
 
 #include "flow.h"
 #include "maps.h"
+#include "packet.h"
 #include "sighting.h"
 
 /* Whether the kernel lets these programs ask for the current task. */
@@ -23,13 +24,30 @@ MAP(running, BPF_MAP_TYPE_LRU_HASH, __u32, __u32, 32768);
 /* What a socket dialled last, by its cookie. */
 MAP(dialled, BPF_MAP_TYPE_LRU_HASH, __u64, struct dialled, 8192);
 
+/*
+ * Says whether a packet is of the socket that it came from: not one that the
+ * kernel has wrapped into another.
+ */
+static __always_inline int is_of_socket(struct __sk_buff *skb, __be16 port, __u8 protocol)
+{
+	if (protocol != IP_TCP && protocol != IP_UDP)
+		return 1;
+	struct bpf_sock *sk = (struct bpf_sock *)(long)skb->sk;
+	if (!sk)
+		return 0;
+	sk = bpf_sk_fullsock(sk);
+	return sk && sk->protocol == protocol && sk->src_port == bpf_ntohs(port);
+}
+
 /* The executable that begins a flow with this packet; 0 where it does not. */
 static __always_inline __u32 owner_of(struct __sk_buff *skb, const struct sighting *s,
-				      enum direction direction)
+				      enum direction direction, __be16 port, __u8 protocol)
 {
 	if (!owners || direction != EGRESS || !skb->sk)
 		return 0; /* without a socket it was forwarded, or wrapped by the kernel */
 	if (!(s->state & STARTED_LOCAL) && s->first != FIRST_LOCAL)
+		return 0;
+	if (!is_of_socket(skb, port, protocol))
 		return 0;
 	__u32 process = bpf_get_current_pid_tgid() >> 32;
 	if (!process)
@@ -57,7 +75,7 @@ static __always_inline void born4(struct __sk_buff *skb, const struct key4 *key,
 				  const struct sighting *s, enum direction direction,
 				  struct flow4 *value)
 {
-	value->nat.owner = owner_of(skb, s, direction);
+	value->nat.owner = owner_of(skb, s, direction, key->local_port, key->slot_protocol);
 	const struct dialled *d = dialled_of(skb, s, direction);
 	if (!d || d->is6)
 		return;
@@ -74,7 +92,7 @@ static __always_inline void born6(struct __sk_buff *skb, const struct key6 *key,
 				  const struct sighting *s, enum direction direction,
 				  struct flow6 *value)
 {
-	value->nat.owner = owner_of(skb, s, direction);
+	value->nat.owner = owner_of(skb, s, direction, key->local_port, key->slot_protocol);
 	const struct dialled *d = dialled_of(skb, s, direction);
 	if (!d || !d->is6)
 		return;

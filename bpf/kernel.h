@@ -77,6 +77,19 @@ struct __sk_buff {
 	__u32 gso_size;
 };
 
+/* What a socket is, as far as it is read (ABI). */
+struct bpf_sock {
+	__u32 bound_dev_if;
+	__u32 family;
+	__u32 type;
+	__u32 protocol;
+	__u32 mark;
+	__u32 priority;
+	__u32 src_ip4;
+	__u32 src_ip6[4];
+	__u32 src_port; /* in the machine's byte order */
+};
+
 /* Input of conntrack look-ups (ABI). */
 struct bpf_sock_tuple {
 	union {

@@ -106,8 +106,10 @@ MAP(slots, BPF_MAP_TYPE_HASH, struct interface, struct attachment, 16384);
 volatile const __u32 slot = 0;
 /*
  * The namespace whose conntrack sees this interface's packets, as an id in the
- * interface's own namespace; -1 is that namespace itself.
+ * interface's own namespace; -1 is that namespace itself. NODE_SIDE is so, too,
+ * and says that only flows of the node's own addresses are to be entered.
  */
+#define NODE_SIDE -2
 volatile const __s32 conntrack_netns = -1;
 /* Whether to ask conntrack at all. */
 volatile const __u8 conntrack = 0;

@@ -11,6 +11,7 @@
 #include "dns.h"
 #include "flow.h"
 #include "maps.h"
+#include "own.h"
 #include "packet.h"
 #include "sighting.h"
 #include "spill.h"
@@ -228,7 +229,13 @@ static __always_inline void see4(struct __sk_buff *skb, const struct call *call,
 	}
 	if (p.fragment != WHOLE)
 		fragment4_of(&key, ip, &p, &s);
-	account4(skb, &key, &p, &s, direction, call->conntrack_netns);
+	__s32 netns = call->conntrack_netns;
+	if (netns == NODE_SIDE) {
+		if (!is_own4(&key))
+			return;
+		netns = -1;
+	}
+	account4(skb, &key, &p, &s, direction, netns);
 }
 
 static __always_inline void see6(struct __sk_buff *skb, const struct call *call, __u32 network,
@@ -252,7 +259,13 @@ static __always_inline void see6(struct __sk_buff *skb, const struct call *call,
 	}
 	if (p.fragment != WHOLE)
 		fragment6_of(&key, ip, &p, &s);
-	account6(skb, &key, &p, &s, direction, call->conntrack_netns);
+	__s32 netns = call->conntrack_netns;
+	if (netns == NODE_SIDE) {
+		if (!is_own6(&key))
+			return;
+		netns = -1;
+	}
+	account6(skb, &key, &p, &s, direction, netns);
 }
 
 /* Counts one packet, on behalf of the attachment that called. */

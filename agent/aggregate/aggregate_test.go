@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/netcinch/netcinch/agent/capture"
+	"github.com/netcinch/netcinch/agent/owner"
 	"github.com/netcinch/netcinch/recommender/wire"
 )
 
@@ -58,7 +59,7 @@ func newWorld(t *testing.T, change func(*Options)) *world {
 	w := &world{now: noon, pods: map[capture.Slot]wire.PodKey{1: cart}}
 	o := DefaultOptions()
 	o.Clock = func() time.Time { return w.now }
-	o.Identify = func(s capture.Slot) (wire.PodKey, bool) { p, ok := w.pods[s]; return p, ok }
+	o.Identify = func(s capture.Slot, _ owner.Program) (wire.PodKey, bool) { p, ok := w.pods[s]; return p, ok }
 	o.Emit = func(p Part) {
 		p.Edges = slices.Clone(p.Edges)
 		w.parts = append(w.parts, p)
@@ -326,7 +327,7 @@ func TestOptionsAreChecked(t *testing.T) {
 		t.Error("options without a clock were taken")
 	}
 	o.Clock, o.Emit = time.Now, func(Part) {}
-	o.Identify = func(capture.Slot) (wire.PodKey, bool) { return cart, true }
+	o.Identify = func(capture.Slot, owner.Program) (wire.PodKey, bool) { return cart, true }
 	o.MaxEdges = 0
 	if _, err := New(o); err == nil || !strings.Contains(err.Error(), "MaxEdges is 0") {
 		t.Errorf("got %v, want the option to be named", err)
@@ -352,7 +353,7 @@ func TestAddAllocatesNothing(t *testing.T) {
 func BenchmarkAdd(b *testing.B) {
 	o := DefaultOptions()
 	o.Clock = func() time.Time { return noon }
-	o.Identify = func(capture.Slot) (wire.PodKey, bool) { return cart, true }
+	o.Identify = func(capture.Slot, owner.Program) (wire.PodKey, bool) { return cart, true }
 	o.Emit = func(Part) {}
 	a, err := New(o)
 	if err != nil {

@@ -30,8 +30,9 @@ type Options struct {
 	MaxNames   int              // DNS names in memory, all slots together; beyond it names are not learnt, and counted
 	Clock      func() time.Time // never nil
 
-	// Identify says which pod a slot is. It is asked when edges are emitted.
-	Identify func(slot capture.Slot) (wire.PodKey, bool)
+	// Identify says which pod a slot is, or the program there where several
+	// pods share its interface. It is asked when edges are emitted.
+	Identify func(slot capture.Slot, program owner.Program) (wire.PodKey, bool)
 	// Emit takes the edges; the slice is reused afterwards.
 	Emit func(Part)
 

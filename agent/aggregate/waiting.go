@@ -24,7 +24,7 @@ type waiting struct {
 func (a *Aggregator) emitOpen(final bool) {
 	a.buffer = a.buffer[:0]
 	for k, c := range a.edges {
-		if pod, ok := a.Identify(k.slot); ok {
+		if pod, ok := a.Identify(k.slot, k.program); ok {
 			a.buffer = append(a.buffer, k.edge(pod, c))
 			continue
 		}
@@ -55,7 +55,7 @@ func (a *Aggregator) emitWaiting(now time.Time, final bool) {
 		}
 		a.buffer = a.buffer[:0]
 		for _, e := range rest[:n] {
-			pod, ok := a.Identify(e.key.slot)
+			pod, ok := a.Identify(e.key.slot, e.key.program)
 			switch {
 			case ok:
 				a.buffer = append(a.buffer, e.key.edge(pod, e.counts))

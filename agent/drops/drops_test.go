@@ -310,4 +310,3 @@ func TestOtherNode(t *testing.T) {
 		t.Errorf("%d packets of another node's are counted", got)
 	}
 }
-

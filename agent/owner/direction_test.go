@@ -12,6 +12,7 @@ import (
 
 	"github.com/netcinch/netcinch/agent/aggregate"
 	"github.com/netcinch/netcinch/agent/capture"
+	"github.com/netcinch/netcinch/agent/owner"
 	"github.com/netcinch/netcinch/recommender/wire"
 )
 
@@ -83,7 +84,7 @@ func (s *stage) edges(port uint16) map[wire.Edge]capture.Slot {
 	}
 	o := aggregate.DefaultOptions()
 	o.Clock = time.Now
-	o.Identify = func(capture.Slot) (wire.PodKey, bool) { return wire.PodKey{}, true }
+	o.Identify = func(capture.Slot, owner.Program) (wire.PodKey, bool) { return wire.PodKey{}, true }
 	o.Program, o.Listens = s.tracker.Of, s.tracker.Listens
 	o.Emit = func(p aggregate.Part) {
 		for _, e := range p.Edges {

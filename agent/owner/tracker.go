@@ -152,6 +152,17 @@ func (t *Tracker) find(r *capture.Record) Program {
 	return t.executables.program(l.owner)
 }
 
+// Holds says whether a process held the record's connection when sockets were
+// listed.
+func (t *Tracker) Holds(r *capture.Record) bool {
+	cookie, ok := (*t.netns.Load())[r.Slot]
+	if !ok || r.Fragment || !hasSockets(r.Protocol) {
+		return false
+	}
+	_, holds := t.sockets.connected(connectionOf(cookie, r))
+	return holds
+}
+
 // Listens says whether the record's local end listens on its port, or did until
 // now. Known is false where the sockets of its namespace are not.
 func (t *Tracker) Listens(r *capture.Record) (listens, known bool) {

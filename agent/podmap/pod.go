@@ -18,6 +18,7 @@ type Pod struct {
 	Namespace   string
 	Name        string
 	UID         string
+	Hash        string       // of a static pod: what the kubelet calls it by, in the place of the UID
 	Node        string       // that it is bound to; empty where the source has only this node's
 	Addresses   []netip.Addr // status.podIPs
 	HostNetwork bool         // shares the node's interfaces: has none of its own
@@ -42,12 +43,17 @@ type Source interface {
 	Watch(ctx context.Context, update func([]Pod)) error
 }
 
+// staticPodHash is the annotation with a static pod's own UID: the API server
+// gives its mirror another one.
+const staticPodHash = "kubernetes.io/config.hash"
+
 // podOf takes what matters from a pod object. The error names the field.
 func podOf(p *corev1.Pod) (Pod, error) {
 	if p.Namespace == "" || p.Name == "" {
 		return Pod{}, fmt.Errorf("a Pod without metadata.namespace or metadata.name (%q, %q)", p.Namespace, p.Name)
 	}
 	pod := Pod{Namespace: p.Namespace, Name: p.Name, UID: string(p.UID), Node: p.Spec.NodeName, HostNetwork: p.Spec.HostNetwork, Started: p.CreationTimestamp.Time}
+	pod.Hash = p.Annotations[staticPodHash]
 	if p.Status.StartTime != nil {
 		pod.Started = p.Status.StartTime.Time
 	}

@@ -190,6 +190,22 @@ func (r *Registry) Slot(address netip.Addr) (capture.Slot, bool) {
 	return 0, false
 }
 
+// ByUID gives the pod of that UID, as the kubelet names its control group, if
+// the source has reported it.
+func (r *Registry) ByUID(uid string) (Pod, bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if c, ok := r.pods[uid]; ok {
+		return c.pod, true
+	}
+	for _, c := range r.pods {
+		if c.pod.Hash == uid {
+			return c.pod, true
+		}
+	}
+	return Pod{}, false
+}
+
 // Bound says whether a slot's pod is known, so that its addresses need no more
 // attention.
 func (r *Registry) Bound(id capture.Slot) bool {

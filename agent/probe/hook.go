@@ -55,18 +55,42 @@ type Hook struct {
 // a process before this one keeps its slot, and the program is replaced without
 // a packet between.
 func (s *Set) Attach(netns, ifname string) (*Hook, error) {
-	return s.hook(netns, ifname, false)
+	return s.hook(netns, ifname, podSide)
 }
 
 // AttachHost hooks the host's side of a pair: the local end is the other side.
 func (s *Set) AttachHost(netns, ifname string) (*Hook, error) {
-	return s.hook(netns, ifname, true)
+	return s.hook(netns, ifname, hostSide)
 }
 
-func (s *Set) hook(netns, ifname string, host bool) (*Hook, error) {
+// AttachNode hooks an interface of the node itself, which others' packets pass,
+// too: only flows whose local end is one of the addresses in the map Own are
+// counted.
+func (s *Set) AttachNode(netns, ifname string) (*Hook, error) {
+	return s.hook(netns, ifname, nodeSide)
+}
+
+// side is whose interface is hooked.
+type side uint8
+
+const (
+	podSide side = iota
+	hostSide
+	nodeSide
+)
+
+// ownConntrack is an interface's own namespace, as the one whose conntrack sees
+// its packets; ownAddresses is the same at the node's side (NODE_SIDE of
+// bpf/maps.h).
+const (
+	ownConntrack = -1
+	ownAddresses = -2
+)
+
+func (s *Set) hook(netns, ifname string, side side) (*Hook, error) {
 	h := &Hook{set: s, netns: netns, Mode: s.mode}
 	err := inNetNS(netns, func() error {
-		if err := h.find(ifname, host); err != nil {
+		if err := h.find(ifname, side); err != nil {
 			return err
 		}
 		return h.attach()
@@ -78,7 +102,7 @@ func (s *Set) hook(netns, ifname string, host bool) (*Hook, error) {
 }
 
 // find looks at the interface, on a thread in its namespace.
-func (h *Hook) find(ifname string, host bool) error {
+func (h *Hook) find(ifname string, side side) error {
 	device, err := netlink.LinkByName(ifname)
 	if err != nil {
 		return fmt.Errorf("finding interface %s: %w", ifname, err)
@@ -89,9 +113,13 @@ func (h *Hook) find(ifname string, host bool) error {
 	}
 	h.ifindex, h.netnsID = attrs.Index, int32(attrs.NetNsID)
 	h.key.Index = uint32(attrs.Index)
-	if host {
-		h.netnsID = -1 // the packets are in the namespace whose conntrack sees them
+	switch side {
+	case hostSide:
+		h.netnsID = ownConntrack // the packets are in the namespace whose conntrack sees them
 		h.key.Shared = 1
+	case nodeSide:
+		h.netnsID = ownAddresses
+	case podSide:
 	}
 	h.key.Netns, err = cookie()
 	return err

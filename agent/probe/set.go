@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"reflect"
 	"slices"
+	"strings"
 	"sync"
 
 	"github.com/cilium/ebpf"
@@ -142,6 +143,9 @@ func (s *Set) open() (err error) {
 	if s.mode, err = s.choose(s.options.Mode); err != nil {
 		return err
 	}
+	if err := s.disown(cache); err != nil {
+		return err
+	}
 	return s.adopt()
 }
 
@@ -155,11 +159,6 @@ func (s *Set) openMaps(cache *btf.Cache) error {
 	o := ebpf.CollectionOptions{Cache: cache}
 	if s.pins != nil {
 		o.Maps.PinPath = s.pins.mapsDir()
-		for name, m := range s.spec.Maps {
-			if !slices.Contains(ownMaps, name) {
-				m.Pinning = ebpf.PinByName
-			}
-		}
 		for name := range sizes {
 			pinned, err := s.pins.sizeOf(name)
 			if err != nil {
@@ -176,6 +175,11 @@ func (s *Set) openMaps(cache *btf.Cache) error {
 	}
 	maps := s.spec.Copy()
 	maps.Programs = nil
+	for name, m := range maps.Maps {
+		if s.pins != nil && !slices.Contains(ownMaps, name) && !strings.HasPrefix(name, ".") {
+			m.Pinning = ebpf.PinByName
+		}
+	}
 	if err := maps.LoadAndAssign(&s.FlowMaps, &o); err != nil {
 		return explain("creating the flow maps", err)
 	}
@@ -201,6 +205,23 @@ func (s *Set) findOwners() {
 	if s.owners = err == nil; !s.owners {
 		s.missing = append(s.missing, feature.CurrentProcess.Without(fmt.Errorf("asking for the helper: %w", err)))
 	}
+}
+
+// errHostSide says why nobody is asked there.
+var errHostSide = errors.New("at the host's side of a pair the current task may be any")
+
+// disown has nobody asked at the host's side, where a packet may be handled in
+// anybody's time.
+func (s *Set) disown(cache *btf.Cache) error {
+	if s.mode != HostTCX || !s.owners {
+		return nil
+	}
+	s.owners = false
+	s.missing = append(s.missing, feature.CurrentProcess.Without(errHostSide))
+	if err := s.loadSharedOnce(cache); err != nil {
+		return explain("loading the flow program", err)
+	}
+	return nil
 }
 
 // loadShared puts the shared programs in place, with conntrack or else without.

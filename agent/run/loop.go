@@ -93,6 +93,7 @@ func (o *Observer) close(now time.Time) {
 	o.aggregator.Close(end)
 	o.warnIfBlind(now)
 	o.forget(o.registry.Sweep())
+	o.watchNode()
 	o.begin(next)
 	o.publish()
 	o.mu.Lock()
@@ -114,7 +115,7 @@ func (o *Observer) drainWith(ctx context.Context, drain func(context.Context, fu
 	o.refresh(ctx)
 	err := drain(ctx, func(r capture.Record) {
 		o.traffic.add(&r)
-		o.aggregator.Add(&r)
+		o.add(&r)
 	})
 	if err == nil {
 		o.drainProblem = ""
@@ -196,7 +197,7 @@ func (o *Observer) coverage(s Status) export.Coverage {
 	for _, m := range o.missing() {
 		c.Missing = append(c.Missing, m.Feature)
 	}
-	if s.Pods.HostNetwork > 0 {
+	if s.Pods.HostNetwork > 0 && o.node.missing() != nil {
 		c.Missing = append(c.Missing, featureHostNetwork)
 	}
 	return c

@@ -49,6 +49,7 @@ type owners interface {
 	Refresh() error
 	Of(r *capture.Record) owner.Program
 	Listens(r *capture.Record) (listens, known bool)
+	Holds(r *capture.Record) bool
 	Missing() []probe.Missing
 	Counts() owner.Counts
 	Close() error
@@ -74,6 +75,7 @@ type Observer struct {
 	blind      blindness
 
 	othersMissing  []probe.Missing
+	node           nodeWatch
 	drainProblem   string // logged once while it lasts
 	commitProblem  string
 	refreshProblem string
@@ -140,6 +142,7 @@ func NewObserver(o ObserverOptions, sink Sink) (*Observer, error) {
 
 func newObserver(o ObserverOptions, sink Sink, c collector) (*Observer, error) {
 	ob := &Observer{ObserverOptions: o, sink: sink, collector: c}
+	ob.node.slots = make(map[string]capture.Slot)
 	ob.keeper, _ = sink.(keeper)
 	ob.lasting, _ = c.(lasting)
 	options := aggregate.DefaultOptions()
@@ -152,9 +155,12 @@ func newObserver(o ObserverOptions, sink Sink, c collector) (*Observer, error) {
 
 // identify gives a slot's pod. Where nobody knows the pods, every slot is
 // known at once, by its address alone.
-func (o *Observer) identify(slot capture.Slot) (wire.PodKey, bool) {
+func (o *Observer) identify(slot capture.Slot, program owner.Program) (wire.PodKey, bool) {
 	if o.Pods == nil {
 		return wire.PodKey{}, true
+	}
+	if o.node.has(slot) {
+		return o.identifyNode(program)
 	}
 	p, ok := o.registry.Identify(slot)
 	return wire.PodKey{Namespace: p.Namespace, Name: p.Name, UID: p.UID}, ok
@@ -173,6 +179,7 @@ func (o *Observer) Run(ctx context.Context) error {
 	if err := o.watcher.Start(); err != nil {
 		return errors.Join(err, o.closeKernel())
 	}
+	o.watchNode()
 	o.settle()
 	o.refresh(ctx) // who listened, and who was connected, before the agent
 	stopped := ctx

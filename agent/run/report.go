@@ -60,8 +60,8 @@ func (o *Observer) lacks(s Status) []feature.Missing {
 	if o.watcher.PollsAddresses() {
 		missing = append(missing, feature.AddressEvents.Without(errors.New("CAP_NET_BROADCAST is missing")))
 	}
-	if s.Pods.HostNetwork > 0 {
-		missing = append(missing, feature.HostNetwork.Without(fmt.Errorf("%d pods share the node's network", s.Pods.HostNetwork)))
+	if err := o.node.missing(); err != nil && s.Pods.HostNetwork > 0 {
+		missing = append(missing, feature.HostNetwork.Without(fmt.Errorf("%d pods share the node's network: %w", s.Pods.HostNetwork, err)))
 	}
 	return missing
 }

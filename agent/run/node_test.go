@@ -1,0 +1,318 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build linux
+
+package run
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/netip"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/vishvananda/netlink"
+	"go4.org/netipx"
+	"golang.org/x/sys/unix"
+
+	"github.com/netcinch/netcinch/agent/capture"
+	"github.com/netcinch/netcinch/agent/export"
+	"github.com/netcinch/netcinch/agent/podmap"
+	"github.com/netcinch/netcinch/agent/podmap/nodetest"
+	"github.com/netcinch/netcinch/recommender/wire"
+)
+
+// An actor is this test binary: it exchanges a few bytes and ends.
+const actorVariable = "NETCINCH_TEST_ACTOR"
+
+func TestMain(m *testing.M) {
+	network, address, ok := strings.Cut(os.Getenv(actorVariable), " ")
+	if !ok {
+		os.Exit(m.Run())
+	}
+	if err := exchange(network, address); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
+
+func exchange(network, address string) error {
+	c, err := net.DialTimeout(network, address, 5*time.Second)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = c.Close() }()
+	if err := c.SetDeadline(time.Now().Add(5 * time.Second)); err != nil {
+		return err
+	}
+	if _, err := c.Write([]byte("hello")); err != nil {
+		return err
+	}
+	_, err = io.ReadFull(c, make([]byte, 5))
+	return err
+}
+
+const (
+	hostPodUID  = "11111111-2222-3333-4444-555555555555"
+	nodeAddress = "192.0.2.1"
+)
+
+// wholeNode is a node with an uplink to one machine outside, a pod behind the
+// node's address, and an observer.
+type wholeNode struct {
+	t            *testing.T
+	node         *nodetest.Node
+	pod, outside *nodetest.Pod
+	windows      chan export.Window
+	stop         func()
+}
+
+func (n *wholeNode) Put(w export.Window) {
+	w.Edges = append([]wire.Edge(nil), w.Edges...)
+	n.windows <- w
+}
+
+// pods is a source that reports the same pods once.
+type pods []podmap.Pod
+
+func (p pods) Watch(ctx context.Context, update func([]podmap.Pod)) error {
+	update(p)
+	<-ctx.Done()
+	return nil
+}
+
+func newWholeNode(t *testing.T) *wholeNode {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		t.Skip("needs root: CAP_BPF, CAP_NET_ADMIN, CAP_PERFMON and CAP_SYS_ADMIN")
+	}
+	n := &wholeNode{t: t, node: nodetest.New(t), windows: make(chan export.Window, 64)}
+	n.outside = n.node.AddPod("outside", "192.0.2.9")
+	n.pod = n.node.AddPod("app", "10.64.0.2")
+	if err := n.node.Do(func() error { return uplink(n.outside.HostLink) }); err != nil {
+		t.Fatal(err)
+	}
+	o := ObserverOptions{
+		Window: time.Second, Netns: n.node.Path, NetnsDirs: []string{n.node.PodsDir}, Capture: capture.DefaultOptions(),
+		Clock: time.Now, Logger: slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn})),
+		Pods: pods{
+			{Namespace: "shop", Name: "app", UID: "app-uid", Addresses: n.pod.Addresses, Started: time.Now().Add(-time.Minute)},
+			{Namespace: "kube-system", Name: "exporter", UID: hostPodUID, HostNetwork: true, Addresses: []netip.Addr{netip.MustParseAddr(nodeAddress)}},
+		},
+	}
+	observer, err := NewObserver(o, n)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- observer.Run(ctx) }()
+	n.stop = func() {
+		cancel()
+		if err := <-done; err != nil {
+			t.Errorf("observing: %v", err)
+		}
+		close(n.windows)
+	}
+	<-n.windows // the first one: everything is attached
+	return n
+}
+
+// uplink makes an interface the node's way out, with the node's address.
+func uplink(name string) error {
+	l, err := netlink.LinkByName(name)
+	if err != nil {
+		return err
+	}
+	a, err := netlink.ParseAddr(nodeAddress + "/32")
+	if err != nil {
+		return err
+	}
+	if err := netlink.AddrAdd(l, a); err != nil {
+		return err
+	}
+	// The node talks by its own address, not by the gateway's of the link.
+	own, outside := netip.MustParseAddr(nodeAddress).AsSlice(), netip.MustParseAddr("192.0.2.9")
+	host := netipx.AddrIPNet(outside)
+	if err := netlink.RouteReplace(&netlink.Route{LinkIndex: l.Attrs().Index, Dst: host, Scope: netlink.SCOPE_LINK, Src: own}); err != nil {
+		return err
+	}
+	return netlink.RouteAdd(&netlink.Route{LinkIndex: l.Attrs().Index, Gw: outside.AsSlice(), Src: own, Flags: int(netlink.FLAG_ONLINK)})
+}
+
+// edges gives all that was seen, after the observer's end.
+func (n *wholeNode) edges() []wire.Edge {
+	n.stop()
+	var all []wire.Edge
+	for w := range n.windows {
+		all = append(all, w.Edges...)
+	}
+	return all
+}
+
+// place is where a process is started.
+type place interface{ Do(work func() error) error }
+
+// run has a process exchange a few bytes, in a control group where one is
+// given.
+func (n *wholeNode) run(where place, group, network, address string) {
+	n.t.Helper()
+	own, err := os.Executable()
+	if err != nil {
+		n.t.Fatal(err)
+	}
+	c := exec.CommandContext(n.t.Context(), own)
+	c.Env = append(os.Environ(), actorVariable+"="+network+" "+address)
+	if group != "" {
+		dir, err := os.Open(group)
+		if err != nil {
+			n.t.Fatal(err)
+		}
+		defer func() { _ = dir.Close() }()
+		c.SysProcAttr = &syscall.SysProcAttr{UseCgroupFD: true, CgroupFD: int(dir.Fd())}
+	}
+	var out []byte
+	if err := where.Do(func() (err error) { out, err = c.CombinedOutput(); return err }); err != nil {
+		n.t.Fatalf("%s to %s: %v: %s", network, address, err, out)
+	}
+}
+
+// podGroup makes the control group of a pod's container, as the kubelet and a
+// runtime do.
+func podGroup(t *testing.T, uid string) string {
+	t.Helper()
+	root := t.TempDir()
+	if err := unix.Mount("none", root, "cgroup2", 0, ""); err != nil {
+		t.Skipf("needs the unified control group hierarchy: %v", err)
+	}
+	t.Cleanup(func() { _ = unix.Unmount(root, unix.MNT_DETACH) })
+	path := root
+	for _, name := range []string{fmt.Sprintf("netcinch-test-%d", os.Getpid()), "pod" + uid, strings.Repeat("ab", 32)} {
+		path = filepath.Join(path, name)
+		dir := path
+		if err := os.Mkdir(dir, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = os.Remove(dir) })
+	}
+	return path
+}
+
+// serve echoes over TCP until the test ends.
+func serve(l net.Listener) {
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			_, _ = io.CopyN(c, c, 5)
+			_ = c.Close()
+		}
+	}()
+}
+
+// find gives the only edge of a port and local address, from the given end.
+func find(t *testing.T, edges []wire.Edge, local string, port uint16, client bool) wire.Edge {
+	t.Helper()
+	var found []wire.Edge
+	for _, e := range edges {
+		if e.Local == netip.MustParseAddr(local) && e.Port == port && e.LocalIsClient() == client {
+			found = append(found, e)
+		}
+	}
+	if len(found) != 1 {
+		t.Fatalf("%d edges of %s, port %d, client %v: want 1: %+v", len(found), local, port, client, edges)
+	}
+	return found[0]
+}
+
+// none wants no edge of a port at the node's end.
+func none(t *testing.T, edges []wire.Edge, port uint16) {
+	t.Helper()
+	for _, e := range edges {
+		if e.Port == port && e.Local == netip.MustParseAddr(nodeAddress) {
+			t.Errorf("the node has the edge %+v", e)
+		}
+	}
+}
+
+// The node's own processes, and a pod that shares its network, at the uplink.
+func TestNodeProcesses(t *testing.T) {
+	group := podGroup(t, hostPodUID)
+	n := newWholeNode(t)
+	serve(n.outside.Listen("192.0.2.9:443"))
+	serve(n.outside.Listen("192.0.2.9:444"))
+	serve(n.pod.Listen("10.64.0.2:8080"))
+	var l net.Listener
+	if err := n.node.Do(func() (err error) { l, err = net.Listen("tcp", nodeAddress+":22"); return err }); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = l.Close() }()
+	serve(l)
+	n.run(n.node, "", "tcp", "192.0.2.9:443")
+	n.run(n.node, group, "tcp", "192.0.2.9:444")
+	n.run(n.outside, "", "tcp", nodeAddress+":22")
+	n.run(n.node, "", "tcp", "10.64.0.2:8080") // a probe
+	edges := n.edges()
+
+	own, _ := os.Executable()
+	if e := find(t, edges, nodeAddress, 443, true); e.Pod != (wire.PodKey{}) || e.Process != own || e.Connections != 1 {
+		t.Errorf("a process of the node: %+v", e)
+	}
+	if e := find(t, edges, nodeAddress, 444, true); e.Pod != (wire.PodKey{Namespace: "kube-system", Name: "exporter", UID: hostPodUID}) || e.Process != own {
+		t.Errorf("a pod that shares the node's network: %+v", e)
+	}
+	if e := find(t, edges, nodeAddress, 22, false); e.Pod != (wire.PodKey{}) || e.Process != own || e.Remote != netip.MustParseAddr("192.0.2.9") {
+		t.Errorf("a server of the node: %+v", e)
+	}
+	probe := find(t, edges, "10.64.0.2", 8080, false)
+	if probe.Pod.Name != "app" || probe.Process != own {
+		t.Errorf("a probe, at the pod: %+v", probe)
+	}
+	none(t, edges, 8080)
+}
+
+// Both ends on one node, over its loopback.
+func TestNodeToItself(t *testing.T) {
+	n := newWholeNode(t)
+	var l net.Listener
+	if err := n.node.Do(func() (err error) { l, err = net.Listen("tcp", nodeAddress+":9100"); return err }); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = l.Close() }()
+	serve(l)
+	n.run(n.node, "", "tcp", nodeAddress+":9100")
+	edges := n.edges()
+	client, server := find(t, edges, nodeAddress, 9100, true), find(t, edges, nodeAddress, 9100, false)
+	if client.Connections != 1 || server.Connections != 1 || client.PacketsSent != server.PacketsSent {
+		t.Errorf("client's end %+v, server's %+v", client, server)
+	}
+}
+
+// What a pod sends behind the node's address is the pod's alone.
+func TestNodeDoesNotCountPods(t *testing.T) {
+	if _, err := exec.LookPath("nft"); err != nil {
+		t.Skip("needs the nft command")
+	}
+	n := newWholeNode(t)
+	serve(n.outside.Listen("192.0.2.9:443"))
+	masquerade := exec.Command("nft", "add table ip n; add chain ip n p { type nat hook postrouting priority 100; }; add rule ip n p ip saddr 10.64.0.2 masquerade")
+	if err := n.node.Do(masquerade.Run); err != nil {
+		t.Fatal(err)
+	}
+	n.run(n.pod, "", "tcp", "192.0.2.9:443")
+	edges := n.edges()
+	if e := find(t, edges, "10.64.0.2", 443, true); e.Connections != 1 || e.Pod.Name != "app" {
+		t.Errorf("the pod's edge: %+v", e)
+	}
+	none(t, edges, 443)
+}
