@@ -19,8 +19,8 @@ import (
 
 	"github.com/netcinch/netcinch/agent/capture"
 	"github.com/netcinch/netcinch/agent/podmap"
-	"github.com/netcinch/netcinch/agent/probe"
 	"github.com/netcinch/netcinch/agent/privilege"
+	"github.com/netcinch/netcinch/agent/probe"
 	"github.com/netcinch/netcinch/agent/run"
 )
 
@@ -35,6 +35,7 @@ type watchFlags struct {
 	window     time.Duration
 	maxFlows   uint32
 	attachMode string
+	podsCgroup string
 	logLevel   string
 	logFormat  string
 	netnsAsked func() bool // whether --netns-dir was given
@@ -51,6 +52,7 @@ func (f *watchFlags) register(flags *pflag.FlagSet, window time.Duration) {
 	flags.DurationVar(&f.window, "window", window, "length of the time buckets that traffic is counted in")
 	flags.Uint32Var(&f.maxFlows, maxFlowsFlag, capture.DefaultOptions().Probe.MaxFlows, "connections of each address family that the kernel's map holds at once: "+maxFlowsRange)
 	flags.StringVar(&f.attachMode, "attach-mode", "auto", "how interfaces are watched: pod-tcx (at the pod's side), host-tcx (at the host's side, without other namespaces; misses what a CNI redirects past it), clsact (filters, for kernels before 6.6), or auto for the first that works")
+	flags.StringVar(&f.podsCgroup, "pods-cgroup", "", "control group of the pods, such as /sys/fs/cgroup/kubepods.slice, where a load balancer at the socket layer (Cilium's) stands in for kube-proxy: what pods dial is noted there (default: none)")
 	flags.StringVar(&f.logLevel, "log-level", "info", "debug, info, warn or error")
 	flags.StringVar(&f.logFormat, "log-format", "text", "text or json")
 }
@@ -125,6 +127,7 @@ func (f *watchFlags) observer(e Environment, node string, logger *slog.Logger, p
 		return o, err
 	}
 	o.Capture.Probe.MaxFlows, o.Capture.Probe.NetnsDirs = f.maxFlows, f.netnsDirs
+	o.PodsCgroup, o.Capture.Probe.Dialling = f.podsCgroup, f.podsCgroup != ""
 	mode, err := probe.ParseMode(f.attachMode)
 	if err != nil {
 		return o, fmt.Errorf("--attach-mode: %w", err)

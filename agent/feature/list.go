@@ -68,6 +68,10 @@ var (
 		Name: "drop reasons", Kernel: "5.17", Needs: "CAP_PERFMON",
 		Lost: "why the kernel dropped a packet: such flows are unanswered",
 	}
+	Dialled = Feature{
+		Name: "dialled addresses", Kernel: "4.18", Needs: "--pods-cgroup in the unified hierarchy",
+		Lost: "the virtual address that a pod dialled, where a load balancer at the socket layer chooses the backend",
+	}
 	AddressEvents = Feature{
 		Name: "address-events", Kernel: "4.2", Needs: "CAP_NET_BROADCAST",
 		Lost: "nothing but time: pods are recognised up to a second later",
@@ -81,5 +85,5 @@ var (
 // All are the features, in the order in which they are told.
 var All = []Feature{
 	BTF, RingBuffer, Atomics, TCX, Pins, OtherNamespaces, Conntrack, CurrentProcess, PerCPU,
-	Processes, ProcessStarts, ProcessForks, Listeners, ProcessList, SocketList, DropReasons, AddressEvents, HostNetwork,
+	Processes, ProcessStarts, ProcessForks, Listeners, ProcessList, SocketList, DropReasons, Dialled, AddressEvents, HostNetwork,
 }

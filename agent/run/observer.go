@@ -16,6 +16,7 @@ import (
 
 	"github.com/netcinch/netcinch/agent/aggregate"
 	"github.com/netcinch/netcinch/agent/capture"
+	"github.com/netcinch/netcinch/agent/dial"
 	"github.com/netcinch/netcinch/agent/drops"
 	"github.com/netcinch/netcinch/agent/export"
 	"github.com/netcinch/netcinch/agent/owner"
@@ -65,6 +66,7 @@ type Observer struct {
 	lasting    lasting        // nil: the collector goes on from nothing
 	owners     owners         // nil: nobody knows the programs
 	drops      *drops.Tracker // nil: nobody knows the drops
+	dial       *dial.Watch    // nil: what is dialled is not noted
 	registry   *podmap.Registry
 	watcher    *podmap.Watcher
 	aggregator *aggregate.Aggregator
@@ -120,6 +122,7 @@ func NewObserver(o ObserverOptions, sink Sink) (*Observer, error) {
 	}
 	ob.openOwners(c)
 	ob.openDrops()
+	ob.openDial(c)
 	registry := podmap.NewRegistry(o.Clock)
 	ob.registry = registry
 	ob.restore(before)

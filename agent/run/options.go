@@ -36,6 +36,9 @@ type ObserverOptions struct {
 	Netns     string        // path of the node's network namespace; empty for the process's own
 	NetnsDirs []string      // where the container runtime keeps network namespaces
 	Ignore    []string      // patterns of host-side interface names that are no pods'
+	// PodsCgroup is the path of the pods' control group, where what is dialled is
+	// noted; empty for none. Capture.Probe.Dialling goes with it.
+	PodsCgroup string
 	// UnpinOnExit leaves nothing pinned: what is not counted until the next
 	// start is not seen.
 	UnpinOnExit bool

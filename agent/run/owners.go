@@ -12,6 +12,7 @@ import (
 	"slices"
 
 	"github.com/netcinch/netcinch/agent/capture"
+	"github.com/netcinch/netcinch/agent/dial"
 	"github.com/netcinch/netcinch/agent/drops"
 	"github.com/netcinch/netcinch/agent/feature"
 	"github.com/netcinch/netcinch/agent/owner"
@@ -42,6 +43,19 @@ func (o *Observer) openDrops() {
 		}
 	}
 	o.othersMissing = append(o.othersMissing, feature.DropReasons.Without(err))
+}
+
+// openDial has noted what the pods dial, where that was asked for.
+func (o *Observer) openDial(c *capture.Collector) {
+	if o.PodsCgroup == "" {
+		return
+	}
+	w, err := dial.Open(o.PodsCgroup, c.Dialled())
+	if err != nil {
+		o.othersMissing = append(o.othersMissing, feature.Dialled.Without(err))
+		return
+	}
+	o.dial = w
 }
 
 // tellingAttacher tells the others of every interface that is watched.
