@@ -36,13 +36,17 @@ __noinline int send_dns_answer(struct __sk_buff *skb, __u32 offset, __u32 from)
 	event->slot = from;
 	event->length = length;
 	event->jiffies = bpf_jiffies64();
-	/* Both are bounded above; the verifier has to see it after spills, too. */
-	asm volatile("" : "+r"(length));
-	if (length == 0 || length > DNS_MAX)
+	/*
+	 * It is bounded above; the verifier has to see it after spills, too, and
+	 * before 6.2 sees a lower bound only where one is added.
+	 */
+	__u32 further = length - 1;
+	asm volatile("" : "+r"(further));
+	if (further >= DNS_MAX)
 		return 0;
-	if (bpf_skb_load_bytes(skb, offset, event->payload, length))
+	if (bpf_skb_load_bytes(skb, offset, event->payload, further + 1))
 		return 0;
-	if (bpf_ringbuf_output(&events, event, sizeof(*event) - DNS_MAX + length, 0)) {
+	if (bpf_ringbuf_output(&events, event, sizeof(*event) - DNS_MAX + 1 + further, 0)) {
 		struct losses *losses = lost();
 		if (losses)
 			losses->dns_lost++;
