@@ -270,6 +270,12 @@ type FlowOverflow6 struct {
 	}
 }
 
+type FlowOwnAddress struct {
+	_     structs.HostLayout
+	Words [4]uint32
+	Is6   uint32
+}
+
 type FlowTold struct {
 	_     structs.HostLayout
 	Words [17]uint64
@@ -309,6 +315,7 @@ const (
 	FlowMapFragments4     = "fragments4"
 	FlowMapFragments6     = "fragments6"
 	FlowMapLossCounts     = "loss_counts"
+	FlowMapOwn            = "own"
 	FlowMapRunning        = "running"
 	FlowMapScratch        = "scratch"
 	FlowMapShared         = "shared"
@@ -405,6 +412,7 @@ type FlowMapSpecs struct {
 	Fragments4 *ebpf.MapSpec `ebpf:"fragments4"`
 	Fragments6 *ebpf.MapSpec `ebpf:"fragments6"`
 	LossCounts *ebpf.MapSpec `ebpf:"loss_counts"`
+	Own        *ebpf.MapSpec `ebpf:"own"`
 	Running    *ebpf.MapSpec `ebpf:"running"`
 	Scratch    *ebpf.MapSpec `ebpf:"scratch"`
 	Shared     *ebpf.MapSpec `ebpf:"shared"`
@@ -461,6 +469,7 @@ type FlowMaps struct {
 	Fragments4 *ebpf.Map `ebpf:"fragments4"`
 	Fragments6 *ebpf.Map `ebpf:"fragments6"`
 	LossCounts *ebpf.Map `ebpf:"loss_counts"`
+	Own        *ebpf.Map `ebpf:"own"`
 	Running    *ebpf.Map `ebpf:"running"`
 	Scratch    *ebpf.Map `ebpf:"scratch"`
 	Shared     *ebpf.Map `ebpf:"shared"`
@@ -483,6 +492,7 @@ func (m *FlowMaps) Close() error {
 		m.Fragments4,
 		m.Fragments6,
 		m.LossCounts,
+		m.Own,
 		m.Running,
 		m.Scratch,
 		m.Shared,
