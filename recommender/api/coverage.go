@@ -57,11 +57,11 @@ func problemsOf(problems []cluster.Problem) []inputProblem {
 }
 
 func (s *Server) coverage(w http.ResponseWriter, r *http.Request) error {
-	v, _, err := s.view(r)
+	v, q, err := s.view(r)
 	if err != nil {
 		return err
 	}
-	status := s.source.Status()
+	status := s.source.Status(q.span.Cluster)
 	body := coverageBody{Meta: metaOf(v), Problems: problemsOf(v.Problems), Limits: limitsOf(v, status.Live)}
 	reported := map[string]bool{}
 	for i := range v.Coverage {

@@ -15,6 +15,7 @@ import (
 
 // ViewEvent says that something was recomputed.
 type ViewEvent struct {
+	Cluster         string `json:"cluster"`
 	Version         uint64 `json:"version"`
 	Edges           int    `json:"edges"`
 	Findings        int    `json:"findings"`
@@ -23,7 +24,7 @@ type ViewEvent struct {
 
 // ViewEventOf is the event of a new view.
 func ViewEventOf(v *View) ViewEvent {
-	return ViewEvent{Version: v.Version, Edges: len(v.Report.Edges), Findings: len(v.Report.Findings), Recommendations: offered(v)}
+	return ViewEvent{Cluster: v.Cluster, Version: v.Version, Edges: len(v.Report.Edges), Findings: len(v.Report.Findings), Recommendations: offered(v)}
 }
 
 // AlertEventOf is the event of a finding that was not there before.
@@ -40,7 +41,8 @@ const (
 const beat = 15 * time.Second
 
 func (s *Server) events(w http.ResponseWriter, r *http.Request) error {
-	if _, err := s.question(r); err != nil {
+	q, err := s.question(r)
+	if err != nil {
 		return err
 	}
 	missed, stream, complete := s.hub.listen(r.Header.Get("Last-Event-ID"))
@@ -54,7 +56,7 @@ func (s *Server) events(w http.ResponseWriter, r *http.Request) error {
 	first.WriteString("retry: 2000\n\n")
 	if !complete {
 		// What was missed is not known: the newest view says it all.
-		if v, err := s.source.View(r.Context(), Span{}); err == nil {
+		if v, err := s.source.View(r.Context(), Span{Cluster: q.span.Cluster}); err == nil {
 			data, err := json.Marshal(ViewEventOf(v))
 			if err != nil {
 				return err

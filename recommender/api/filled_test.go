@@ -16,7 +16,7 @@ func nowForTests() time.Time { return time.Now() }
 type noSource struct{}
 
 func (noSource) View(context.Context, Span) (*View, error) { return nil, ErrNotReady }
-func (noSource) Status() Status                            { return Status{} }
+func (noSource) Status(string) Status                      { return Status{} }
 func (noSource) Now() time.Time                            { return time.Time{} }
 
 func TestFilled(t *testing.T) {

@@ -24,8 +24,11 @@ func (s *Server) question(r *http.Request) (question, error) {
 	if err := misspelt(r.URL.Path, values); err != nil {
 		return q, err
 	}
-	if name := values.Get("cluster"); name != "" && name != s.source.Status().Cluster {
-		return q, wrong("cluster", "There is no cluster %q here; this recommender's is %q.", name, s.source.Status().Cluster)
+	cluster := values.Get("cluster")
+	if cluster != "" {
+		if names := s.source.Status(cluster).Clusters; !slices.Contains(names, cluster) {
+			return q, wrong("cluster", "There is no cluster %q here; there is %s.", cluster, strings.Join(names, ", "))
+		}
 	}
 	now := s.source.Now()
 	from, err := moment("from", values.Get("from"), now)
@@ -39,7 +42,7 @@ func (s *Server) question(r *http.Request) (question, error) {
 	if !from.IsZero() && !to.IsZero() && !from.Before(to) {
 		return q, wrong("from", "It is not before the end of the time looked at (%s).", to.Format(time.RFC3339))
 	}
-	return question{namespace: values.Get("namespace"), span: Span{From: from, To: to}}, nil
+	return question{namespace: values.Get("namespace"), span: Span{Cluster: cluster, From: from, To: to}}, nil
 }
 
 // misspelt refuses a parameter that the route does not have: passed over, it

@@ -11,6 +11,7 @@ import (
 type statusBody struct {
 	Version  uint64       `json:"version"`
 	Cluster  string       `json:"cluster"`
+	Clusters []string     `json:"clusters"`
 	Release  string       `json:"release"`
 	Mode     string       `json:"mode"`
 	Started  time.Time    `json:"started"`
@@ -44,13 +45,14 @@ type totals struct {
 }
 
 func (s *Server) status(w http.ResponseWriter, r *http.Request) error {
-	if _, err := s.question(r); err != nil {
+	q, err := s.question(r)
+	if err != nil {
 		return err
 	}
-	st := s.source.Status()
+	st := s.source.Status(q.span.Cluster)
 	now := s.source.Now()
 	b := statusBody{
-		Cluster: st.Cluster, Release: st.Release, Mode: "files", Started: st.Started, Now: now, Sources: st.Sources,
+		Cluster: st.Cluster, Clusters: st.Clusters, Release: st.Release, Mode: "files", Started: st.Started, Now: now, Sources: st.Sources,
 		Ingest: st.Ingest, Failure: st.Failure, Learning: learningBody{Active: st.Live, Seconds: st.Learning.Seconds()},
 	}
 	if st.Live {
@@ -61,7 +63,7 @@ func (s *Server) status(w http.ResponseWriter, r *http.Request) error {
 		b.Learning.Until = st.Kept.From.Add(st.Learning)
 		b.Learning.Active = b.Learning.Until.After(now)
 	}
-	v, err := s.source.View(r.Context(), Span{})
+	v, err := s.source.View(r.Context(), Span{Cluster: q.span.Cluster})
 	if errors.Is(err, ErrNotReady) {
 		return s.json(w, r, b)
 	}

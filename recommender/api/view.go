@@ -18,7 +18,10 @@ import (
 var ErrNotReady = errors.New("the first view is being computed")
 
 // Span is the time that a request looks at; zero ends are open.
-type Span struct{ From, To time.Time }
+type Span struct {
+	Cluster  string // empty for the first
+	From, To time.Time
+}
 
 // View is what is known at one moment about one span. It is never changed
 // once made.
@@ -42,6 +45,7 @@ type View struct {
 // Status is how the recommender is doing.
 type Status struct {
 	Cluster  string
+	Clusters []string // all that there are, the first one first
 	Release  string
 	Live     bool // there is an ingest port
 	Started  time.Time
@@ -56,7 +60,9 @@ type Status struct {
 type Source interface {
 	// View gives the view of a span; ErrNotReady before the first.
 	View(ctx context.Context, s Span) (*View, error)
-	Status() Status
+	// Status is that of a cluster, the first one's for the empty name; of one
+	// that is not there only Clusters is known.
+	Status(cluster string) Status
 	// Now is the moment that durations count back from: the clock's, or the end
 	// of what was recorded where all is read from files.
 	Now() time.Time

@@ -189,9 +189,9 @@ func (s *source) View(_ context.Context, span api.Span) (*api.View, error) {
 	return v, nil
 }
 
-func (s *source) Status() api.Status {
+func (s *source) Status(string) api.Status {
 	return api.Status{
-		Cluster: "test", Release: "v0", Live: s.live, Started: start, Sources: []string{"shop.yaml"}, Ingest: "https://127.0.0.1:8443",
+		Cluster: "test", Clusters: []string{"test"}, Release: "v0", Live: s.live, Started: start, Sources: []string{"shop.yaml"}, Ingest: "https://127.0.0.1:8443",
 		Learning: time.Hour, Kept: api.Span{From: start, To: s.Now()}, Failure: s.failure,
 	}
 }

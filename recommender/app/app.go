@@ -4,7 +4,6 @@ package app
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"net"
@@ -30,20 +29,16 @@ type App struct {
 	options Options
 	token   string
 	started time.Time
-	sources []string
 	ended   time.Time // end of what the flow files tell; zero where there are none
 
-	feed    feed
-	history *cluster.History
+	members []*member // at least one; the first is the one that is meant where none is named
 	past    past
-	views   *views
 	page    *api.Server
 	metrics *metrics
 
 	pageAt, ingestAt net.Listener // ingestAt is nil where all is read from files
 	ingest           http.Handler
 
-	dirty    chan struct{} // holds one value while there are news
 	closing  sync.Once
 	closers  []func() error // run in reverse
 	closeErr error
@@ -56,7 +51,7 @@ func New(o Options) (*App, error) {
 	if err := o.validate(); err != nil {
 		return nil, err
 	}
-	a := &App{options: o, started: o.Now(), dirty: make(chan struct{}, 1)}
+	a := &App{options: o, started: o.Now()}
 	if err := a.open(); err != nil {
 		return nil, errors.Join(err, a.close())
 	}
@@ -64,7 +59,7 @@ func New(o Options) (*App, error) {
 }
 
 func (a *App) open() error {
-	for _, step := range []func() error{a.openFolder, a.openPorts, a.openCluster, a.openPast, a.openPage, a.openIngest} {
+	for _, step := range []func() error{a.openFolder, a.openPorts, a.openMembers, a.openPast, a.openPage, a.openIngest} {
 		if err := step(); err != nil {
 			return err
 		}
@@ -145,30 +140,17 @@ func quietly(f func() error) func() error {
 	}
 }
 
-func (a *App) openCluster() error {
-	ctx, cancel := context.WithCancel(context.Background())
-	a.later(func() error { cancel(); return nil })
-	f, sources, err := openFeed(ctx, a.options)
-	if err != nil {
-		return err
-	}
-	a.later(func() error { f.Close(); return nil })
-	a.feed, a.sources = f, sources
-	a.history = cluster.NewHistory(cluster.HistoryOptions{})
-	a.history.Observe(f.Snapshot())
-	return nil
-}
-
 func (a *App) openPast() error {
 	a.metrics = newMetrics(a.options)
 	var problems []cluster.Problem
 	if a.options.files() {
-		records, unknown, err := readFlows(a.options.Flows, a.history)
+		m := a.members[0]
+		records, unknown, err := readFlows(a.options.Flows, m.history)
 		if err != nil {
 			return err
 		}
 		a.ended = records.end()
-		a.past, problems, a.sources = records, unknown, append(a.sources, a.options.Flows...)
+		a.past, problems, m.sources = records, unknown, append(m.sources, a.options.Flows...)
 	} else {
 		s, err := sqlite.Open(sqlite.Options{
 			Dir: filepath.Join(a.options.DataDir, "flows"), Retention: a.options.Retention, Clock: a.options.Now, Logger: a.options.Log,
@@ -179,10 +161,7 @@ func (a *App) openPast() error {
 		a.past = stored{s}
 	}
 	a.later(a.past.Close)
-	a.views = &views{
-		options: a.options, boot: rand.Text()[:8], past: a.past, snapshot: a.feed.Snapshot, extra: problems,
-		slots: make(chan struct{}, 2),
-	}
+	a.openViews(problems)
 	return nil
 }
 
@@ -213,8 +192,10 @@ func pageHosts(o Options) []string {
 // are answered, the store is closed. Its error is nil after a clean stop.
 func (a *App) Run(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
-	group.Go(func() error { a.follow(ctx); return nil })
-	group.Go(func() error { a.keepCurrent(ctx); return nil })
+	for _, m := range a.members {
+		group.Go(func() error { a.follow(ctx, m); return nil })
+		group.Go(func() error { a.keepCurrent(ctx, m); return nil })
+	}
 	group.Go(func() error { return a.serve(ctx, a.pageAt, a.page, false) })
 	if a.ingestAt != nil {
 		group.Go(func() error { return a.serve(ctx, a.ingestAt, a.ingest, true) })
@@ -252,7 +233,13 @@ func reachable(l net.Listener) string {
 var _ api.Source = (*App)(nil)
 
 // View implements api.Source.
-func (a *App) View(ctx context.Context, s api.Span) (*api.View, error) { return a.views.of(ctx, s) }
+func (a *App) View(ctx context.Context, s api.Span) (*api.View, error) {
+	m := a.member(s.Cluster)
+	if m == nil {
+		return nil, fmt.Errorf("there is no cluster %q", s.Cluster) // the API has looked before
+	}
+	return m.views.of(ctx, s)
+}
 
 // Now implements api.Source.
 func (a *App) Now() time.Time {
@@ -263,13 +250,17 @@ func (a *App) Now() time.Time {
 }
 
 // Status implements api.Source.
-func (a *App) Status() api.Status {
+func (a *App) Status(cluster string) api.Status {
+	m := a.member(cluster)
+	if m == nil {
+		return api.Status{Clusters: a.names()}
+	}
 	s := api.Status{
-		Cluster: a.options.Cluster, Release: a.options.Release, Live: a.ingestAt != nil, Started: a.started,
-		Sources: a.sources, Ingest: a.IngestURL(), Learning: a.options.Learning,
+		Cluster: m.name, Clusters: a.names(), Release: a.options.Release, Live: a.ingestAt != nil, Started: a.started,
+		Sources: m.sources, Ingest: a.IngestURL(), Learning: a.options.Learning,
 	}
 	var view *api.View
-	if s.Failure, view = a.views.status(); view != nil {
+	if s.Failure, view = m.views.status(); view != nil {
 		s.Kept = keptSpan(view)
 	}
 	return s

@@ -303,7 +303,7 @@ func TestLive(t *testing.T) {
 	if _, body := v.get("/api/v1/findings"); !strings.Contains(string(body), "8008") {
 		t.Errorf("nobody uses port 8008, and no finding says so: %s", body)
 	}
-	if _, body := v.get("/metrics"); !strings.Contains(string(body), "netcinch_edges 1") {
+	if _, body := v.get("/metrics"); !strings.Contains(string(body), `netcinch_edges{cluster="test"} 1`) {
 		t.Error("the metrics do not count the edge")
 	}
 	link := v.token

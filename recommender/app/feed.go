@@ -21,15 +21,15 @@ type feed interface {
 }
 
 // openFeed watches the manifests that were given, else the API server.
-func openFeed(ctx context.Context, o Options) (feed, []string, error) {
-	if len(o.Manifests) > 0 {
-		w, err := manifest.Watch(ctx, o.Manifests, manifest.Options{Clock: o.Now})
+func openFeed(ctx context.Context, o Options, c Cluster) (feed, []string, error) {
+	if len(c.Manifests) > 0 {
+		w, err := manifest.Watch(ctx, c.Manifests, manifest.Options{Clock: o.Now})
 		if err != nil {
 			return nil, nil, err
 		}
-		return w, o.Manifests, nil
+		return w, c.Manifests, nil
 	}
-	config, err := clusterConfig(o)
+	config, err := clusterConfig(o, c)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -42,10 +42,10 @@ func openFeed(ctx context.Context, o Options) (feed, []string, error) {
 
 // clusterConfig finds the API server: the kubeconfig that was given, the usual
 // ones, the pod's own service account.
-func clusterConfig(o Options) (*rest.Config, error) {
+func clusterConfig(o Options, c Cluster) (*rest.Config, error) {
 	rules := clientcmd.NewDefaultClientConfigLoadingRules()
-	rules.ExplicitPath = o.Kubeconfig
-	config, err := clientcmd.NewNonInteractiveDeferredLoadingClientConfig(rules, &clientcmd.ConfigOverrides{CurrentContext: o.Context}).ClientConfig()
+	rules.ExplicitPath = c.Kubeconfig
+	config, err := clientcmd.NewNonInteractiveDeferredLoadingClientConfig(rules, &clientcmd.ConfigOverrides{CurrentContext: c.Context}).ClientConfig()
 	if err != nil {
 		return nil, fmt.Errorf("finding the API server: %w; give --kubeconfig, or -f with manifests", err)
 	}

@@ -19,11 +19,11 @@ type metrics struct {
 	registry *prometheus.Registry
 	seconds  prometheus.Histogram
 	failures prometheus.Counter
-	version  prometheus.Gauge
-	edges    prometheus.Gauge
-	findings *prometheus.GaugeVec
-	advice   prometheus.Gauge
-	problems prometheus.Gauge
+	version  *prometheus.GaugeVec // this one and those below by cluster
+	edges    *prometheus.GaugeVec
+	findings *prometheus.GaugeVec // and by kind
+	advice   *prometheus.GaugeVec
+	problems *prometheus.GaugeVec
 }
 
 var findingKinds = []analyze.FindingKind{
@@ -32,8 +32,8 @@ var findingKinds = []analyze.FindingKind{
 }
 
 func newMetrics(o Options) *metrics {
-	gauge := func(name, help string) prometheus.Gauge {
-		return prometheus.NewGauge(prometheus.GaugeOpts{Name: name, Help: help})
+	gauge := func(name, help string, labels ...string) *prometheus.GaugeVec {
+		return prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: name, Help: help}, append([]string{"cluster"}, labels...))
 	}
 	m := &metrics{
 		registry: prometheus.NewRegistry(),
@@ -44,7 +44,7 @@ func newMetrics(o Options) *metrics {
 		failures: prometheus.NewCounter(prometheus.CounterOpts{Name: "netcinch_view_failures_total", Help: "Recomputations of the view that failed; the page shows the one before."}),
 		version:  gauge("netcinch_view_version", "Version of the view that is shown."),
 		edges:    gauge("netcinch_edges", "Workload edges in the view."),
-		findings: prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "netcinch_findings", Help: "Findings in the view, by kind."}, []string{"kind"}),
+		findings: gauge("netcinch_findings", "Findings in the view, by kind.", "kind"),
 		advice:   gauge("netcinch_recommendations", "Recommendations that are offered."),
 		problems: gauge("netcinch_input_problems", "Objects, fields and lines of the input that are left out."),
 	}
@@ -59,16 +59,16 @@ func newMetrics(o Options) *metrics {
 
 func (m *metrics) observe(v *api.View, took time.Duration) {
 	m.seconds.Observe(took.Seconds())
-	m.version.Set(float64(v.Version))
-	m.edges.Set(float64(len(v.Report.Edges)))
-	m.problems.Set(float64(len(v.Problems)))
-	m.advice.Set(float64(api.ViewEventOf(v).Recommendations))
+	m.version.WithLabelValues(v.Cluster).Set(float64(v.Version))
+	m.edges.WithLabelValues(v.Cluster).Set(float64(len(v.Report.Edges)))
+	m.problems.WithLabelValues(v.Cluster).Set(float64(len(v.Problems)))
+	m.advice.WithLabelValues(v.Cluster).Set(float64(api.ViewEventOf(v).Recommendations))
 	count := map[analyze.FindingKind]int{}
 	for i := range v.Report.Findings {
 		count[v.Report.Findings[i].Kind]++
 	}
 	for _, kind := range findingKinds {
-		m.findings.WithLabelValues(string(kind)).Set(float64(count[kind]))
+		m.findings.WithLabelValues(v.Cluster, string(kind)).Set(float64(count[kind]))
 	}
 }
 

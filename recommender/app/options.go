@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"time"
 
 	"github.com/netcinch/netcinch/recommender/analyze"
@@ -40,6 +41,8 @@ type Options struct {
 	DataDir string
 	// Cluster is the name that agents send and the page shows. Empty: "default".
 	Cluster string
+	// More are further clusters that report here, each with objects of its own.
+	More []Cluster
 
 	// Listen is the address of page and API, IngestListen the agents'. Port 0
 	// takes a free one. Empty: the defaults.
@@ -78,6 +81,19 @@ type Options struct {
 	Now func() time.Time
 	// Log receives what happens; nil discards it.
 	Log *slog.Logger
+}
+
+// Cluster is where the objects of one cluster come from.
+type Cluster struct {
+	Name       string   // as its agents send it
+	Manifests  []string // as in Options
+	Kubeconfig string   // where there are no manifests
+	Context    string
+}
+
+// clusters are all that report, the first one first.
+func (o Options) clusters() []Cluster {
+	return append([]Cluster{{o.Cluster, o.Manifests, o.Kubeconfig, o.Context}}, o.More...)
 }
 
 func (o Options) withDefaults() Options {
@@ -120,9 +136,24 @@ func (o Options) validate() error {
 		return fmt.Errorf("starting the recommender: --learning %s is negative", o.Learning)
 	case o.Retention < 0:
 		return fmt.Errorf("starting the recommender: --retention %s is negative", o.Retention)
+	case o.files() && len(o.More) > 0:
+		return errors.New("starting the recommender: --flows shows one cluster; give one --cluster")
 	case o.files() && len(o.Manifests) == 0:
 		return errors.New("starting the recommender: --flows needs -f with the manifests of the same cluster")
-	default:
-		return nil
 	}
+	return o.validateClusters()
+}
+
+func (o Options) validateClusters() error {
+	seen := map[string]bool{}
+	for _, c := range o.clusters() {
+		if c.Name == "" || strings.ContainsAny(c.Name, "/ \t\n,") {
+			return fmt.Errorf("starting the recommender: --cluster %q: want a name without blanks, commas and slashes", c.Name)
+		}
+		if seen[c.Name] {
+			return fmt.Errorf("starting the recommender: --cluster %s is given twice", c.Name)
+		}
+		seen[c.Name] = true
+	}
+	return nil
 }

@@ -35,7 +35,7 @@ func (a *App) openIngest() error {
 	path := a.options.AgentTokenFile
 	if path == "" {
 		path = filepath.Join(a.options.DataDir, "agent.token")
-		if _, err := keptToken(path); err != nil {
+		if err := a.keptAgentTokens(path); err != nil {
 			return err
 		}
 	}
@@ -47,9 +47,12 @@ func (a *App) openIngest() error {
 	if err != nil {
 		return err
 	}
+	if err := tokens.CheckClusters(a.names()); err != nil {
+		return fmt.Errorf("reading the agents' tokens: %s: %w", path, err)
+	}
 	handler, err := ingest.New(ingest.Options{
-		Store: a.past.(stored), Resolver: a.history, Auth: tokens, Clock: a.options.Now, Clusters: []string{a.options.Cluster},
-		Notify: func(store.Batch) { a.touch() }, Metrics: a.metrics.registry, Logger: a.options.Log,
+		Store: a.past.(stored), Auth: tokens, Clock: a.options.Now, Clusters: a.resolvers(),
+		Notify: func(b store.Batch) { a.member(b.Cluster).touch() }, Metrics: a.metrics.registry, Logger: a.options.Log,
 	})
 	if err != nil {
 		return err
@@ -60,30 +63,22 @@ func (a *App) openIngest() error {
 	return nil
 }
 
-// touch says that there are news; it never blocks.
-func (a *App) touch() {
-	select {
-	case a.dirty <- struct{}{}:
-	default:
-	}
-}
-
-// follow learns from each new snapshot who has which address.
-func (a *App) follow(ctx context.Context) {
+// follow learns from each new snapshot of a cluster who has which address.
+func (a *App) follow(ctx context.Context, m *member) {
 	for {
 		select {
 		case <-ctx.Done():
 			return
-		case <-a.feed.Changes():
-			a.history.Observe(a.feed.Snapshot())
-			a.touch()
+		case <-m.feed.Changes():
+			m.history.Observe(m.feed.Snapshot())
+			m.touch()
 		}
 	}
 }
 
 // keepCurrent recomputes the view when there are news, and never more often
 // than leaves most of the time for other work.
-func (a *App) keepCurrent(ctx context.Context) {
+func (a *App) keepCurrent(ctx context.Context, m *member) {
 	var tick <-chan time.Time // nil where time alone changes nothing
 	if !a.options.files() {
 		ticker := time.NewTicker(renewEvery)
@@ -91,7 +86,7 @@ func (a *App) keepCurrent(ctx context.Context) {
 		tick = ticker.C
 	}
 	for {
-		took := a.renew(ctx)
+		took := a.renew(ctx, m)
 		select {
 		case <-ctx.Done():
 			return
@@ -100,20 +95,20 @@ func (a *App) keepCurrent(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 			return
-		case <-a.dirty:
+		case <-m.dirty:
 		case <-tick:
 		}
 	}
 }
 
-func (a *App) renew(ctx context.Context) time.Duration {
+func (a *App) renew(ctx context.Context, m *member) time.Duration {
 	began := a.options.Now()
-	fresh, before, err := a.views.renew(ctx)
+	fresh, before, err := m.views.renew(ctx)
 	took := a.options.Now().Sub(began)
 	if err != nil {
 		if ctx.Err() == nil {
 			a.metrics.failures.Inc()
-			a.options.Log.ErrorContext(ctx, "recomputing the view", slog.Any("error", err))
+			a.options.Log.ErrorContext(ctx, "recomputing the view", slog.String("cluster", m.name), slog.Any("error", err))
 		}
 		return took
 	}

@@ -71,6 +71,23 @@ func cause(err error) error {
 	return err
 }
 
+// keptAgentTokens makes the file of the agents' tokens where it is missing: one
+// token a cluster where there are several.
+func (a *App) keptAgentTokens(path string) error {
+	if len(a.members) == 1 {
+		_, err := keptToken(path)
+		return err
+	}
+	if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
+		return nil //nolint:nilerr // whoever reads it says what is wrong
+	}
+	var text strings.Builder
+	for _, m := range a.members {
+		fmt.Fprintf(&text, "%s cluster=%s\n", newToken(), m.name)
+	}
+	return writePrivate(path, []byte(text.String()))
+}
+
 // givenToken reads the token of a file that was named: it must be there.
 func givenToken(path string) (string, error) {
 	if _, err := os.Stat(path); err != nil {

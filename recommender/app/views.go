@@ -30,6 +30,7 @@ const (
 // and a few of the spans that were asked for.
 type views struct {
 	options  Options
+	cluster  string
 	boot     string // tells this process's views from another's
 	past     past
 	snapshot func() *cluster.Snapshot
@@ -91,6 +92,7 @@ func (v *views) renew(ctx context.Context) (fresh, before *api.View, err error) 
 
 // of gives the view of a span; computed now where nobody asked before.
 func (v *views) of(ctx context.Context, s api.Span) (*api.View, error) {
+	s.Cluster = "" // these views are all of one
 	s.From, s.To = s.From.Truncate(timeGrid), s.To.Truncate(timeGrid)
 	v.mu.RLock()
 	current, version := v.current, v.version
@@ -151,12 +153,12 @@ func (v *views) keep(view *api.View) {
 
 func (v *views) compute(ctx context.Context, s api.Span, version uint64) (*api.View, error) {
 	w := v.worldOf()
-	q := store.Query{From: s.From, To: s.To}
+	q := store.Query{Cluster: v.cluster, From: s.From, To: s.To}
 	records, err := v.past.Records(ctx, q)
 	if err != nil {
 		return nil, fmt.Errorf("reading what was seen: %w", err)
 	}
-	catalogue, err := v.past.Catalogue(ctx, store.Query{})
+	catalogue, err := v.past.Catalogue(ctx, store.Query{Cluster: v.cluster})
 	if err != nil {
 		return nil, fmt.Errorf("reading the catalogue: %w", err)
 	}
@@ -181,8 +183,8 @@ func (v *views) compute(ctx context.Context, s api.Span, version uint64) (*api.V
 		return nil, err
 	}
 	return &api.View{
-		Version: version, Key: fmt.Sprintf("%s-%d-%d-%d", v.boot, version, s.From.Unix(), s.To.Unix()),
-		Cluster: v.options.Cluster, Computed: v.options.Now().UTC(), Span: s,
+		Version: version, Key: fmt.Sprintf("%s-%s-%d-%d-%d", v.boot, v.cluster, version, s.From.Unix(), s.To.Unix()),
+		Cluster: v.cluster, Computed: v.options.Now().UTC(), Span: s,
 		Snapshot: w.snapshot, Engine: w.engine, Index: w.index, Problems: w.problems,
 		Input: input, Report: report, Recommendations: advice, Coverage: coverage,
 	}, nil

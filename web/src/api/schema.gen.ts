@@ -381,6 +381,8 @@ export interface components {
         Status: {
             version: number;
             cluster: string;
+            /** @description All that report here, the one that is meant where none is named first. */
+            clusters?: string[];
             release: string;
             /**
              * @description files has no ingest and does not grow by itself.
@@ -909,6 +911,13 @@ export interface components {
             allowed: components["schemas"]["Replayed"][];
             deniedConnections: number;
             allowedConnections: number;
+            /** @description Whose connections would have failed, most connections first. */
+            hit?: {
+                /** @description The client: namespace/name, a node, an outside address. */
+                who: string;
+                edges: number;
+                connections: number;
+            }[];
             /** @description What could not be judged. */
             notes: string[];
             problems: components["schemas"]["InputProblem"][];
@@ -1017,6 +1026,8 @@ export interface components {
             protocol: string;
         };
         ViewEvent: {
+            /** @description Of which something was recomputed. */
+            cluster?: string;
             version: number;
             edges: number;
             findings: number;
