@@ -9,7 +9,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-
 )
 
 // State is what a collector needs to know of the one before it, to go on with
@@ -121,4 +120,3 @@ func (c *Collector) ForgetOthers() (gone []Slot, interfaces int, err error) {
 	}
 	return gone, interfaces, err
 }
-

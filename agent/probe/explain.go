@@ -72,6 +72,9 @@ func (s system) cause(err error) (missing, advice string) {
 		return "BTF",
 			"kernel " + s.release + " has no /sys/kernel/btf/vmlinux: use one built with CONFIG_DEBUG_INFO_BTF=y, as the distributions' are"
 	}
+	if v, ok := errors.AsType[*ebpf.VerifierError](err); ok && len(v.Log) > 0 {
+		return "a verifier that takes the program", "kernel " + s.release + " says " + strconv.Quote(lastWords(v.Log)) + ": tell the project this line, or use a newer kernel"
+	}
 	if refused {
 		return "permission although the capabilities are there",
 			"look at the container's seccomp and AppArmor profiles and at kernel lockdown"
@@ -80,6 +83,18 @@ func (s system) cause(err error) (missing, advice string) {
 		return "BPF ring buffers", "kernel " + s.release + " is too old: the agent needs Linux 6.6 or newer"
 	}
 	return "", ""
+}
+
+// lastWords is the line in which the verifier says what it does not take: the
+// last one but for its statistics.
+func lastWords(log []string) string {
+	last := log[0]
+	for _, line := range log {
+		if line != "" && !strings.HasPrefix(line, "processed ") && !strings.HasPrefix(line, "verification time") {
+			last = line
+		}
+	}
+	return last
 }
 
 // lacking names the capabilities that are not there.
@@ -98,6 +113,9 @@ func (s system) lacking() []string {
 // explainTCX says why an attachment failed: a kernel without TCX does not know
 // the attach type.
 func explainTCX(err error) error {
+	if err == nil {
+		return nil
+	}
 	if errors.Is(err, ebpf.ErrNotSupported) || errors.Is(err, unix.EINVAL) {
 		release := read().release
 		if olderThan(release, 6, 6) {

@@ -54,19 +54,17 @@ func (s *Set) choose(want Mode) (Mode, error) {
 	entering := mayEnter()
 	tcx := s.try(attachOnceTCX)
 	switch {
+	case tcx != nil && (want == PodTCX || want == HostTCX):
+		return want, explainTCX(tcx)
+	case want == HostTCX || want == PodTCX && entering == nil:
+		return want, nil
 	case want == Auto && tcx == nil && entering == nil:
 		return PodTCX, nil
 	case want == Auto && tcx == nil:
 		s.missing = append(s.missing, feature.OtherNamespaces.Without(entering))
 		return HostTCX, nil
-	case want == HostTCX:
-		return HostTCX, explainTCX(tcx)
-	case want == PodTCX && tcx != nil:
-		return PodTCX, explainTCX(tcx)
 	case entering != nil:
 		return want, explainEnter(entering)
-	case want == PodTCX:
-		return PodTCX, nil
 	}
 	if err := s.try(attachOnceClsact); err != nil {
 		return Clsact, errors.Join(explainTCX(tcx), explain("attaching by a clsact filter", err))

@@ -1,0 +1,233 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build linux
+
+package capture
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"net/netip"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/netcinch/netcinch/agent/probe"
+)
+
+// pinDir gives a directory in a BPF file system that is gone with the test.
+func pinDir(t *testing.T) string {
+	t.Helper()
+	needRoot(t)
+	root := t.TempDir()
+	if err := unix.Mount("bpf", root, "bpf", 0, ""); err != nil {
+		t.Skipf("needs CAP_SYS_ADMIN to mount a BPF file system: %v", err)
+	}
+	t.Cleanup(func() {
+		if err := unix.Unmount(root, 0); err != nil {
+			t.Errorf("something still uses the pins: %v", err)
+		}
+	})
+	return filepath.Join(root, "netcinch")
+}
+
+// open makes a collector that the test closes.
+func open(t *testing.T, change func(*Options)) *Collector {
+	t.Helper()
+	o := DefaultOptions()
+	o.Now = time.Now
+	change(&o)
+	c, err := New(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func (w *world) pair(t *testing.T) (client, server *pod, to netip.AddrPort) {
+	t.Helper()
+	client, server = w.addPod(), w.addPod()
+	to = netip.AddrPortFrom(server.v4, 8080)
+	server.echo(to)
+	return client, server, to
+}
+
+func mustClose(t *testing.T, c *Collector) {
+	t.Helper()
+	if err := c.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestResume has one collector follow another at each moment at which one may
+// be killed: what was made safe is not told again, all else is.
+func TestResume(t *testing.T) {
+	dir := pinDir(t)
+	w := newWorld(t)
+	client, _, to := w.pair(t)
+	pinned := func(before *State) func(*Options) {
+		return func(o *Options) { o.Probe.PinDir, o.Resume = dir, before }
+	}
+	conn := client.dial("tcp", to)
+
+	c := open(t, pinned(nil))
+	slot := attach(t, c, client)
+	ping(t, conn, 100)
+	first := flush(t, c).one(t, slot, 6, to.Addr())
+	safe := c.State()
+	c.Commit()
+	ping(t, conn, 1000)
+	second := flush(t, c).one(t, slot, 6, to.Addr())
+	if second.Tx.Bytes < 1000 || second.Tx.Bytes > 1400 || second.Connections != 0 {
+		t.Fatalf("told after the commit: %+v", second)
+	}
+	mustClose(t, c) // without a commit: as if it was killed
+	ping(t, conn, 5000)
+
+	c = open(t, pinned(&safe))
+	if r := c.Resumed(); !r.Maps || r.Uncertain {
+		t.Errorf("resumed as %+v: want the maps, for certain", r)
+	}
+	if again := attach(t, c, client); again != slot {
+		t.Errorf("slot %d has become %d", slot, again)
+	}
+	third := flush(t, c).one(t, slot, 6, to.Addr())
+	if third.Tx.Bytes < 6000 || third.Tx.Packets < second.Tx.Packets+1 {
+		t.Errorf("told again: %+v: want what was told without a commit, and what passed since", third)
+	}
+	safe = c.State()
+	c.Commit()
+	mustClose(t, c)
+
+	c = open(t, pinned(&safe))
+	attach(t, c, client)
+	if f := flush(t, c); len(f) != 0 {
+		t.Errorf("told twice: %+v", f)
+	}
+	if first.Connections+third.Connections != 0 {
+		t.Errorf("%d connections, of one that was open before", first.Connections+third.Connections)
+	}
+	if err := c.Remove(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(dir); !os.IsNotExist(err) {
+		t.Errorf("%s is left: %v", dir, err)
+	}
+}
+
+// TestResumeWithoutState takes over maps without what belongs to them: nothing
+// is told twice, and it says that something may be lost.
+func TestResumeWithoutState(t *testing.T) {
+	dir := pinDir(t)
+	w := newWorld(t)
+	client, _, to := w.pair(t)
+	pinned := func(o *Options) { o.Probe.PinDir = dir }
+	c := open(t, pinned)
+	slot := attach(t, c, client)
+	conn := client.dial("tcp", to)
+	ping(t, conn, 100)
+	flush(t, c)
+	mustClose(t, c)
+
+	c = open(t, pinned)
+	if r := c.Resumed(); !r.Maps || !r.Uncertain {
+		t.Errorf("resumed as %+v: want uncertain", r)
+	}
+	attach(t, c, client)
+	ping(t, conn, 1000)
+	if r := flush(t, c).one(t, slot, 6, to.Addr()); r.Tx.Bytes < 1000 || r.Tx.Bytes > 1400 {
+		t.Errorf("told %+v: want only what came since", r)
+	}
+	c.Commit()
+	if err := c.Remove(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestFlowsLeaveWhenTheyAreSafe has a flow end: it stays in the map until what
+// was told of it is committed.
+func TestFlowsLeaveWhenTheyAreSafe(t *testing.T) {
+	dir := pinDir(t)
+	c := open(t, func(o *Options) { o.Probe.PinDir = dir })
+	e := crafted{
+		local: "10.0.0.2:40000", remote: "10.0.0.3:80", protocol: 6, state: begunTCP | lateFlags, opened: 1,
+		tx: Count{3, 300}, first: time.Minute, last: time.Minute,
+	}
+	e.enter(t, c)
+	if got := flush(t, c).one(t, 1, 6, netip.MustParseAddr("10.0.0.3")); got.Tx != e.tx {
+		t.Errorf("told %+v", got)
+	}
+	for range 2 {
+		if f := flush(t, c); len(f) != 0 || c.table4.live != 1 {
+			t.Errorf("%d entries before the commit, told %+v", c.table4.live, f)
+		}
+	}
+	c.Commit()
+	if f := flush(t, c); len(f) != 0 || c.table4.live != 0 {
+		t.Errorf("%d entries after the commit, told %+v", c.table4.live, f)
+	}
+	if err := c.Remove(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestGoneWhileNobodyLooked has a pod go between two collectors: what it did is
+// told at its old slot, and the entries leave.
+func TestGoneWhileNobodyLooked(t *testing.T) {
+	dir := pinDir(t)
+	w := newWorld(t)
+	client, _, to := w.pair(t)
+	c := open(t, func(o *Options) { o.Probe.PinDir = dir })
+	slot := attach(t, c, client)
+	flush(t, c)
+	safe := c.State()
+	c.Commit()
+	mustClose(t, c)
+	exchange(t, client.dial("tcp", to), 10)
+	client.do(func() error { return remove("eth0") })
+
+	c = open(t, func(o *Options) { o.Probe.PinDir, o.Resume = dir, &safe })
+	gone, interfaces, err := c.ForgetOthers()
+	if err != nil || len(gone) != 1 || gone[0] != slot || interfaces != 0 {
+		t.Errorf("gone %v, %d interfaces of others (%v): want slot %d", gone, interfaces, err, slot)
+	}
+	if r := flush(t, c).one(t, slot, 6, to.Addr()); r.Connections != 1 {
+		t.Errorf("told %+v", r)
+	}
+	c.Commit()
+	flush(t, c)
+	if c.table4.live != 0 {
+		t.Errorf("%d entries left", c.table4.live)
+	}
+	if err := c.Remove(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestPinsAreForOneAgent refuses a second one, and what is no BPF file system.
+func TestPinsAreForOneAgent(t *testing.T) {
+	dir := pinDir(t)
+	c := open(t, func(o *Options) { o.Probe.PinDir = dir })
+	o := DefaultOptions()
+	o.Now, o.Probe.PinDir = time.Now, dir
+	wantError(t, o, "in use by another agent: give each its own --pin-dir")
+	if _, err := probe.CleanUp(dir, nil); err == nil {
+		t.Error("cleaned up under a running agent")
+	}
+	if err := c.Remove(); err != nil {
+		t.Fatal(err)
+	}
+	o.Probe.PinDir = t.TempDir()
+	wantError(t, o, "not in a BPF file system: mount one")
+	o.Probe.PinIfPossible = true
+	c, err := New(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.Pinned() || len(c.Missing()) == 0 {
+		t.Errorf("pinned: %v, missing %+v", c.Pinned(), c.Missing())
+	}
+	mustClose(t, c)
+}
