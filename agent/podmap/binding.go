@@ -14,6 +14,10 @@ import "github.com/netcinch/netcinch/agent/capture"
 // are equally likely, neither is taken: an edge at the wrong pod is worse than
 // one that is counted as unattributed.
 func (r *Registry) bind(id capture.Slot, s *slot) {
+	if s.pod == nil && s.uid != "" {
+		r.bindClaimed(id, s)
+		return
+	}
 	if s.pod != nil || len(s.addresses) == 0 {
 		return
 	}
@@ -39,6 +43,20 @@ func (r *Registry) bind(id capture.Slot, s *slot) {
 	pod := best.pod
 	s.pod = &pod
 	r.bound[pod.key()] = id
+}
+
+// bindClaimed gives a slot the pod that a process there belongs to, once it is
+// reported: no other, whatever its addresses are.
+func (r *Registry) bindClaimed(id capture.Slot, s *slot) {
+	c := r.byUID(s.uid)
+	if c == nil || c.pod.HostNetwork {
+		return
+	}
+	pod := c.pod
+	s.pod = &pod
+	if first, held := r.slots[r.bound[pod.key()]]; !held || !first.detached.IsZero() {
+		r.bound[pod.key()] = id
+	}
 }
 
 // candidate is a pod that may own a slot.

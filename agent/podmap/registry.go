@@ -38,6 +38,8 @@ type Registry struct {
 	pods   map[string]*claim // by Pod.key
 	bound  map[string]capture.Slot
 	synced bool // the source has reported once
+
+	disputed uint64
 }
 
 // slot is one attachment.
@@ -47,6 +49,7 @@ type slot struct {
 	detached  time.Time // zero while watched
 	early     bool      // was there when the agent started: pods may have been reported before
 	restored  bool      // known from the process before, and not attached again yet
+	uid       string    // of the pod that a process there belongs to; empty while none was seen
 	pod       *Pod      // once bound, for ever
 }
 
@@ -87,6 +90,25 @@ func (r *Registry) Address(id capture.Slot, address netip.Addr) {
 		return
 	}
 	s.addresses[address.Unmap().WithZone("")] = struct{}{}
+	r.bind(id, s)
+}
+
+// Claim says that a process in the slot's namespace belongs to the pod of that
+// UID, as its control group tells: that is surer than any address. The first
+// claim holds. A slot that had another pod by its address gets the right one,
+// and the dispute is counted.
+func (r *Registry) Claim(id capture.Slot, uid string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	s, ok := r.slots[id]
+	if !ok || s.uid != "" {
+		return
+	}
+	s.uid = uid
+	if s.pod != nil && s.pod.UID != uid && s.pod.Hash != uid {
+		r.disputed++
+		s.pod = nil
+	}
 	r.bind(id, s)
 }
 
@@ -195,15 +217,23 @@ func (r *Registry) Slot(address netip.Addr) (capture.Slot, bool) {
 func (r *Registry) ByUID(uid string) (Pod, bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if c, ok := r.pods[uid]; ok {
+	if c := r.byUID(uid); c != nil {
 		return c.pod, true
 	}
+	return Pod{}, false
+}
+
+// byUID finds a pod; nil for none. The caller holds the lock.
+func (r *Registry) byUID(uid string) *claim {
+	if c, ok := r.pods[uid]; ok {
+		return c
+	}
 	for _, c := range r.pods {
-		if c.pod.Hash == uid {
-			return c.pod, true
+		if c.pod.Hash != "" && c.pod.Hash == uid {
+			return c
 		}
 	}
-	return Pod{}, false
+	return nil
 }
 
 // Bound says whether a slot's pod is known, so that its addresses need no more
@@ -236,20 +266,21 @@ func (r *Registry) Sweep() []capture.Slot {
 
 // State is what is watched at present.
 type State struct {
-	PodsKnown   int  // pods of the node that run with an interface of their own
-	PodsWatched int  // of these, with a slot
-	HostNetwork int  // pods that share the node's interfaces
-	Slots       int  // interfaces watched
-	Unbound     int  // of these, without a known pod
-	GoneUnbound int  // gone, still remembered, and without a known pod
-	Synced      bool // the source of pods has reported
+	PodsKnown   int    // pods of the node that run with an interface of their own
+	PodsWatched int    // of these, with a slot
+	HostNetwork int    // pods that share the node's interfaces
+	Slots       int    // interfaces watched
+	Unbound     int    // of these, without a known pod
+	GoneUnbound int    // gone, still remembered, and without a known pod
+	Synced      bool   // the source of pods has reported
+	Disputed    uint64 // interfaces that had another pod by their address than their processes belong to; cumulative
 }
 
 // State counts.
 func (r *Registry) State() State {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	s := State{Synced: r.synced}
+	s := State{Synced: r.synced, Disputed: r.disputed}
 	for k, c := range r.pods {
 		if !c.gone.IsZero() || !c.ended.IsZero() {
 			continue

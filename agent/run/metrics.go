@@ -36,6 +36,7 @@ var (
 	descInterfaces  = describe("interfaces", "Interfaces: watched, of these without a known pod, and gone without one.", "state")
 	descUnknown     = describe("records_without_program_total", "Flow records whose local end's program is not known.")
 	descDropped     = describe("kernel_drops_total", "Packets that the kernel dropped on the node and in its pods.")
+	descDisputed    = describe("pods_disputed_total", "Interfaces that had another pod by their address than their processes belong to.")
 	descSynced      = describe("pods_synced", "Whether the source of pods has reported: 1 or 0.")
 	descSourceFails = describe("pod_source_failures_total", "Pod files or watches that failed.")
 	descSent        = describe("batches_sent_total", "Batches that the recommender acknowledged.")

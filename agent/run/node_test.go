@@ -72,6 +72,9 @@ type wholeNode struct {
 	node         *nodetest.Node
 	pod, outside *nodetest.Pod
 	windows      chan export.Window
+	source       pods
+	known        []podmap.Pod
+	observer     *Observer
 	stop         func()
 }
 
@@ -80,13 +83,18 @@ func (n *wholeNode) Put(w export.Window) {
 	n.windows <- w
 }
 
-// pods is a source that reports the same pods once.
-type pods []podmap.Pod
+// pods is a source that reports what it is given.
+type pods chan []podmap.Pod
 
 func (p pods) Watch(ctx context.Context, update func([]podmap.Pod)) error {
-	update(p)
-	<-ctx.Done()
-	return nil
+	for {
+		select {
+		case now := <-p:
+			update(now)
+		case <-ctx.Done():
+			return nil
+		}
+	}
 }
 
 func newWholeNode(t *testing.T) *wholeNode {
@@ -94,7 +102,7 @@ func newWholeNode(t *testing.T) *wholeNode {
 	if os.Geteuid() != 0 {
 		t.Skip("needs root: CAP_BPF, CAP_NET_ADMIN, CAP_PERFMON and CAP_SYS_ADMIN")
 	}
-	n := &wholeNode{t: t, node: nodetest.New(t), windows: make(chan export.Window, 64)}
+	n := &wholeNode{t: t, node: nodetest.New(t), windows: make(chan export.Window, 64), source: make(pods, 4)}
 	n.outside = n.node.AddPod("outside", "192.0.2.9")
 	n.pod = n.node.AddPod("app", "10.64.0.2")
 	if err := n.node.Do(func() error { return uplink(n.outside.HostLink) }); err != nil {
@@ -103,15 +111,18 @@ func newWholeNode(t *testing.T) *wholeNode {
 	o := ObserverOptions{
 		Window: time.Second, Netns: n.node.Path, NetnsDirs: []string{n.node.PodsDir}, Capture: capture.DefaultOptions(),
 		Clock: time.Now, Logger: slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn})),
-		Pods: pods{
-			{Namespace: "shop", Name: "app", UID: "app-uid", Addresses: n.pod.Addresses, Started: time.Now().Add(-time.Minute)},
-			{Namespace: "kube-system", Name: "exporter", UID: hostPodUID, HostNetwork: true, Addresses: []netip.Addr{netip.MustParseAddr(nodeAddress)}},
-		},
+		Pods: n.source,
 	}
+	n.known = []podmap.Pod{
+		{Namespace: "shop", Name: "app", UID: "app-uid", Addresses: n.pod.Addresses, Started: time.Now().Add(-time.Minute)},
+		{Namespace: "kube-system", Name: "exporter", UID: hostPodUID, HostNetwork: true, Addresses: []netip.Addr{netip.MustParseAddr(nodeAddress)}},
+	}
+	n.source <- n.known
 	observer, err := NewObserver(o, n)
 	if err != nil {
 		t.Fatal(err)
 	}
+	n.observer = observer
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- observer.Run(ctx) }()
@@ -195,7 +206,7 @@ func podGroup(t *testing.T, uid string) string {
 	}
 	t.Cleanup(func() { _ = unix.Unmount(root, unix.MNT_DETACH) })
 	path := root
-	for _, name := range []string{fmt.Sprintf("netcinch-test-%d", os.Getpid()), "pod" + uid, strings.Repeat("ab", 32)} {
+	for _, name := range []string{fmt.Sprintf("netcinch-test-%d-%s", os.Getpid(), uid[:8]), "pod" + uid, strings.Repeat("ab", 32)} {
 		path = filepath.Join(path, name)
 		dir := path
 		if err := os.Mkdir(dir, 0o700); err != nil {
@@ -315,4 +326,60 @@ func TestNodeDoesNotCountPods(t *testing.T) {
 		t.Errorf("the pod's edge: %+v", e)
 	}
 	none(t, edges, 443)
+}
+
+// Two pods have one address within a second, and the API server tells of both
+// only when they are gone.
+func TestAddressReuseWithinASecond(t *testing.T) {
+	uids := []string{"aaaaaaaa-0000-0000-0000-000000000001", "bbbbbbbb-0000-0000-0000-000000000002"}
+	n := newWholeNode(t)
+	known := n.known
+	for i, uid := range uids {
+		group := podGroup(t, uid)
+		port := fmt.Sprint(7001 + i)
+		serve(n.outside.Listen("192.0.2.9:" + port))
+		p := n.node.AddPod("job"+port, "10.64.0.7")
+		n.awaitSlot(p.Addresses[0])
+		n.run(p, group, "tcp", "192.0.2.9:"+port)
+		p.Remove()
+		n.awaitGone(p.Addresses[0])
+		known = append(known, podmap.Pod{Namespace: "shop", Name: "job" + port, UID: uid, Addresses: p.Addresses, Started: time.Now().Truncate(time.Second), Over: true})
+	}
+	n.source <- known
+	n.awaitPod(uids[1])
+	edges := n.edges()
+	for i, uid := range uids {
+		if e := find(t, edges, "10.64.0.7", uint16(7001+i), true); e.Pod.UID != uid {
+			t.Errorf("port %d is of the pod %+v, want %s", e.Port, e.Pod, uid)
+		}
+	}
+}
+
+// await asks until it is so.
+func (n *wholeNode) await(what string, is func() bool) {
+	n.t.Helper()
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for limit := time.After(20 * time.Second); !is(); {
+		select {
+		case <-tick.C:
+		case <-limit:
+			n.t.Fatalf("waited in vain for %s", what)
+		}
+	}
+}
+
+func (n *wholeNode) awaitSlot(a netip.Addr) {
+	n.t.Helper()
+	n.await("the interface of "+a.String(), func() bool { _, ok := n.observer.registry.Slot(a); return ok })
+}
+
+func (n *wholeNode) awaitGone(a netip.Addr) {
+	n.t.Helper()
+	n.await("the end of "+a.String(), func() bool { _, ok := n.observer.registry.Slot(a); return !ok })
+}
+
+func (n *wholeNode) awaitPod(uid string) {
+	n.t.Helper()
+	n.await("the pod "+uid, func() bool { _, ok := n.observer.registry.ByUID(uid); return ok })
 }

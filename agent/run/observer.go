@@ -78,6 +78,7 @@ type Observer struct {
 
 	othersMissing  []probe.Missing
 	node           nodeWatch
+	claims         map[capture.Slot]string // pod UIDs that processes told of
 	drainProblem   string // logged once while it lasts
 	commitProblem  string
 	refreshProblem string
@@ -145,7 +146,7 @@ func NewObserver(o ObserverOptions, sink Sink) (*Observer, error) {
 
 func newObserver(o ObserverOptions, sink Sink, c collector) (*Observer, error) {
 	ob := &Observer{ObserverOptions: o, sink: sink, collector: c}
-	ob.node.slots = make(map[string]capture.Slot)
+	ob.node.slots, ob.claims = make(map[string]capture.Slot), make(map[capture.Slot]string)
 	ob.keeper, _ = sink.(keeper)
 	ob.lasting, _ = c.(lasting)
 	options := aggregate.DefaultOptions()

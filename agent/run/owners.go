@@ -94,6 +94,7 @@ func (o *Observer) tell(slot capture.Slot, netns string) error {
 func (o *Observer) forget(slots []capture.Slot) {
 	for _, slot := range slots {
 		o.aggregator.Forget(slot)
+		delete(o.claims, slot)
 	}
 	if o.owners != nil {
 		o.owners.Forget(slots)
@@ -128,7 +129,12 @@ func (o *Observer) program(r *capture.Record) owner.Program {
 	if o.owners == nil {
 		return owner.Program{}
 	}
-	return o.owners.Of(r)
+	p := o.owners.Of(r)
+	if uid := p.PodUID(); uid != "" && o.claims[r.Slot] != uid && !o.node.has(r.Slot) {
+		o.claims[r.Slot] = uid
+		o.registry.Claim(r.Slot, uid)
+	}
+	return p
 }
 
 func (o *Observer) listens(r *capture.Record) (listens, known bool) {
