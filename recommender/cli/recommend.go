@@ -22,6 +22,7 @@ type advise struct {
 	failOn
 	remote
 	view
+	form
 	workload string
 	diff     bool
 	ready    bool
@@ -44,13 +45,25 @@ allowed at both ends, nothing is allowed that was not before, and nothing in it
 could go without losing an observed edge. What cannot be proven is withheld,
 with the reason.
 
--o yaml prints manifests that kubectl apply -f - takes; --diff prints patches to
-the existing files. Nothing is ever applied by this program.`,
+-o yaml prints manifests that kubectl apply -f - takes, --patch a patch that git
+apply takes, new files and all. --in-place edits the files that were read, after
+asking; --out writes beside them. Nothing is ever applied to a cluster.
+
+--format says what new policies are written as: kubernetes, calico (NetworkPolicy
+of projectcalico.org/v3, with network sets for names outside), calico-staged
+(trials that enforce nothing, of new and of tightened policies) or cluster
+(ClusterNetworkPolicy: guard rails around nodes and cloud metadata). A policy
+that is there is tightened as what it is.`,
 		Example: `  netcinch recommend -f manifests/ --flows flows.jsonl
 
   # See the change as a patch, then apply what is ready in one namespace.
-  netcinch recommend -f manifests/ --flows flows.jsonl -n shop --diff
-  netcinch recommend -f manifests/ --flows flows.jsonl -n shop --ready -o yaml | kubectl apply -f -`,
+  netcinch recommend -f manifests/ --flows flows.jsonl -n shop --patch | git apply
+  netcinch recommend -f manifests/ --flows flows.jsonl -n shop --ready -o yaml | kubectl apply -f -
+
+  # Into the files themselves; as a kustomization; as a trial on Calico.
+  netcinch recommend -f manifests/ --flows flows.jsonl --min-readiness ready --in-place
+  netcinch recommend -f manifests/ --flows flows.jsonl --out advice/ --layout kustomize
+  netcinch recommend -f manifests/ --flows flows.jsonl --format calico-staged -o yaml | kubectl apply -f -`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.run(cmd.Context(), env) },
 	}
@@ -60,6 +73,7 @@ the existing files. Nothing is ever applied by this program.`,
 	a.failOn.flag(cmd, "any", "ready", "withheld")
 	a.remote.flags(cmd)
 	a.view.flags(cmd)
+	a.form.flags(cmd)
 	f := cmd.Flags()
 	f.StringVarP(&a.workload, "workload", "w", "", "only what selects this workload, namespace/name")
 	f.BoolVar(&a.diff, "diff", false, "print unified diffs to the existing manifests")
@@ -71,8 +85,11 @@ func (a *advise) run(ctx context.Context, env *Env) error {
 	if err := a.known(); err != nil {
 		return err
 	}
-	if a.diff && a.format != "table" {
+	if a.diff && a.output.format != "table" {
 		return errors.New("give --diff or -o, not both")
+	}
+	if err := a.form.check(&a.input, a.diff || a.output.format != "table"); err != nil {
+		return err
 	}
 	list, err := a.result(ctx, env)
 	if err != nil {
@@ -81,10 +98,13 @@ func (a *advise) run(ctx context.Context, env *Env) error {
 	list = slices.DeleteFunc(list, func(r recommend.Recommendation) bool {
 		return a.namespace != "" && r.Namespace != a.namespace || a.workload != "" && !slices.Contains(r.Workloads, a.workload) || a.ready && !r.Ready
 	})
+	a.form.hold(list)
 	switch {
+	case a.form.writes():
+		err = a.form.write(env, &a.input, list)
 	case a.diff:
 		err = writeDiffs(env.Stdout, list)
-	case a.format == "yaml":
+	case a.output.format == "yaml":
 		a.warn(env, list)
 		err = writeManifests(env.Stdout, list)
 	default:
@@ -151,7 +171,15 @@ func (a *advise) result(ctx context.Context, env *Env) ([]recommend.Recommendati
 			return nil, err
 		}
 	}
-	list, err := recommend.Build(recommend.Input{Snapshot: ai.Snapshot, Report: report})
+	in := a.form.input(&a.view, a.workload)
+	in.Snapshot, in.Report, in.Engine = ai.Snapshot, report, ai.Engine
+	shown := startProgress(env.Stderr)
+	in.Progress = shown.set
+	list, err := recommend.Build(in)
+	shown.stop()
+	if errors.Is(err, recommend.ErrInput) {
+		return nil, err
+	}
 	if err != nil {
 		return nil, internal(err)
 	}
@@ -275,7 +303,7 @@ func writeAdvice(w io.Writer, list []recommend.Recommendation) error {
 		}
 	}
 	if len(rows) > 0 {
-		_, err := fmt.Fprintln(w, "\nThe manifests: -o yaml. The changes as patches: --diff.")
+		_, err := fmt.Fprintln(w, "\nThe manifests: -o yaml. As a patch: --patch. Into the files: --in-place.")
 		return err
 	}
 	return nil

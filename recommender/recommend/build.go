@@ -152,7 +152,7 @@ func (s *search) make() {
 		}
 	}
 	made := make([]*tightened, len(dirty))
-	parallel(len(dirty), func(i int) { made[i] = s.tighten(dirty[i]) })
+	parallel(len(dirty), s.progress("narrowing policies", len(dirty), func(i int) { made[i] = s.tighten(dirty[i]) }))
 	for i, o := range dirty {
 		if s.made[o.Ref] = made[i]; made[i] == nil {
 			delete(s.made, o.Ref)
@@ -235,7 +235,7 @@ func (s *search) decode(g *gathering) {
 // Failures that are a policy's own come first: what fails only because of
 // others may hold once those are gone.
 func (s *search) proveAll(g *gathering) []*Recommendation {
-	parallel(len(g.offered), func(i int) { s.prove(g, g.offered[i]) })
+	parallel(len(g.offered), s.progress("proving", len(g.offered), func(i int) { s.prove(g, g.offered[i]) }))
 	failed := s.failing(g.offered)
 	if len(failed) == 0 {
 		s.proveNeeded(g)

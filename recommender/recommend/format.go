@@ -82,22 +82,25 @@ func (c CalicoOptions) name(name string) string {
 	return c.Tier + "." + name
 }
 
+// ErrInput marks an error in what was asked for.
+var ErrInput = errors.New("recommending")
+
 // validate refuses what can't be made.
 func (in Input) validate() error {
 	if in.Snapshot == nil || in.Report == nil {
-		return errors.New("recommending: no snapshot or no analysis was given")
+		return fmt.Errorf("%w: no snapshot or no analysis was given", ErrInput)
 	}
 	if in.Format != "" && !slices.Contains(Formats, in.Format) {
-		return fmt.Errorf("recommending: there is no format %q; want %s", in.Format, formatNames())
+		return fmt.Errorf("%w: there is no format %q; want %s", ErrInput, in.Format, formatNames())
 	}
 	if in.AllowExtra < 0 {
-		return fmt.Errorf("recommending: %d extra tuples can't be; give 0 or more", in.AllowExtra)
+		return fmt.Errorf("%w: %d extra tuples can't be; give 0 or more", ErrInput, in.AllowExtra)
 	}
 	if t := in.Calico.Tier; t != "" && t != "default" && !slices.ContainsFunc(in.Snapshot.Policies, func(o cluster.Object) bool {
 		_, is := o.Typed.(*calicov3.Tier)
 		return is && o.Ref.Name == t
 	}) {
-		return fmt.Errorf("recommending: there is no tier %q in the manifests; make it first", t)
+		return fmt.Errorf("%w: there is no tier %q in the manifests; make it first", ErrInput, t)
 	}
 	return nil
 }

@@ -54,7 +54,7 @@ func (w *world) freshPolicies() []Recommendation {
 		subjects = append(subjects, f)
 	}
 	out := make([]Recommendation, len(subjects))
-	parallel(len(subjects), func(i int) { out[i] = subjects[i].recommend() })
+	parallel(len(subjects), w.progress("writing new policies", len(subjects), func(i int) { out[i] = subjects[i].recommend() }))
 	return out
 }
 

@@ -78,6 +78,9 @@ func (f *fresh) calicoManifest() []*yaml.Node {
 }
 
 func number(f float64) *yaml.Node {
+	if whole := int64(f); float64(whole) == f {
+		return edit.Number(whole)
+	}
 	return &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!float", Value: strconv.FormatFloat(f, 'f', -1, 64)}
 }
 

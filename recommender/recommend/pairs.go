@@ -84,6 +84,19 @@ func (w *world) subjectsOf(r *Recommendation) []flow.Workload {
 	return out
 }
 
+// progress tells how far a stage is.
+func (w *world) progress(stage string, of int, do func(int)) func(int) {
+	if w.input.Progress == nil {
+		return do
+	}
+	var done atomic.Int64
+	w.input.Progress(stage, 0, of)
+	return func(i int) {
+		do(i)
+		w.input.Progress(stage, int(done.Add(1)), of)
+	}
+}
+
 // parallel calls do with each number below n, on every processor.
 func parallel(n int, do func(int)) {
 	var next atomic.Int64

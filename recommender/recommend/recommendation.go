@@ -23,6 +23,9 @@ type Input struct {
 	// all, beyond what was seen, to write ranges where many ports were; each is
 	// listed in the proof. Tightenings leave ranges that are as wide.
 	AllowExtra int
+	// Progress, where given, is told how far the work is: a stage in words, and
+	// how much of it is done; it is called by several goroutines.
+	Progress func(stage string, done, of int)
 	// Engine is that of the snapshot's policies, where it is compiled already.
 	Engine *policy.Engine
 }

@@ -30,14 +30,15 @@ const (
 var Layouts = []Layout{Copy, Kustomize, Single}
 
 // Lay plans the files of a layout in the folder out. roots are the files and
-// folders that were read, for Copy. What is in out already and would become
+// folders that were read, for Copy, and root is the folder that Plan puts new
+// files below. What is in out already and would become
 // something else is an error: it is nobody's to overwrite.
-func Lay(layout Layout, out string, roots []string, list []recommend.Recommendation) ([]File, error) {
+func Lay(layout Layout, out string, roots []string, root string, list []recommend.Recommendation) ([]File, error) {
 	var files []File
 	var err error
 	switch layout {
 	case Copy:
-		files, err = copied(out, roots, list)
+		files, err = copied(out, roots, root, list)
 	case Kustomize:
 		files, err = kustomized(out, list)
 	case Single:
@@ -87,8 +88,8 @@ func Documents(list []recommend.Recommendation) string {
 }
 
 // copied copies what was read and puts the changes in.
-func copied(out string, roots []string, list []recommend.Recommendation) ([]File, error) {
-	plan, err := Plan(roots[0], list)
+func copied(out string, roots []string, root string, list []recommend.Recommendation) ([]File, error) {
+	plan, err := Plan(root, list)
 	if err != nil {
 		return nil, err
 	}
@@ -98,6 +99,10 @@ func copied(out string, roots []string, list []recommend.Recommendation) ([]File
 	}
 	var files []File
 	for _, root := range roots {
+		into := out
+		if len(roots) > 1 {
+			into = filepath.Join(out, filepath.Base(root))
+		}
 		err := filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
 			if err != nil {
 				return fmt.Errorf("copying %s: %w", path, plain(err))
@@ -120,7 +125,7 @@ func copied(out string, roots []string, list []recommend.Recommendation) ([]File
 				text = f.After
 				delete(changed, filepath.Clean(path))
 			}
-			files = append(files, File{Path: filepath.Join(out, within(root, path)), After: text, New: true})
+			files = append(files, File{Path: filepath.Join(into, within(root, path)), After: text, New: true})
 			return nil
 		})
 		if err != nil {

@@ -1,0 +1,250 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package files
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/netcinch/netcinch/recommender/analyze"
+	"github.com/netcinch/netcinch/recommender/recommend"
+)
+
+const (
+	first  = "# a\nkind: A\nspec:\n  x: 1\n"
+	second = "kind: B\nspec:\n  y: 1 # last\n"
+)
+
+func tightened(file string, line int, before, after string) recommend.Recommendation {
+	return recommend.Recommendation{Kind: recommend.KindTighten, File: file, Line: line, Before: before, After: after, Policy: analyze.Ref{Kind: "NetworkPolicy", Namespace: "ns", Name: "p"}}
+}
+
+func newPolicy(name, after string) recommend.Recommendation {
+	return recommend.Recommendation{Kind: recommend.KindNew, After: after, Policy: analyze.Ref{APIVersion: "networking.k8s.io/v1", Kind: "NetworkPolicy", Namespace: "ns", Name: name}}
+}
+
+func put(t *testing.T, path, text string) {
+	t.Helper()
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, []byte(text), 0o640); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func text(t *testing.T, path string) string {
+	t.Helper()
+	got, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(got)
+}
+
+// tree lists what is below a folder, with what is in it.
+func tree(t *testing.T, dir string) map[string]string {
+	t.Helper()
+	out := map[string]string{}
+	if err := filepath.WalkDir(dir, func(path string, e fs.DirEntry, err error) error {
+		if err == nil && e.Type().IsRegular() {
+			out[path] = text(t, path)
+		}
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+// TestWriteKeepsWhatItIsNotAskedToChange: other documents, line ends,
+// permissions and symbolic links.
+func TestWriteKeepsWhatItIsNotAskedToChange(t *testing.T) {
+	for name, c := range map[string]struct{ before, after string }{
+		"two documents":          {first + "---\n" + second, strings.Replace(first, "1", "2", 1) + "---\n" + strings.Replace(second, "1", "3", 1)},
+		"no line end at the end": {first + "---\n" + strings.TrimSuffix(second, "\n"), strings.Replace(first, "1", "2", 1) + "---\n" + strings.Replace(strings.TrimSuffix(second, "\n"), "1", "3", 1)},
+	} {
+		dir := t.TempDir()
+		real, link := filepath.Join(dir, "real", "p.yaml"), filepath.Join(dir, "p.yaml")
+		put(t, real, c.before)
+		if err := os.Symlink(filepath.Join("real", "p.yaml"), link); err != nil {
+			t.Fatal(err)
+		}
+		last := c.before[strings.Index(c.before, "kind: B"):]
+		plan, err := Plan(dir, []recommend.Recommendation{
+			tightened(link, 6, last, strings.Replace(second, "1", "3", 1)), tightened(link, 1, first, strings.Replace(first, "1", "2", 1)), newPolicy("fresh", "kind: C\n"),
+		})
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		if err := Write(plan); err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		info, err := os.Lstat(link)
+		if err != nil || info.Mode()&fs.ModeSymlink == 0 {
+			t.Errorf("%s: the link is %v, %v", name, info.Mode(), err)
+		}
+		if info, _ = os.Stat(real); info.Mode().Perm() != 0o640 || text(t, real) != c.after {
+			t.Errorf("%s: %v\n%s", name, info.Mode(), text(t, real))
+		}
+		if got := tree(t, dir); len(got) != 2 || got[filepath.Join(dir, Folder, "ns-fresh.yaml")] != "kind: C\n" {
+			t.Errorf("%s: %v", name, got)
+		}
+	}
+}
+
+// TestWriteAllOrNone: whatever goes wrong, every file is as it was and nothing
+// is left behind.
+func TestWriteAllOrNone(t *testing.T) {
+	for name, spoil := range map[string]func(t *testing.T, dir string){
+		"a file changed meanwhile": func(t *testing.T, dir string) { put(t, filepath.Join(dir, "b.yaml"), "kind: Z\n") },
+		"a file went":              func(t *testing.T, dir string) { _ = os.Remove(filepath.Join(dir, "b.yaml")) },
+		"a new one came":           func(t *testing.T, dir string) { put(t, filepath.Join(dir, Folder, "ns-fresh.yaml"), "kind: Z\n") },
+		"a file in the way":        func(t *testing.T, dir string) { put(t, filepath.Join(dir, Folder), "") },
+	} {
+		dir := t.TempDir()
+		a, b := filepath.Join(dir, "a.yaml"), filepath.Join(dir, "b.yaml")
+		put(t, a, first)
+		put(t, b, second)
+		plan, err := Plan(dir, []recommend.Recommendation{tightened(a, 1, first, "kind: A\n"), tightened(b, 1, second, "kind: B\n"), newPolicy("fresh", "kind: C\n")})
+		if err != nil {
+			t.Fatal(err)
+		}
+		spoil(t, dir)
+		before := tree(t, dir)
+		if err := Write(plan); err == nil {
+			t.Errorf("%s: written", name)
+		}
+		if after := tree(t, dir); len(after) != len(before) || after[a] != before[a] || after[b] != before[b] {
+			t.Errorf("%s: %v became %v", name, before, after)
+		}
+	}
+}
+
+// TestRenameTakenBack: a rename that fails takes back those before it.
+func TestRenameTakenBack(t *testing.T) {
+	dir := t.TempDir()
+	a, b := filepath.Join(dir, "a.yaml"), filepath.Join(dir, "b.yaml")
+	put(t, a, first)
+	one := &staged{file: File{Path: a, Before: []byte(first), After: []byte("kind: A\n")}}
+	if err := one.prepare(); err != nil {
+		t.Fatal(err)
+	}
+	if err := one.commit(); err != nil || text(t, a) != "kind: A\n" {
+		t.Fatal(err)
+	}
+	two := &staged{file: File{Path: filepath.Join(dir, "new", "c.yaml"), After: []byte("kind: C\n"), New: true}}
+	if err := two.prepare(); err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(two.commit(), one.undo(), two.undo()); err != nil {
+		t.Fatal(err)
+	}
+	if got := tree(t, dir); text(t, a) != first || len(got) != 1 {
+		t.Errorf("%s: %v", b, got)
+	}
+}
+
+func TestPlanRefuses(t *testing.T) {
+	dir := t.TempDir()
+	a := filepath.Join(dir, "a.yaml")
+	put(t, a, first+"---\n"+second)
+	for name, list := range map[string][]recommend.Recommendation{
+		"another text":   {tightened(a, 1, "kind: Other\n", "x")},
+		"another line":   {tightened(a, 2, first, "x")},
+		"past the end":   {tightened(a, 99, first, "x")},
+		"a missing file": {tightened(filepath.Join(dir, "none.yaml"), 1, first, "x")},
+		"twice":          {newPolicy("x", "a\n"), newPolicy("x", "b\n")},
+		"the same lines": {tightened(a, 1, first, "x"), tightened(a, 1, first, "y")},
+	} {
+		if plan, err := Plan(dir, list); err == nil {
+			t.Errorf("%s: planned %v", name, plan)
+		}
+	}
+	withheld := newPolicy("y", "a\n")
+	withheld.Withheld = "no"
+	if plan, err := Plan(dir, []recommend.Recommendation{withheld}); err != nil || len(plan) > 0 {
+		t.Errorf("withheld: %v %v", plan, err)
+	}
+}
+
+// TestGitTakesPatches applies patches with git itself: several documents of a
+// file, new files, texts without a line end.
+func TestGitTakesPatches(t *testing.T) {
+	git, err := exec.LookPath("git")
+	if err != nil {
+		t.Skip("git is not installed")
+	}
+	for _, end := range []string{"", "\n"} {
+		dir := t.TempDir()
+		t.Chdir(dir)
+		before := first + "---\n" + strings.Repeat("kind: Filler\n---\n", 20) + strings.TrimSuffix(second, "\n") + end
+		put(t, "a.yaml", before)
+		last := before[strings.Index(before, "kind: B"):]
+		plan, err := Plan(".", []recommend.Recommendation{
+			tightened("a.yaml", 1, first, "# a\n# b\nkind: A\n"), tightened("a.yaml", 46, last, "kind: B\nspec: {}\n"), newPolicy("fresh", "kind: C"),
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var patch strings.Builder
+		for _, f := range plan {
+			patch.WriteString(f.Patch())
+		}
+		cmd := exec.CommandContext(t.Context(), git, "apply", "--verbose", "-")
+		cmd.Stdin = strings.NewReader(patch.String())
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Fatalf("%v\n%s\n%s", err, out, patch.String())
+		}
+		for _, f := range plan {
+			if got := text(t, f.Path); got != string(f.After) {
+				t.Errorf("%s: git made\n%s\nwant\n%s", f.Path, got, f.After)
+			}
+		}
+	}
+}
+
+func TestLayouts(t *testing.T) {
+	dir := t.TempDir()
+	src, out := filepath.Join(dir, "src"), filepath.Join(dir, "out")
+	put(t, filepath.Join(src, "sub", "a.yaml"), first)
+	put(t, filepath.Join(src, "note.txt"), "hello\n")
+	put(t, filepath.Join(src, ".git", "config"), "secret\n")
+	list := []recommend.Recommendation{tightened(filepath.Join(src, "sub", "a.yaml"), 1, first, "kind: A\n"), newPolicy("fresh", "kind: C\n")}
+	for layout, want := range map[Layout][]string{
+		Copy: {"netcinch/ns-fresh.yaml", "note.txt", "sub/a.yaml"}, Kustomize: {"kustomization.yaml", "ns-fresh.yaml", "ns-p-networkpolicy.yaml"}, Single: {"recommendations.yaml"},
+	} {
+		at := filepath.Join(out, string(layout))
+		plan, err := Lay(layout, at, []string{src}, src, list)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := Write(plan); err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for path := range tree(t, at) {
+			rel, _ := filepath.Rel(at, path)
+			got = append(got, rel)
+		}
+		slices.Sort(got)
+		if !slices.Equal(got, want) {
+			t.Errorf("%s: %v, want %v", layout, got, want)
+		}
+		if again, err := Lay(layout, at, []string{src}, src, list); err != nil || len(again) > 0 {
+			t.Errorf("%s again: %v %v", layout, again, err)
+		}
+	}
+	if got := text(t, filepath.Join(out, "copy", "sub", "a.yaml")); got != "kind: A\n" {
+		t.Errorf("the copy has %q", got)
+	}
+	if _, err := Lay("heap", out, nil, dir, list); err == nil {
+		t.Error("an unknown layout is taken")
+	}
+}
