@@ -52,10 +52,10 @@ func exchange(network, address string) error {
 		return err
 	}
 	defer func() { _ = c.Close() }()
-	if err := c.SetDeadline(time.Now().Add(5 * time.Second)); err != nil {
+	if err = c.SetDeadline(time.Now().Add(5 * time.Second)); err != nil {
 		return err
 	}
-	if _, err := c.Write([]byte("hello")); err != nil {
+	if _, err = c.Write([]byte("hello")); err != nil {
 		return err
 	}
 	_, err = io.ReadFull(c, make([]byte, 5))
@@ -150,7 +150,7 @@ func runIn(t *testing.T, p *nodetest.Pod, group, network, address string) {
 	c.SysProcAttr = &syscall.SysProcAttr{UseCgroupFD: true, CgroupFD: int(dir.Fd())}
 	var out bytes.Buffer
 	c.Stdout, c.Stderr = &out, &out
-	if err := p.Do(c.Run); err != nil {
+	if err = p.Do(c.Run); err != nil {
 		t.Fatalf("%s to %s: %v: %s", network, address, err, out.String())
 	}
 }
@@ -183,8 +183,8 @@ func TestDialled(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer func() {
-				if err := w.Close(); err != nil {
-					t.Error(err)
+				if failed := w.Close(); failed != nil {
+					t.Error(failed)
 				}
 			}()
 			slot, err := collector.Attach(client.Path(), "eth0")

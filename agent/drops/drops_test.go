@@ -29,9 +29,10 @@ type stage struct {
 	slots          map[netip.Addr]capture.Slot
 }
 
-func forBoth(t *testing.T, test func(t *testing.T, s *stage)) {
-	t.Run("IPv4", func(t *testing.T) { test(t, newStage(t, "10.62.0.1", "10.62.0.2")) })
-	t.Run("IPv6", func(t *testing.T) { test(t, newStage(t, "fd62::1", "fd62::2")) })
+func forBoth(t *testing.T, test func(s *stage)) {
+	t.Helper()
+	t.Run("IPv4", func(t *testing.T) { test(newStage(t, "10.62.0.1", "10.62.0.2")) })
+	t.Run("IPv6", func(t *testing.T) { test(newStage(t, "fd62::1", "fd62::2")) })
 }
 
 func newStage(t *testing.T, client, server string) *stage {
@@ -140,10 +141,11 @@ func (s *stage) one(protocol uint8, port uint16) capture.Record {
 	return found[0]
 }
 
-func (s *stage) wantDropped(r capture.Record, reason string) {
+// wantFiltered wants what a filter drops.
+func (s *stage) wantFiltered(r capture.Record) {
 	s.t.Helper()
-	if r.Outcome != capture.Dropped || r.Reason != reason {
-		s.t.Errorf("outcome %d, reason %q: want dropped, %q", r.Outcome, r.Reason, reason)
+	if want := "NETFILTER_DROP"; r.Outcome != capture.Dropped || r.Reason != want {
+		s.t.Errorf("outcome %d, reason %q: want dropped, %q", r.Outcome, r.Reason, want)
 	}
 }
 
@@ -171,22 +173,22 @@ func (s *stage) sendUDP(address string) {
 
 // A policy on the node, as nftables enforces it.
 func TestFiltered(t *testing.T) {
-	forBoth(t, func(t *testing.T, s *stage) {
+	forBoth(t, func(s *stage) {
 		s.server.Listen(at(s.server.Addresses[0], 8080))
 		s.filter(dropServer)
 		s.tryTCP(at(s.server.Addresses[0], 8080))
-		s.wantDropped(s.one(6, 8080), "NETFILTER_DROP")
+		s.wantFiltered(s.one(6, 8080))
 		s.sendUDP(at(s.server.Addresses[0], 8080))
-		s.wantDropped(s.one(17, 8080), "NETFILTER_DROP")
+		s.wantFiltered(s.one(17, 8080))
 		if got := s.tracker.Counts(); got.Packets < 2 || got.Lost != 0 {
-			t.Errorf("counts %+v: want at least 2 packets, none lost", got)
+			s.t.Errorf("counts %+v: want at least 2 packets, none lost", got)
 		}
 	})
 }
 
 // The same at the server's end, whose interface saw nothing: an attempt.
 func TestAttempt(t *testing.T) {
-	forBoth(t, func(t *testing.T, s *stage) {
+	forBoth(t, func(s *stage) {
 		s.filter(dropServer)
 		s.tryTCP(at(s.server.Addresses[0], 8080))
 		s.sendUDP(at(s.server.Addresses[0], 8080)) // nobody listens: could be an answer
@@ -197,13 +199,13 @@ func TestAttempt(t *testing.T) {
 			func(*capture.Record) (bool, bool) { return false, true },
 			func(r capture.Record) { found = append(found, r) })
 		if len(found) != 1 {
-			t.Fatalf("%d attempts, want 1: %+v", len(found), found)
+			s.t.Fatalf("%d attempts, want 1: %+v", len(found), found)
 		}
 		r := found[0]
-		s.wantDropped(r, "NETFILTER_DROP")
+		s.wantFiltered(r)
 		if r.Slot != s.slots[s.server.Addresses[0]] || r.Local != s.server.Addresses[0] || r.LocalPort != 8080 ||
 			r.Remote != s.client.Addresses[0] || r.Initiator != capture.InitiatorRemote || r.Connections != 1 || r.Rx.Packets == 0 {
-			t.Errorf("attempt %+v", r)
+			s.t.Errorf("attempt %+v", r)
 		}
 	})
 }
@@ -214,7 +216,7 @@ func TestFilteredBackend(t *testing.T) {
 	s.filter(`table ip n { chain p { type nat hook prerouting priority -100; ip daddr 10.96.0.10 tcp dport 80 dnat to $S:8080; } }` + "\n" + dropServer)
 	s.tryTCP("10.96.0.10:80")
 	r := s.one(6, 80)
-	s.wantDropped(r, "NETFILTER_DROP")
+	s.wantFiltered(r)
 	if want := netip.MustParseAddrPort("10.62.0.2:8080"); r.Backend != want || r.Dialled != netip.MustParseAddrPort("10.96.0.10:80") {
 		t.Errorf("dialled %v, backend %v: want backend %v", r.Dialled, r.Backend, want)
 	}
@@ -222,11 +224,11 @@ func TestFilteredBackend(t *testing.T) {
 
 // The answer is dropped, not the question.
 func TestFilteredAnswer(t *testing.T) {
-	forBoth(t, func(t *testing.T, s *stage) {
+	forBoth(t, func(s *stage) {
 		s.server.Listen(at(s.server.Addresses[0], 8080))
 		s.filter(`table inet t { chain f { type filter hook forward priority 0; $F saddr $S tcp sport 8080 drop; } }`)
 		s.tryTCP(at(s.server.Addresses[0], 8080))
-		s.wantDropped(s.one(6, 8080), "NETFILTER_DROP")
+		s.wantFiltered(s.one(6, 8080))
 	})
 }
 
@@ -248,10 +250,10 @@ func TestNoRoute(t *testing.T) {
 
 // A closed port refuses; that the kernel drops the packet then is no news.
 func TestRefused(t *testing.T) {
-	forBoth(t, func(t *testing.T, s *stage) {
+	forBoth(t, func(s *stage) {
 		s.tryTCP(at(s.server.Addresses[0], 8081))
 		if r := s.one(6, 8081); r.Outcome != capture.Refused || r.Reason != "" {
-			t.Errorf("outcome %d, reason %q: want refused", r.Outcome, r.Reason)
+			s.t.Errorf("outcome %d, reason %q: want refused", r.Outcome, r.Reason)
 		}
 	})
 }

@@ -67,7 +67,7 @@ func Open(o Options) (*Tracker, error) {
 		return nil, err
 	}
 	var objects bpf.DropsObjects
-	if err := bpf.LoadDropsObjects(&objects, nil); err != nil {
+	if err = bpf.LoadDropsObjects(&objects, nil); err != nil {
 		return nil, fmt.Errorf("loading the program that follows drops: %w", err)
 	}
 	t.maps = objects.DropsMaps

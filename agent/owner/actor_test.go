@@ -230,7 +230,7 @@ func start(tb testing.TB, where in, executable string, part ...string) (stop fun
 	if err != nil {
 		tb.Fatal(err)
 	}
-	if err := where.Do(c.Start); err != nil {
+	if err = where.Do(c.Start); err != nil {
 		tb.Fatal(err)
 	}
 	stopped := false
@@ -240,8 +240,8 @@ func start(tb testing.TB, where in, executable string, part ...string) (stop fun
 		}
 		stopped = true
 		_ = stdin.Close()
-		if err := c.Wait(); err != nil {
-			tb.Errorf("%s %s: %v", executable, part, err)
+		if failed := c.Wait(); failed != nil {
+			tb.Errorf("%s %s: %v", executable, part, failed)
 		}
 	}
 	tb.Cleanup(stop)

@@ -20,7 +20,7 @@ import (
 // conntrack tells who began them and the ports tell the opposite.
 func TestDirectionOfOpenConnections(t *testing.T) {
 	const connections = 100
-	forBoth(t, func(t *testing.T, s *stage) {
+	forBoth(t, func(s *stage) {
 		l := s.server.Listen("[::]:45000")
 		go echo(l)
 		conns := make([]net.Conn, connections)
@@ -29,11 +29,11 @@ func TestDirectionOfOpenConnections(t *testing.T) {
 		}
 		s.watch()
 		if err := s.tracker.Refresh(); err != nil { // as an agent does when it has begun to watch
-			t.Fatal(err)
+			s.t.Fatal(err)
 		}
 		for _, c := range conns {
 			if err := exchange(c); err != nil {
-				t.Fatal(err)
+				s.t.Fatal(err)
 			}
 		}
 		_ = l.Close() // before the flows are read
@@ -46,11 +46,11 @@ func TestDirectionOfOpenConnections(t *testing.T) {
 			case slot == s.slots[s.server] && !e.LocalIsClient() && !e.Guessed():
 				server += e.PacketsSent
 			default:
-				t.Errorf("slot %d has the edge %+v", slot, e.EdgeKey)
+				s.t.Errorf("slot %d has the edge %+v", slot, e.EdgeKey)
 			}
 		}
 		if client < connections || server < connections {
-			t.Errorf("%d packets in edges of the client, %d of the server: want at least %d", client, server, connections)
+			s.t.Errorf("%d packets in edges of the client, %d of the server: want at least %d", client, server, connections)
 		}
 	})
 }

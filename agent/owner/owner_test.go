@@ -31,9 +31,10 @@ var families = []struct{ name, client, server string }{
 }
 
 // forBoth runs a test with pods of either family.
-func forBoth(t *testing.T, test func(t *testing.T, s *stage)) {
+func forBoth(t *testing.T, test func(s *stage)) {
+	t.Helper()
 	for _, f := range families {
-		t.Run(f.name, func(t *testing.T) { test(t, newStage(t, f.client, f.server)) })
+		t.Run(f.name, func(t *testing.T) { test(newStage(t, f.client, f.server)) })
 	}
 }
 
@@ -97,10 +98,11 @@ func (s *stage) records() []capture.Record {
 	return all
 }
 
-// expect wants each record of the server's port to have these programs at its
+// expect wants each record of port 8080 to have these programs at its
 // two ends, and at least one of each.
-func (s *stage) expect(port uint16, client, server string) {
+func (s *stage) expect(client, server string) {
 	s.t.Helper()
+	const port = 8080
 	seen := map[capture.Slot]int{}
 	for _, r := range s.records() {
 		want := client
@@ -133,12 +135,12 @@ func at(p *nodetest.Pod, port string) string {
 func TestBothEnds(t *testing.T) {
 	for _, network := range []string{"tcp", "udp"} {
 		t.Run(network, func(t *testing.T) {
-			forBoth(t, func(t *testing.T, s *stage) {
-				curl, nginx := copyOf(t, "curl"), copyOf(t, "nginx")
+			forBoth(t, func(s *stage) {
+				curl, nginx := copyOf(s.t, "curl"), copyOf(s.t, "nginx")
 				s.watch()
-				start(t, s.server, nginx, "serve", network, at(s.server, "8080"))
-				run(t, s.client, curl, "dial", network, at(s.server, "8080"))
-				s.expect(8080, curl, nginx)
+				start(s.t, s.server, nginx, "serve", network, at(s.server, "8080"))
+				run(s.t, s.client, curl, "dial", network, at(s.server, "8080"))
+				s.expect(curl, nginx)
 			})
 		})
 	}
@@ -148,12 +150,12 @@ func TestBothEnds(t *testing.T) {
 func TestListenedBefore(t *testing.T) {
 	for _, network := range []string{"tcp", "udp"} {
 		t.Run(network, func(t *testing.T) {
-			forBoth(t, func(t *testing.T, s *stage) {
-				curl, nginx := copyOf(t, "curl"), copyOf(t, "nginx")
-				start(t, s.server, nginx, "serve", network, ":8080")
+			forBoth(t, func(s *stage) {
+				curl, nginx := copyOf(s.t, "curl"), copyOf(s.t, "nginx")
+				start(s.t, s.server, nginx, "serve", network, ":8080")
 				s.watch()
-				run(t, s.client, curl, "dial", network, at(s.server, "8080"))
-				s.expect(8080, curl, nginx)
+				run(s.t, s.client, curl, "dial", network, at(s.server, "8080"))
+				s.expect(curl, nginx)
 			})
 		})
 	}
@@ -167,7 +169,7 @@ func TestShortServer(t *testing.T) {
 	stop := start(t, s.server, job, "serve", "tcp", at(s.server, "8080"))
 	run(t, s.client, curl, "dial", "tcp", at(s.server, "8080"))
 	stop()
-	s.expect(8080, curl, job)
+	s.expect(curl, job)
 }
 
 // A process becomes another by exec: each flow has the one that opened it.
@@ -177,11 +179,11 @@ func TestExec(t *testing.T) {
 	s.watch()
 	start(t, s.server, nginx, "serve", "tcp", at(s.server, "8080"))
 	run(t, s.client, shell, "exec", curl, "dial", "tcp", at(s.server, "8080"))
-	s.expect(8080, curl, nginx)
+	s.expect(curl, nginx)
 	run(t, s.client, curl, "exec", shell, "dial", "tcp", at(s.server, "8080"))
-	s.expect(8080, shell, nginx)
+	s.expect(shell, nginx)
 	run(t, s.client, shell, "fork", curl, "dial", "tcp", at(s.server, "8080"))
-	s.expect(8080, curl, nginx)
+	s.expect(curl, nginx)
 }
 
 // Workers with a socket each on one port: one ends, the others go on.
@@ -192,11 +194,11 @@ func TestReusePort(t *testing.T) {
 	first := start(t, s.server, worker, "share", "tcp", at(s.server, "8080"))
 	start(t, s.server, worker, "share", "tcp", at(s.server, "8080"))
 	run(t, s.client, curl, "dial", "tcp", at(s.server, "8080"))
-	s.expect(8080, curl, worker)
+	s.expect(curl, worker)
 	first()
 	s.records()
 	run(t, s.client, curl, "dial", "tcp", at(s.server, "8080"))
-	s.expect(8080, curl, worker)
+	s.expect(curl, worker)
 	r := capture.Record{Slot: s.slots[s.server], Local: s.server.Addresses[0], LocalPort: 8080, Protocol: 6}
 	if listens, known := s.tracker.Listens(&r); !listens || !known {
 		t.Errorf("with a worker left: listens %v, known %v", listens, known)
@@ -211,7 +213,7 @@ func TestAcceptInChild(t *testing.T) {
 	s.watch()
 	start(t, s.server, master, "hand", child, "tcp", at(s.server, "8080"))
 	run(t, s.client, curl, "dial", "tcp", at(s.server, "8080"))
-	s.expect(8080, curl, master)
+	s.expect(curl, master)
 }
 
 // An init that keeps its services' sockets open is not their program.
@@ -221,21 +223,21 @@ func TestInitHandsOver(t *testing.T) {
 	start(t, s.server, systemd, "hand", service, "tcp", at(s.server, "8080"))
 	s.watch()
 	run(t, s.client, curl, "dial", "tcp", at(s.server, "8080"))
-	s.expect(8080, curl, service)
+	s.expect(curl, service)
 }
 
 // Connections that were open before the agent have their programs.
 func TestOpenBefore(t *testing.T) {
-	forBoth(t, func(t *testing.T, s *stage) {
-		holder, nginx := copyOf(t, "holder"), copyOf(t, "nginx")
-		start(t, s.server, nginx, "serve", "tcp", at(s.server, "8080"))
-		stop := start(t, s.client, holder, "hold", "tcp", at(s.server, "8080"))
+	forBoth(t, func(s *stage) {
+		holder, nginx := copyOf(s.t, "holder"), copyOf(s.t, "nginx")
+		start(s.t, s.server, nginx, "serve", "tcp", at(s.server, "8080"))
+		stop := start(s.t, s.client, holder, "hold", "tcp", at(s.server, "8080"))
 		s.watch()
 		if err := s.tracker.Refresh(); err != nil { // as a drain does while it is open
-			t.Fatal(err)
+			s.t.Fatal(err)
 		}
 		stop() // its FIN is what is seen
-		s.expect(8080, holder, nginx)
+		s.expect(holder, nginx)
 	})
 }
 

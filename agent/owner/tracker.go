@@ -139,7 +139,7 @@ func (t *Tracker) find(r *capture.Record) Program {
 	}
 	now := t.clock()
 	// One that was open before it was watched, at either end.
-	if owner, ok := t.sockets.connected(connectionOf(cookie, r)); ok {
+	if owner, held := t.sockets.connected(connectionOf(cookie, r)); held {
 		return t.executables.program(owner)
 	}
 	if r.Initiator == capture.InitiatorLocal {

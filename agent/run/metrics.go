@@ -77,6 +77,7 @@ func (a *Agent) Collect(out chan<- prometheus.Metric) {
 	counter(descOverflow, s.Capture.MapFull)
 	counter(descUnknown, s.Owners.Unknown)
 	counter(descDropped, s.Drops.Packets)
+	counter(descDisputed, s.Pods.Disputed)
 	counter(descDrainFails, s.DrainFailures)
 	counter(descOverruns, s.Overruns)
 	gauge(descPods, float64(s.Pods.PodsKnown), "known")

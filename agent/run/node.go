@@ -78,7 +78,7 @@ func (o *Observer) followNode(c nodeCollector) error {
 	if err != nil {
 		return err
 	}
-	if err := c.SetOwn(addresses); err != nil {
+	if err = c.SetOwn(addresses); err != nil {
 		return err
 	}
 	names, err := o.watcher.NodeLinks()

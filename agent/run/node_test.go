@@ -50,10 +50,10 @@ func exchange(network, address string) error {
 		return err
 	}
 	defer func() { _ = c.Close() }()
-	if err := c.SetDeadline(time.Now().Add(5 * time.Second)); err != nil {
+	if err = c.SetDeadline(time.Now().Add(5 * time.Second)); err != nil {
 		return err
 	}
-	if _, err := c.Write([]byte("hello")); err != nil {
+	if _, err = c.Write([]byte("hello")); err != nil {
 		return err
 	}
 	_, err = io.ReadFull(c, make([]byte, 5))
@@ -174,14 +174,14 @@ type place interface{ Do(work func() error) error }
 
 // run has a process exchange a few bytes, in a control group where one is
 // given.
-func (n *wholeNode) run(where place, group, network, address string) {
+func (n *wholeNode) run(where place, group, address string) {
 	n.t.Helper()
 	own, err := os.Executable()
 	if err != nil {
 		n.t.Fatal(err)
 	}
 	c := exec.CommandContext(n.t.Context(), own)
-	c.Env = append(os.Environ(), actorVariable+"="+network+" "+address)
+	c.Env = append(os.Environ(), actorVariable+"=tcp "+address)
 	if group != "" {
 		dir, err := os.Open(group)
 		if err != nil {
@@ -192,7 +192,7 @@ func (n *wholeNode) run(where place, group, network, address string) {
 	}
 	var out []byte
 	if err := where.Do(func() (err error) { out, err = c.CombinedOutput(); return err }); err != nil {
-		n.t.Fatalf("%s to %s: %v: %s", network, address, err, out)
+		n.t.Fatalf("connecting to %s: %v: %s", address, err, out)
 	}
 }
 
@@ -269,10 +269,10 @@ func TestNodeProcesses(t *testing.T) {
 	}
 	defer func() { _ = l.Close() }()
 	serve(l)
-	n.run(n.node, "", "tcp", "192.0.2.9:443")
-	n.run(n.node, group, "tcp", "192.0.2.9:444")
-	n.run(n.outside, "", "tcp", nodeAddress+":22")
-	n.run(n.node, "", "tcp", "10.64.0.2:8080") // a probe
+	n.run(n.node, "", "192.0.2.9:443")
+	n.run(n.node, group, "192.0.2.9:444")
+	n.run(n.outside, "", nodeAddress+":22")
+	n.run(n.node, "", "10.64.0.2:8080") // a probe
 	edges := n.edges()
 
 	own, _ := os.Executable()
@@ -301,7 +301,7 @@ func TestNodeToItself(t *testing.T) {
 	}
 	defer func() { _ = l.Close() }()
 	serve(l)
-	n.run(n.node, "", "tcp", nodeAddress+":9100")
+	n.run(n.node, "", nodeAddress+":9100")
 	edges := n.edges()
 	client, server := find(t, edges, nodeAddress, 9100, true), find(t, edges, nodeAddress, 9100, false)
 	if client.Connections != 1 || server.Connections != 1 || client.PacketsSent != server.PacketsSent {
@@ -320,7 +320,7 @@ func TestNodeDoesNotCountPods(t *testing.T) {
 	if err := n.node.Do(masquerade.Run); err != nil {
 		t.Fatal(err)
 	}
-	n.run(n.pod, "", "tcp", "192.0.2.9:443")
+	n.run(n.pod, "", "192.0.2.9:443")
 	edges := n.edges()
 	if e := find(t, edges, "10.64.0.2", 443, true); e.Connections != 1 || e.Pod.Name != "app" {
 		t.Errorf("the pod's edge: %+v", e)
@@ -340,7 +340,7 @@ func TestAddressReuseWithinASecond(t *testing.T) {
 		serve(n.outside.Listen("192.0.2.9:" + port))
 		p := n.node.AddPod("job"+port, "10.64.0.7")
 		n.awaitSlot(p.Addresses[0])
-		n.run(p, group, "tcp", "192.0.2.9:"+port)
+		n.run(p, group, "192.0.2.9:"+port)
 		p.Remove()
 		n.awaitGone(p.Addresses[0])
 		known = append(known, podmap.Pod{Namespace: "shop", Name: "job" + port, UID: uid, Addresses: p.Addresses, Started: time.Now().Truncate(time.Second), Over: true})

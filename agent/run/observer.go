@@ -79,7 +79,7 @@ type Observer struct {
 	othersMissing  []probe.Missing
 	node           nodeWatch
 	claims         map[capture.Slot]string // pod UIDs that processes told of
-	drainProblem   string // logged once while it lasts
+	drainProblem   string                  // logged once while it lasts
 	commitProblem  string
 	refreshProblem string
 	drained        atomic.Int64
@@ -121,9 +121,7 @@ func NewObserver(o ObserverOptions, sink Sink) (*Observer, error) {
 	if err != nil {
 		return nil, errors.Join(err, c.Close())
 	}
-	ob.openOwners(c)
-	ob.openDrops()
-	ob.openDial(c)
+	ob.openOthers(c)
 	registry := podmap.NewRegistry(o.Clock)
 	ob.registry = registry
 	ob.restore(before)
