@@ -206,6 +206,120 @@ func TestGoneWhileNobodyLooked(t *testing.T) {
 	}
 }
 
+// TestUpgrade replaces the program by another one under traffic, back and
+// forth, with and without a collector in between: every datagram is counted
+// once.
+func TestUpgrade(t *testing.T) {
+	for _, mode := range []probe.Mode{probe.PodTCX, probe.Clsact} {
+		t.Run(mode.String(), func(t *testing.T) {
+			dir := pinDir(t)
+			w := newWorld(t)
+			client, server := w.addPod(), w.addPod()
+			to := netip.AddrPortFrom(server.v4, 5000)
+			server.datagrams(to, func([]byte) []byte { return nil })
+			conn := client.dial("udp", to)
+			quit, sent := make(chan struct{}), make(chan uint64)
+			var before *State
+			next := func(without bool) *Collector {
+				return open(t, func(o *Options) {
+					o.Probe.PinDir, o.Resume, o.Probe.Mode, o.Probe.NoConntrack = dir, before, mode, without
+				})
+			}
+			c := next(false)
+			slot := attach(t, c, client)
+			go func() {
+				var n uint64
+				for tick := time.NewTicker(50 * time.Microsecond); ; n++ {
+					select {
+					case <-quit:
+						tick.Stop()
+						sent <- n
+						return
+					case <-tick.C:
+					}
+					if _, err := conn.Write([]byte("x")); err != nil {
+						t.Errorf("sending: %v", err)
+					}
+				}
+			}()
+			var recorded uint64
+			add := func(r Record) {
+				if r.Protocol == 17 {
+					recorded += r.Tx.Packets
+				}
+			}
+			for round := range 6 {
+				if err := c.Drain(t.Context(), add); err != nil {
+					t.Fatal(err)
+				}
+				state := c.State()
+				before = &state
+				c.Commit()
+				mustClose(t, c)
+				c = next(round%2 == 0)
+				if again := attach(t, c, client); again != slot {
+					t.Errorf("slot %d has become %d", slot, again)
+				}
+			}
+			close(quit)
+			want := <-sent
+			if err := c.Flush(t.Context(), add); err != nil {
+				t.Fatal(err)
+			}
+			if recorded != want || want < 100 {
+				t.Errorf("%d datagrams recorded of %d", recorded, want)
+			}
+			if err := c.Remove(); err != nil {
+				t.Fatal(err)
+			}
+		})
+	}
+}
+
+// TestOtherMode has the next collector attach in another way: nothing is
+// counted twice, and it says that a moment was missed.
+func TestOtherMode(t *testing.T) {
+	dir := pinDir(t)
+	w := newWorld(t)
+	client, _, to := w.pair(t)
+	var before *State
+	var seen uint64
+	for i, mode := range []probe.Mode{probe.PodTCX, probe.Clsact, probe.HostTCX, probe.PodTCX} {
+		c := open(t, func(o *Options) {
+			o.Probe.PinDir, o.Resume, o.Probe.Mode = dir, before, mode
+			o.Probe.NetnsDirs = []string{"/proc/self/fd"} // the test's namespaces have no names
+		})
+		if mode == probe.HostTCX {
+			if _, err := c.AttachHost(w.node.path, "veth1"); err != nil {
+				t.Fatal(err)
+			}
+		} else {
+			attach(t, c, client)
+		}
+		_, missed, err := c.ForgetOthers()
+		if err != nil || (missed == 1) != (i > 0) {
+			t.Errorf("%v: %d interfaces missed a moment (%v)", mode, missed, err)
+		}
+		exchange(t, client.dial("tcp", to), 10)
+		for _, r := range flush(t, c) {
+			if r.Protocol == 6 {
+				seen += r.Connections
+			}
+		}
+		if want := uint64(i + 1); seen != want {
+			t.Errorf("%v: %d connections in all: want %d", mode, seen, want)
+		}
+		state := c.State()
+		before = &state
+		c.Commit()
+		if i < 3 {
+			mustClose(t, c)
+		} else if err := c.Remove(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 // TestPinsAreForOneAgent refuses a second one, and what is no BPF file system.
 func TestPinsAreForOneAgent(t *testing.T) {
 	dir := pinDir(t)

@@ -108,8 +108,9 @@ func (c *Collector) Resumed() Resumed { return c.resumed }
 
 // ForgetOthers has done with what a collector before this one watched and this
 // one does not: its counts come with the next Drain. Call it when all that is
-// to be watched is attached. Interfaces is how many were left by a version of
-// the agent that counted in another layout; its last counts are lost.
+// to be watched is attached. Interfaces is how many were not watched for a
+// moment because the mode has changed, or were left by a version of the agent
+// that counted in another layout, whose last counts are lost.
 func (c *Collector) ForgetOthers() (gone []Slot, interfaces int, err error) {
 	slots, interfaces, err := c.set.ForgetOthers()
 	for _, slot := range slots {

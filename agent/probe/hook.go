@@ -138,7 +138,7 @@ func (h *Hook) attach() error {
 		return errors.Join(fmt.Errorf("writing down the slot: %w", err), release(before))
 	}
 	if h.Mode == Clsact {
-		return errors.Join(h.attachFilters(p), discard(before))
+		return h.attachFilters(p)
 	}
 	h.links = before
 	if h.links == nil {

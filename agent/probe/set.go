@@ -82,12 +82,13 @@ type Set struct {
 	missing   []Missing
 	adopted   bool // the maps were there
 
-	mu     sync.Mutex // of all below, but for the pool's own
-	pins   *pins      // nil: nothing is pinned
-	links  map[uint32]*[2]link.Link
-	next   uint32
-	pool   *pool
-	closed bool
+	mu      sync.Mutex // of all below, but for the pool's own
+	pins    *pins      // nil: nothing is pinned
+	links   map[uint32]*[2]link.Link
+	next    uint32
+	dropped int // interfaces that were attached in another mode
+	pool    *pool
+	closed  bool
 }
 
 // Open makes the maps, or takes over the pinned ones, and loads the shared

@@ -30,7 +30,37 @@ func (s *Set) adopt() error {
 	if s.pins == nil {
 		return nil
 	}
-	s.links, err = s.pins.found()
+	if s.links, err = s.pins.found(); err != nil {
+		return err
+	}
+	return s.dropOtherModes()
+}
+
+// dropOtherModes ends attachments that were made in another mode, before any is
+// made in this one: two of them would count the same packets. What passes until
+// then is not seen; it is counted by interface.
+func (s *Set) dropOtherModes() error {
+	var key bpf.FlowInterface
+	var a bpf.FlowAttachment
+	others := make(map[bpf.FlowInterface]bpf.FlowAttachment)
+	entries := s.Slots.Iterate()
+	for entries.Next(&key, &a) {
+		if Mode(a.Mode) != s.mode {
+			others[key] = a
+		}
+	}
+	err := entries.Err()
+	for key, a := range others {
+		s.dropped++
+		if Mode(a.Mode) == Clsact {
+			err = errors.Join(err, s.detachFilters("", key))
+		}
+		err = errors.Join(err, discard(s.links[a.Slot]))
+		delete(s.links, a.Slot)
+		if (Mode(a.Mode) == HostTCX) != (s.mode == HostTCX) {
+			err = errors.Join(err, s.forget(key, a.Slot)) // the other side of the pair has another slot
+		}
+	}
 	return err
 }
 
@@ -102,9 +132,6 @@ func (s *Set) programsFor(h *Hook) (*pair, *[2]link.Link, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	if Mode(known.Mode) == Clsact && h.Mode != Clsact {
-		err = s.detachFilters(h.netns, h.key)
-	}
 	if known.Mode != uint32(h.Mode) {
 		err = errors.Join(err, s.remember(h.key, known.Slot))
 	}
@@ -157,9 +184,10 @@ func (s *Set) forget(key bpf.FlowInterface, slot uint32) error {
 
 // ForgetOthers detaches what an earlier process had attached and this one has
 // not: interfaces that are gone, or not to be watched any more. It gives their
-// slots, and how many interfaces were found attached by another layout of the
-// maps, whose last counts cannot be read.
-func (s *Set) ForgetOthers() (gone []uint32, unreadable int, err error) {
+// slots, and how many interfaces were not watched for a moment because the mode
+// has changed, or were attached with another layout of the maps, whose last
+// counts cannot be read.
+func (s *Set) ForgetOthers() (gone []uint32, missed int, err error) {
 	var key bpf.FlowInterface
 	var a bpf.FlowAttachment
 	others := make(map[bpf.FlowInterface]bpf.FlowAttachment)
@@ -170,6 +198,7 @@ func (s *Set) ForgetOthers() (gone []uint32, unreadable int, err error) {
 		}
 	}
 	var errs []error
+	missed, s.dropped = s.dropped, 0
 	for key, a := range others {
 		gone = append(gone, a.Slot)
 		errs = append(errs, s.forget(key, a.Slot))
@@ -184,11 +213,11 @@ func (s *Set) ForgetOthers() (gone []uint32, unreadable int, err error) {
 		errs = append(errs, discard(links))
 	}
 	if s.pins != nil {
-		var stale error
-		unreadable, stale = s.pins.removeStale()
-		errs = append(errs, stale)
+		unreadable, err := s.pins.removeStale()
+		missed += unreadable
+		errs = append(errs, err)
 	}
-	return gone, unreadable, errors.Join(errs...)
+	return gone, missed, errors.Join(errs...)
 }
 
 // removeStale takes the pins of other layouts away, and gives how many

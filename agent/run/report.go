@@ -53,12 +53,14 @@ func (o *Observer) report() status.Report {
 	return r
 }
 
+var errNoBroadcast = errors.New("CAP_NET_BROADCAST is missing")
+
 // lacks gives every feature that is done without, those of the agent itself
 // among them.
 func (o *Observer) lacks(s Status) []feature.Missing {
 	missing := o.missing()
 	if o.watcher.PollsAddresses() {
-		missing = append(missing, feature.AddressEvents.Without(errors.New("CAP_NET_BROADCAST is missing")))
+		missing = append(missing, feature.AddressEvents.Without(errNoBroadcast))
 	}
 	if err := o.node.missing(); err != nil && s.Pods.HostNetwork > 0 {
 		missing = append(missing, feature.HostNetwork.Without(fmt.Errorf("%d pods share the node's network: %w", s.Pods.HostNetwork, err)))
@@ -108,9 +110,15 @@ func Probe(o ObserverOptions) status.Report {
 		return r
 	}
 	ob := &Observer{ObserverOptions: o, collector: c}
-	ob.openOwners(c)
-	ob.openDrops()
-	r := machine(o.Clock(), ob.missing())
+	ob.openOthers(c)
+	missing := ob.missing()
+	if held, err := privilege.Held(); err == nil && !held.Has(unix.CAP_NET_BROADCAST) {
+		missing = append(missing, feature.AddressEvents.Without(errNoBroadcast))
+	}
+	if ob.owners == nil {
+		missing = append(missing, feature.HostNetwork.Without(errNoOwners))
+	}
+	r := machine(o.Clock(), missing)
 	r.AttachMode = c.Mode().String()
 	if err := ob.closeKernel(); err != nil {
 		r.Problem = err.Error()
@@ -146,9 +154,9 @@ func listenStatus(o Options) net.Listener {
 	return l
 }
 
-// Roams says whether network namespaces of pods are entered: whether they must
+// Roams says whether other network namespaces are entered: whether they must
 // be open to the agent all its life.
-func (o *Observer) Roams() bool { return o.collector.Mode() != probe.HostTCX }
+func (o *Observer) Roams() bool { return o.collector.Mode() != probe.HostTCX || o.Netns != "" }
 
 // Roams says it of the agent's observer.
 func (a *Agent) Roams() bool { return a.observer.Roams() }

@@ -110,7 +110,7 @@ func (o *Observer) settle() {
 	}
 	if interfaces > 0 {
 		o.lostBefore += uint64(interfaces)
-		o.Logger.Warn("an agent of another version counted in another layout: what it did not report is lost", slog.Int("interfaces", interfaces))
+		o.Logger.Warn("interfaces were attached in another mode or by another version of the agent: some of what passed meanwhile is not counted", slog.Int("interfaces", interfaces))
 	}
 }
 

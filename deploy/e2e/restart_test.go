@@ -101,10 +101,10 @@ func TestAgentUpgradeMissesNothing(t *testing.T) {
 	s.awaitAgent(2)
 	serve(server)
 	made := startTraffic(t, client)
-	for _, mode := range []string{"clsact", "pod-tcx", "host-tcx", "auto"} {
+	for _, more := range [][]string{{"--max-flows", "4096"}, {"--attach-mode", "pod-tcx"}, {"--window", "2s"}} {
 		agent.stop()
 		<-time.After(200 * time.Millisecond) // without an agent
-		agent = s.startAgent("--pin-dir", pins, "--attach-mode", mode, "--max-flows", "4096")
+		agent = s.startAgent(append([]string{"--pin-dir", pins}, more...)...)
 		s.awaitAgent(2)
 		s.awaitSent()
 	}
