@@ -118,7 +118,7 @@ func (l *load) start(ctx context.Context) (*underTest, error) {
 	o := l.options
 	args := []string{
 		"-under-test", "-dir", o.dir, fmt.Sprintf("-nodes=%d", o.nodes), fmt.Sprintf("-history=%d", o.history),
-		fmt.Sprintf("-queries=%v", o.queries), fmt.Sprintf("-ask-every=%v", o.askEvery),
+		fmt.Sprintf("-queries=%v", o.queries), fmt.Sprintf("-ask-every=%v", o.askEvery), "-profile=" + o.profile,
 	}
 	u := &underTest{cmd: exec.CommandContext(context.WithoutCancel(ctx), self, args...)}
 	u.cmd.Stderr = os.Stderr

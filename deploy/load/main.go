@@ -22,6 +22,7 @@ type options struct {
 	queries  bool
 	askEvery time.Duration
 	dir      string
+	profile  string
 	child    bool
 }
 
@@ -38,6 +39,7 @@ func run() int {
 	flag.BoolVar(&o.queries, "queries", false, "ask the store what a page would, meanwhile")
 	flag.DurationVar(&o.askEvery, "ask-every", 2*time.Second, "pause between two rounds of queries")
 	flag.StringVar(&o.dir, "dir", "", "folder for the store (default: a temporary one, removed at the end)")
+	flag.StringVar(&o.profile, "profile", "", "file for a CPU profile of the process under test")
 	flag.BoolVar(&o.child, "under-test", false, "be the process under test (used by this program itself)")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)

@@ -14,6 +14,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"runtime/pprof"
 	"strconv"
 	"strings"
 	"sync"
@@ -65,6 +66,10 @@ func (r *recommender) run(in io.Reader, out io.Writer) (err error) {
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(listener) }()
 	fmt.Fprintln(out, "https://"+listener.Addr().String())
+	finish, err := profiled(r.options.profile)
+	if err != nil {
+		return err
+	}
 	m := measured{Queries: map[string][]int64{}}
 	began, cpu := r.now(), cpuSeconds()
 	asked, stop := context.WithCancel(ctx)
@@ -73,6 +78,7 @@ func (r *recommender) run(in io.Reader, out io.Writer) (err error) {
 		asking.Go(func() { r.ask(asked, &m) })
 	}
 	_, _ = io.Copy(io.Discard, in) // until the parent closes it
+	finish()
 	m.Wall, m.CPU = r.now().Sub(began).Seconds(), cpuSeconds()-cpu
 	stop()
 	asking.Wait()
@@ -208,6 +214,26 @@ func (r *recommender) ask(ctx context.Context, m *measured) {
 			m.Queries[q.name] = append(m.Queries[q.name], r.now().Sub(began).Microseconds())
 		}
 	}
+}
+
+// profiled writes a CPU profile until finish; none without a file.
+func profiled(file string) (finish func(), err error) {
+	if file == "" {
+		return func() {}, nil
+	}
+	f, err := os.Create(file)
+	if err != nil {
+		return nil, err
+	}
+	if err := pprof.StartCPUProfile(f); err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return func() {
+		pprof.StopCPUProfile()
+		if err := f.Close(); err != nil {
+			fmt.Fprintln(os.Stderr, "writing the profile:", err)
+		}
+	}, nil
 }
 
 func cpuSeconds() float64 {

@@ -102,18 +102,23 @@ func (c *catalogue) folded(d day) int64 {
 	return c.upTo[d]
 }
 
-// note takes over what a transaction wrote.
-func (c *catalogue) note(d day, sights []*sight, generation int64) error {
+// note takes over what a transaction is about to commit. What it cannot look up
+// waits for the next start.
+func (c *catalogue) note(d day, sights []*sight) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, s := range sights {
 		if err := c.merge(s.key, entryOf(d, s.cluster, s.edge, s.first, s.last, s.programs)); err != nil {
 			c.behind[d] = true
-			return describe("reading", catalogueFile, err)
 		}
 	}
+}
+
+// reached says that a transaction of which everything is noted is committed.
+func (c *catalogue) reached(d day, generation int64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	c.upTo[d], c.dirty[d] = generation, true
-	return nil
 }
 
 // merge adds a sight to the entry, which it fetches from the file where it is

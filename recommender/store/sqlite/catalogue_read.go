@@ -87,10 +87,12 @@ func (s *Store) unwritten(ctx context.Context, q store.Query) (map[key]entry, er
 		}
 	}
 	if s.live() {
+		s.cat.mu.Lock() // before a memory's; nobody takes them the other way round
+		defer s.cat.mu.Unlock()
 		for _, d := range s.memories.days() {
 			if m := s.memories.of(d); m != nil {
 				m.mu.RLock()
-				list := m.frozen(q, 0, math.MaxInt64)
+				list := m.frozen(q, 0, math.MaxInt64, func(k key) bool { return s.cat.mayBeNew(k, q) })
 				m.mu.RUnlock()
 				collect(d, list)
 			}
@@ -119,6 +121,13 @@ func (s *Store) unwritten(ctx context.Context, q store.Query) (map[key]entry, er
 		})
 	})
 	return all, err
+}
+
+// mayBeNew says whether an edge that is seen may be among those that the query
+// calls new. The caller holds the lock.
+func (c *catalogue) mayBeNew(k key, q store.Query) bool {
+	have := c.resident[shardOf(k)][k]
+	return have == nil || q.NewSince.IsZero() || have.first >= q.NewSince.UnixMilli()
 }
 
 // foldedInFile gives the generations that the file has, from another process.
@@ -233,8 +242,8 @@ func addFilePrograms(conn *sqlite.Conn, found map[key]entry, fromFile map[key]bo
 func (c *catalogue) fromIndex(conn *sqlite.Conn, q store.Query, visit func(key, entry)) error {
 	from, to := millis(q)
 	where, args := "WHERE last > ? AND first < ?", []any{from, to}
-	if !q.Workload.IsZero() {
-		where, args = ofWorkload+" AND last > ? AND first < ?", append(workloadArgs(q), from, to)
+	if few, named := fewEdges(q); few != "" {
+		where, args = few+" AND last > ? AND first < ?", append(named, from, to)
 	} else if !q.NewSince.IsZero() {
 		where, args = "INDEXED BY edge_first WHERE first >= ? AND last > ? AND first < ?", []any{q.NewSince.UnixMilli(), from, to}
 	}

@@ -119,14 +119,15 @@ func (s *Store) settle(w *writer, from, to int) error {
 	if w.memory.settled() {
 		return nil
 	}
-	sights, generation, err := w.settle(from, to)
+	generation, err := w.settle(from, to, func(sights []*sight) { s.cat.note(w.day, sights) })
 	if err != nil {
 		if errors.Is(err, store.ErrDamaged) {
 			s.setAside(w.day, err)
 		}
 		return err
 	}
-	return s.cat.note(w.day, sights, generation)
+	s.cat.reached(w.day, generation)
+	return nil
 }
 
 // writer gives the writer of a day, and closes the one that was idle longest.

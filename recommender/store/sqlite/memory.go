@@ -105,12 +105,12 @@ type waiting struct {
 }
 
 // frozen copies what the query selects of what waits, in buckets first to
-// last. The caller holds the lock.
-func (m *memory) frozen(q store.Query, first, last int64) []waiting {
+// last, of the keys that are wanted. The caller holds the lock.
+func (m *memory) frozen(q store.Query, first, last int64, wanted func(key) bool) []waiting {
 	var all []waiting
 	for i := range m.shard {
 		for _, s := range m.shard[i] {
-			if !selects(q, s.cluster, s.edge) {
+			if !wanted(s.key) || !selects(q, s.cluster, s.edge) {
 				continue
 			}
 			w := waiting{key: s.key, cluster: s.cluster, edge: s.edge, first: s.first, last: s.last, programs: s.programs}

@@ -14,7 +14,7 @@ const (
 	DefaultResolution   = 5 * time.Minute
 	DefaultRetention    = 30 * 24 * time.Hour
 	DefaultPodRetention = 6 * time.Hour
-	DefaultFoldEvery    = 30 * time.Second
+	DefaultFoldEvery    = 2 * time.Minute
 )
 
 // Options say where and how long to keep.

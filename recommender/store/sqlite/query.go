@@ -158,7 +158,7 @@ func (s *Store) freeze(r *reader, q store.Query) error {
 			return err
 		}
 	}
-	r.waiting = m.frozen(q, first, last)
+	r.waiting = m.frozen(q, first, last, func(key) bool { return true })
 	return nil
 }
 
@@ -241,8 +241,11 @@ func (r *reader) sum(spans []span) (map[int64]bucket, error) {
 func (r *reader) counted(q store.Query, visit func(flow.Edge, bucket)) error {
 	from, to := within(q, r.day)
 	spans := r.day.spans(from, to, r.resolution)
-	if !q.Workload.IsZero() {
-		return r.sumsOf(q, spans, visit)
+	if where, args := fewEdges(q); where != "" {
+		done, err := r.sumsOf(q, where, args, spans, visit)
+		if done || err != nil {
+			return err
+		}
 	}
 	sums, err := r.sum(spans)
 	if err != nil {
@@ -251,42 +254,64 @@ func (r *reader) counted(q store.Query, visit func(flow.Edge, bucket)) error {
 	return r.resolve(q, sums, visit)
 }
 
-// ofWorkload selects edges by the indexes of their ends.
-const ofWorkload = `WHERE (client_name = ? AND client_namespace = ? AND client_kind = ? OR server_name = ? AND server_namespace = ? AND server_kind = ?)`
-
-func workloadArgs(q store.Query) []any {
-	w := q.Workload
-	return []any{w.Name, w.Namespace, w.Kind, w.Name, w.Namespace, w.Kind}
+// fewEdges selects edges by the indexes of their ends, where the query names a
+// workload or a namespace; else it is empty.
+func fewEdges(q store.Query) (where string, args []any) {
+	switch w := q.Workload; {
+	case !w.IsZero():
+		return `WHERE (client_namespace = ? AND client_name = ? AND client_kind = ? OR server_namespace = ? AND server_name = ? AND server_kind = ?)`,
+			[]any{w.Namespace, w.Name, w.Kind, w.Namespace, w.Name, w.Kind}
+	case q.Namespace != "":
+		return "WHERE (client_namespace = ? OR server_namespace = ?)", []any{q.Namespace, q.Namespace}
+	default:
+		return "", nil
+	}
 }
 
-// sumsOf adds up the spans of a workload's edges alone, each by its primary key.
-func (r *reader) sumsOf(q store.Query, spans []span, visit func(flow.Edge, bucket)) error {
+// manyEdges is the share of a day's edges from which on reading the whole of
+// its counts is faster than row by row: one in so many.
+const manyEdges = 8
+
+// sumsOf adds up the spans of few edges, each by its primary key. It does
+// nothing where they are not few.
+func (r *reader) sumsOf(q store.Query, where string, args []any, spans []span, visit func(flow.Edge, bucket)) (done bool, err error) {
+	total, err := number(r.conn, "SELECT max(id) FROM edge")
+	if err != nil {
+		return false, err
+	}
 	edges := map[int64]flow.Edge{}
-	err := sqlitex.Execute(r.conn, "SELECT id, "+edgeNames+" FROM edge "+ofWorkload, &sqlitex.ExecOptions{
-		Args: workloadArgs(q),
+	errMany := errors.New("too many")
+	err = sqlitex.Execute(r.conn, "SELECT id, "+edgeNames+" FROM edge "+where, &sqlitex.ExecOptions{
+		Args: args,
 		ResultFunc: func(row *sqlite.Stmt) error {
+			if int64(len(edges)) > total/manyEdges+1000 {
+				return errMany
+			}
 			if cluster, e := scanEdge(row, 1); selects(q, cluster, e) {
 				edges[row.ColumnInt64(0)] = e
 			}
 			return nil
 		},
 	})
+	if errors.Is(err, errMany) {
+		return false, nil
+	}
 	if err != nil {
-		return err
+		return false, err
 	}
 	for _, id := range slices.Sorted(maps.Keys(edges)) {
 		var sum bucket
 		for _, sp := range spans {
 			err := r.points(sp.level, id, sp.first, sp.last, func(b bucket) { sum = addSpan(sum, b) })
 			if err != nil {
-				return err
+				return false, err
 			}
 		}
 		if sum.last > 0 {
 			visit(edges[id], sum)
 		}
 	}
-	return nil
+	return true, nil
 }
 
 // addSpan sums two buckets; one that ends at 0 is none.
@@ -329,6 +354,11 @@ func (r *reader) resolve(q store.Query, sums map[int64]bucket, visit func(flow.E
 // Series implements store.Store.
 func (s *Store) Series(ctx context.Context, q store.Query, e flow.Edge) ([]flow.Record, error) {
 	e = store.Key(e)
+	for _, end := range []flow.Endpoint{e.Client, e.Server} {
+		if q.Workload.IsZero() && end.Kind() == flow.KindPod {
+			q.Workload = end.Workload // so that little of what waits is copied
+		}
+	}
 	var records []flow.Record
 	err := s.eachCounted(ctx, q, func(r *reader) error {
 		points, err := r.series(q, e)

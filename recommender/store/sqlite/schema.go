@@ -48,7 +48,7 @@ CREATE TABLE pods (id INTEGER PRIMARY KEY AUTOINCREMENT, first INTEGER NOT NULL,
 CREATE INDEX pods_first ON pods (first);
 `
 	elsewhere  = "ALTER TABLE edge ADD COLUMN client_elsewhere TEXT NOT NULL DEFAULT ''; ALTER TABLE edge ADD COLUMN server_elsewhere TEXT NOT NULL DEFAULT '';\n"
-	endIndexes = "CREATE INDEX edge_client ON edge (client_name, client_namespace); CREATE INDEX edge_server ON edge (server_name, server_namespace);\n"
+	endIndexes = "CREATE INDEX edge_client ON edge (client_namespace, client_name); CREATE INDEX edge_server ON edge (server_namespace, server_name);\n"
 )
 
 // daySchema is one day. Times are milliseconds since the day's start, rounded

@@ -172,7 +172,7 @@ func (s *Store) catchUpWith(w *writer) error {
 	}
 	if !w.memory.settled() {
 		s.options.Logger.Info("folding the end of the journal", "day", w.day.String())
-		_, _, err := w.settle(0, shards)
+		_, err := w.settle(0, shards, func([]*sight) {}) // refold tells the catalogue
 		if errors.Is(err, store.ErrFull) {
 			s.memories.set(w.day, w.memory) // written when there is room
 		} else if err != nil {

@@ -115,9 +115,10 @@ func (w *writer) ledger(b *prepared) (duplicate bool, err error) {
 	return err == nil && w.conn.Changes() == 0, err
 }
 
-// settle writes shards from to to of what waits, in one transaction. The sights
-// are for the catalogue, with the day's generation then.
-func (w *writer) settle(from, to int) (sights []*sight, generation int64, err error) {
+// settle writes shards from to to of what waits, in one transaction, and gives
+// the day's generation then. The sights are handed to note before they leave
+// memory, so that a reader meets them at every moment.
+func (w *writer) settle(from, to int, note func([]*sight)) (generation int64, err error) {
 	defer func() {
 		if err != nil {
 			clear(w.known) // may hold rows that were rolled back
@@ -125,17 +126,18 @@ func (w *writer) settle(from, to int) (sights []*sight, generation int64, err er
 		}
 	}()
 	if err = sqlitex.ExecuteTransient(w.conn, "BEGIN IMMEDIATE", nil); err != nil {
-		return nil, 0, err
+		return 0, err
 	}
 	latest := w.memory.latest
-	sights, generation, err = w.write(from, to, latest)
+	sights, generation, err := w.write(from, to, latest)
 	if err == nil {
+		note(sights)
 		err = w.memory.written(from, to, latest, func() error { return sqlitex.ExecuteTransient(w.conn, "COMMIT", nil) })
 	}
 	if err != nil && !w.conn.AutocommitEnabled() {
 		err = errors.Join(err, sqlitex.ExecuteTransient(w.conn, "ROLLBACK", nil))
 	}
-	return sights, generation, err
+	return generation, err
 }
 
 func (w *writer) write(from, to int, latest int64) (sights []*sight, generation int64, err error) {

@@ -75,6 +75,9 @@ func (t *tables) add(r flow.Record) {
 }
 
 func (t *tables) text(s string) uint32 {
+	if s == "" {
+		return 0
+	}
 	i, ok := t.strings[s]
 	if !ok {
 		i = uint32(len(t.rows.Strings))
