@@ -66,6 +66,7 @@ type gathering struct {
 	offered  []*Recommendation
 	objects  map[cluster.Ref]cluster.Object
 	extra    []cluster.Object // what comes with them
+	further  map[cluster.Ref][]cluster.Ref
 	engine   *policy.Engine
 	problems map[cluster.Ref]cluster.Problem
 	crowds   *analyze.Crowds // as the policies see them that are in force and that are offered
@@ -110,6 +111,9 @@ func (w *world) search() []Recommendation {
 // changes nothing by itself: a network set may be what somebody else's
 // selector has waited for.
 func (w *world) newPolicies() []Recommendation {
+	if w.input.Format == ClusterWide {
+		return w.guardPolicies()
+	}
 	list := w.freshPolicies()
 	var sets []cluster.Object
 	for i := range list {
@@ -163,7 +167,7 @@ func (s *search) make() {
 
 // gather applies everything that is offered now.
 func (s *search) gather() *gathering {
-	g := &gathering{objects: map[cluster.Ref]cluster.Object{}}
+	g := &gathering{objects: map[cluster.Ref]cluster.Object{}, further: map[cluster.Ref][]cluster.Ref{}}
 	for i := range s.snapshot.Policies {
 		if t := s.made[s.snapshot.Policies[i].Ref]; t != nil && t.changed && !s.frozen[t.ID] {
 			g.all = append(g.all, t.Recommendation)
@@ -228,6 +232,9 @@ func (s *search) decode(g *gathering) {
 		}
 		g.objects[r.Policy.Cluster()] = read[i].object
 		g.extra = append(g.extra, read[i].extra...)
+		for _, o := range read[i].extra {
+			g.further[r.Policy.Cluster()] = append(g.further[r.Policy.Cluster()], o.Ref)
+		}
 	}
 }
 

@@ -64,7 +64,7 @@ func (w *world) touch() {
 	for i := range w.report.Edges {
 		e := &w.report.Edges[i]
 		for _, p := range []analyze.Party{e.Client, e.Server} {
-			if p.Kind != analyze.PartyWorkload {
+			if p.Kind == analyze.PartyOutside {
 				continue
 			}
 			name := p.String()

@@ -22,14 +22,18 @@ const maxCells = 50
 // others that are offered.
 func (w *world) prove(g *gathering, r *Recommendation) {
 	ref := r.Policy.Cluster()
-	pr := &prover{world: w, gathering: g, recommendation: r, alone: g.swaps.Engine(ref), known: map[asked]outcome{}}
+	pr := &prover{world: w, gathering: g, recommendation: r, alone: g.swaps.Engine(append([]cluster.Ref{ref}, g.further[ref]...)...), known: map[asked]outcome{}}
 	p := emptyProof()
 	if problem, bad := g.problems[ref]; bad {
 		p.state(ValidManifest, false, fmt.Sprintf("The manifest is not understood: %s: %s.", problem.Field, problem.Message))
 	} else {
 		p.state(ValidManifest, true, "The manifest reads back, field by field, as the API server reads it.")
 	}
-	pr.observed(&p, governed(g.objects[ref]))
+	directions := governed(g.objects[ref])
+	if r.rail {
+		directions = []string{policy.Egress.String()}
+	}
+	pr.observed(&p, directions)
 	pr.held(&p)
 	pr.names(&p)
 	pr.nothingOpened(&p)
@@ -73,13 +77,13 @@ func (p *Proof) state(name StatementName, holds bool, text string) {
 func (pr *prover) observed(p *Proof, directions []string) {
 	var pairs int
 	egress, ingress := slices.Contains(directions, policy.Egress.String()), slices.Contains(directions, policy.Ingress.String())
-	names := pr.recommendation.Workloads
-	for _, i := range pr.touchingAny(names) {
+	isOne := named(pr.recommendation.Workloads)
+	for _, i := range pr.touchingAny(pr.recommendation.Workloads) {
 		e := &pr.report.Edges[i]
 		if !e.Teaches {
 			continue
 		}
-		counts := egress && isOne(e.Client, names) || ingress && isOne(e.Server, names)
+		counts := egress && isOne(e.Client) || ingress && isOne(e.Server)
 		if counts {
 			p.ObservedEdges++
 			p.Connections += e.Counters.Connections
@@ -107,12 +111,13 @@ func (pr *prover) observed(p *Proof, directions []string) {
 		analyze.Plural(p.ObservedEdges, "edge"), analyze.Plural(p.Connections, "connection"), pairs))
 }
 
-// isOne says whether a party is one of some workloads.
-func isOne(p analyze.Party, workloads []string) bool {
-	return p.Kind == analyze.PartyWorkload && slices.ContainsFunc(workloads, func(name string) bool {
-		n := len(p.Namespace)
-		return len(name) == n+1+len(p.Name) && name[:n] == p.Namespace && name[n+1:] == p.Name
-	})
+// named makes the question whether a party is one of some workloads.
+func named(workloads []string) func(analyze.Party) bool {
+	names := make(map[string]bool, len(workloads))
+	for _, name := range workloads {
+		names[name] = true
+	}
+	return func(p analyze.Party) bool { return p.Kind != analyze.PartyOutside && names[p.String()] }
 }
 
 func cellOfEdge(e *analyze.Edge) Cell {
@@ -160,7 +165,7 @@ func (pr *prover) nothingOpened(p *Proof) {
 		return
 	}
 	text := "Nothing is allowed that was not allowed before, computed over all pods, ports and addresses."
-	if pr.recommendation.Kind == KindNew {
+	if pr.recommendation.Kind == KindNew && !pr.recommendation.rail {
 		text = "The workload becomes isolated, and nothing is allowed that was not allowed before, computed over all pods, ports and addresses."
 	}
 	p.state(OpensNothing, true, text)
@@ -184,6 +189,10 @@ func (s *search) proveNeeded(g *gathering) {
 		if len(r.Proof.Superfluous) > 0 {
 			r.Proof.state(NoSuperfluous, false, fmt.Sprintf("%s could go without a loss: %s.", analyze.Plural(len(spare[ref]), "allowance"), strings.Join(spare[ref], "; ")))
 			r.Proof.Holds = false
+			continue
+		}
+		if r.rail {
+			r.Proof.state(NoSuperfluous, true, "Each port that it denies is open to somebody now, and each workload that it passes on was seen to go there.")
 			continue
 		}
 		r.Proof.state(NoSuperfluous, true, fmt.Sprintf("Each of its %s is needed: without it, something that was seen, name resolution, or a schedule that has not run yet would be cut.",

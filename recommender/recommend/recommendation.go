@@ -61,6 +61,7 @@ type Recommendation struct {
 	Trial     bool            `json:"trial,omitempty"`    // After enforces nothing: a staged policy, to be watched
 	Withheld  string          `json:"withheld,omitempty"` // why it is not offered; empty when it is
 
+	rail    bool     // denies and passes on, and allows nothing
 	further []string // documents that come with After, until it is finished
 }
 

@@ -16,11 +16,17 @@ type seen struct {
 	dns         bool // kept for name resolution, whether seen or not
 	nodes       bool // addresses of nodes are written out
 	scheduled   bool // kept for a CronJob that has not run often enough to be known
+	processes   map[string]bool
 }
+
+func newSeen() *seen { return &seen{processes: map[string]bool{}} }
 
 func (s *seen) add(e *analyze.Edge) {
 	s.edges++
 	s.connections += e.Counters.Connections
+	for _, p := range e.Processes {
+		s.processes[p] = true
+	}
 	if s.first.IsZero() || e.First.Before(s.first) {
 		s.first = e.First
 	}
@@ -32,6 +38,12 @@ func (s *seen) add(e *analyze.Edge) {
 func (s *seen) merge(o seen) {
 	s.edges += o.edges
 	s.connections += o.connections
+	for p := range o.processes {
+		if s.processes == nil {
+			s.processes = map[string]bool{}
+		}
+		s.processes[p] = true
+	}
 	s.dns, s.scheduled = s.dns || o.dns, s.scheduled || o.scheduled
 	if !o.first.IsZero() && (s.first.IsZero() || o.first.Before(s.first)) {
 		s.first = o.first
@@ -63,7 +75,7 @@ func (b *book) add(t target, p portSpec, e *analyze.Edge, dns bool) {
 	b.needs.add(tk, pk)
 	at := [2]string{tk, pk}
 	if b.seen[at] == nil {
-		b.seen[at] = &seen{}
+		b.seen[at] = newSeen()
 	}
 	b.seen[at].dns = b.seen[at].dns || dns
 	if e != nil {

@@ -65,6 +65,9 @@ func (s seen) text() string {
 	switch {
 	case s.edges > 0:
 		text := fmt.Sprintf("%s since %s, last seen %s", analyze.Plural(s.connections, "connection"), analyze.Moment(s.first), analyze.Moment(s.last))
+		if len(s.processes) > 0 {
+			text += ", by " + analyze.List(sortedKeys(s.processes), 3)
+		}
 		if s.dns {
 			text += "; name resolution"
 		}

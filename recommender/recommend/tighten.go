@@ -44,7 +44,7 @@ type tightening struct {
 func (o *owners) tighten(object *cluster.Object) *tightened {
 	workloads := o.subjects[object.Ref]
 	d := o.dialect(object)
-	if d == nil || len(workloads) == 0 || !o.input.Scope.touches(object.Ref, workloads) {
+	if o.input.Format == ClusterWide || d == nil || len(workloads) == 0 || !o.input.Scope.touches(object.Ref, workloads) {
 		return nil
 	}
 	t := &tightening{owners: o, object: object, dialect: d, from: map[policy.Direction][]int{}}
