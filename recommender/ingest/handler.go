@@ -25,7 +25,8 @@ import (
 type Handler struct {
 	options Options
 	metrics *metrics
-	slots   chan struct{}
+	slots   chan struct{} // of those that are worked on
+	queue   chan struct{} // of those that wait for a slot
 	waiters map[string]*waiter // by cluster
 	quiet   *quiet
 }
@@ -41,7 +42,7 @@ func New(o Options) (*Handler, error) {
 		return nil, fmt.Errorf("registering the metrics of ingest: %w", err)
 	}
 	h := &Handler{
-		options: o, metrics: m, slots: make(chan struct{}, o.MaxConcurrent), waiters: map[string]*waiter{}, quiet: newQuiet(),
+		options: o, metrics: m, slots: make(chan struct{}, o.MaxConcurrent), queue: make(chan struct{}, o.MaxWaiting), waiters: map[string]*waiter{}, quiet: newQuiet(),
 	}
 	for name, resolver := range o.Clusters {
 		h.waiters[name] = newWaiter(resolver, h.others(name), o.ResolveWait, m)
@@ -92,12 +93,10 @@ func (h *Handler) take(w http.ResponseWriter, r *http.Request) (*wire.Ack, error
 	if err != nil {
 		return nil, err
 	}
-	select {
-	case h.slots <- struct{}{}:
-		defer func() { <-h.slots }()
-	default:
-		return nil, refusal{wire.ReasonBusy, fmt.Errorf("%d batches are being worked on, try again", h.options.MaxConcurrent)}
+	if err := h.slot(r.Context()); err != nil {
+		return nil, err
 	}
+	defer func() { <-h.slots }()
 	h.metrics.inFlight.Inc()
 	defer h.metrics.inFlight.Dec()
 	counted := &countingReader{r: http.MaxBytesReader(w, r.Body, wire.MaxEncoded+1)}
@@ -107,6 +106,35 @@ func (h *Handler) take(w http.ResponseWriter, r *http.Request) (*wire.Ack, error
 		return nil, err
 	}
 	return h.keep(r.Context(), sender, b)
+}
+
+// slot waits for a turn.
+func (h *Handler) slot(ctx context.Context) error {
+	select {
+	case h.slots <- struct{}{}:
+		return nil
+	default:
+	}
+	busy := refusal{wire.ReasonBusy, fmt.Errorf("%d batches are being worked on, try again", h.options.MaxConcurrent)}
+	if h.options.SlotWait < 0 {
+		return busy
+	}
+	select {
+	case h.queue <- struct{}{}:
+		defer func() { <-h.queue }()
+	default:
+		return busy
+	}
+	limit := time.NewTimer(h.options.SlotWait)
+	defer limit.Stop()
+	select {
+	case h.slots <- struct{}{}:
+		return nil
+	case <-limit.C:
+		return busy
+	case <-ctx.Done():
+		return fmt.Errorf("waiting for a turn: %w: %w", store.ErrBusy, ctx.Err())
+	}
 }
 
 // keep judges a batch against the sender, the clock and the cluster, and

@@ -293,6 +293,31 @@ func TestTooManyAtOnce(t *testing.T) {
 	})
 }
 
+// TestWaitsForItsTurn posts three batches where one is worked on and one may
+// wait: the second has its turn when the first is done, the third is refused.
+func TestWaitsForItsTurn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, func(o *Options) { o.MaxConcurrent, o.MaxWaiting = 1, 1 })
+		w.store.hold = make(chan struct{})
+		raw := body(t, header, edge("10.0.1.1", "10.0.2.1", isClient))
+		codes := make(chan int, 2)
+		for range 2 {
+			go func() { codes <- w.post(request(raw)).Code }()
+			synctest.Wait()
+		}
+		began := time.Now()
+		if code := w.post(request(raw)).Code; code != http.StatusServiceUnavailable || time.Since(began) > 0 {
+			t.Errorf("the third: %d after %v, want 503 at once", code, time.Since(began))
+		}
+		close(w.store.hold)
+		for range 2 {
+			if code := <-codes; code != http.StatusOK {
+				t.Errorf("one of the first two: %d", code)
+			}
+		}
+	})
+}
+
 // TestWaitsForTheClustersNews posts a batch of a pod, and to a peer, that the
 // cluster's history learns of a second later.
 func TestWaitsForTheClustersNews(t *testing.T) {

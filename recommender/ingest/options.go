@@ -36,6 +36,8 @@ type Appender interface {
 // The defaults of Options.
 const (
 	DefaultMaxConcurrent = 16
+	DefaultMaxWaiting    = 1024
+	DefaultSlotWait      = 10 * time.Second
 	DefaultMaxSkew       = 2 * time.Minute
 	DefaultResolveWait   = 2 * time.Second
 )
@@ -49,8 +51,12 @@ type Options struct {
 	// Clusters are those that batches may come from, by name; required. An
 	// address that a cluster does not know is looked for in the others.
 	Clusters map[string]Resolver
-	// MaxConcurrent batches are worked on at once; more are told to try later.
+	// MaxConcurrent batches are worked on at once. MaxWaiting more wait for their
+	// turn, unread, for SlotWait at most; others are told to try later. A
+	// negative SlotWait lets none wait.
 	MaxConcurrent int
+	MaxWaiting    int
+	SlotWait      time.Duration
 	// MaxSkew is how far ahead of Clock a window may end.
 	MaxSkew time.Duration
 	// ResolveWait is how long a batch waits for the cluster's news to name a pod
@@ -68,6 +74,12 @@ type Options struct {
 func (o Options) withDefaults() Options {
 	if o.MaxConcurrent == 0 {
 		o.MaxConcurrent = DefaultMaxConcurrent
+	}
+	if o.MaxWaiting == 0 {
+		o.MaxWaiting = DefaultMaxWaiting
+	}
+	if o.SlotWait == 0 {
+		o.SlotWait = DefaultSlotWait
 	}
 	if o.MaxSkew == 0 {
 		o.MaxSkew = DefaultMaxSkew
@@ -94,7 +106,7 @@ func (o Options) validate() error {
 		return errors.New("ingest: no authenticator given; agents are never taken unauthenticated")
 	case o.Clock == nil:
 		return errors.New("ingest: no clock given")
-	case o.MaxConcurrent < 0 || o.MaxSkew < 0:
+	case o.MaxConcurrent < 0 || o.MaxWaiting < 0 || o.MaxSkew < 0:
 		return errors.New("ingest: a negative limit")
 	}
 	return nil
