@@ -20,7 +20,7 @@ func (e *Engine) Allowed(c Connection) (egress, ingress bool) {
 		return egress, ingress
 	}
 	if !e.swapped && e.index.Load() == nil { // those are asked little
-		e.index.Store(e.makeIndex())
+		e.index.Store(e.top.makeIndex())
 	}
 	q := e.query(&c)
 	if q.always {

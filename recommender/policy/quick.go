@@ -11,7 +11,8 @@ import (
 	"github.com/netcinch/netcinch/recommender/policy/l4"
 )
 
-// index is what the quick way looks ends up in.
+// index is what the quick way looks ends up in. It is the topology's alone, so
+// that engines over the same topology share it.
 type index struct {
 	top       *topology
 	pods      []cluster.Pod
@@ -25,8 +26,8 @@ type home struct{ first, count int32 }
 
 // spot is what the quick way needs of an end, side by side.
 type spot struct {
-	group     [2]int32 // by Direction
-	pod, node int32    // as in end
+	end       int32
+	pod, node int32 // as in end
 	family    family
 }
 
@@ -38,30 +39,32 @@ func (e *Engine) quick(c *Connection) (egress, ingress, ok bool) {
 	if x == nil || c.Port == 0 || !c.Protocol.HasPorts() {
 		return false, false, false
 	}
-	from, ok := x.end(&c.From, &c.To)
-	if !ok {
-		return false, false, false
-	}
+	from, known := x.end(&c.From, &c.To)
 	to, ok := x.end(&c.To, &c.From)
-	if !ok || (from >= 0 && to >= 0 && !x.meet(c, from, to)) {
+	if !known || !ok {
 		return false, false, false
-	}
-	if from >= 0 && to >= 0 && x.always(from, to) {
-		return true, true, true
 	}
 	point := l4.Point(c.Protocol, c.Port)
-	egress, ingress = true, true
-	if from >= 0 {
-		t := e.tables[Egress][x.spots[from].group[Egress]].Load()
-		if egress, ok = t.quick(point, to, &c.To.Addr); !ok {
-			return false, false, false
-		}
+	switch {
+	case from < 0 && to < 0:
+		return true, true, true
+	case to < 0:
+		egress, ok = e.tables[Egress][e.group[Egress][from]].Load().quick(point, to, &c.To.Addr)
+		return egress, true, ok
+	case from < 0:
+		ingress, ok = e.tables[Ingress][e.group[Ingress][to]].Load().quick(point, from, &c.From.Addr)
+		return true, ingress, ok
 	}
-	if to >= 0 {
-		t := e.tables[Ingress][x.spots[to].group[Ingress]].Load()
-		ingress, ok = t.quick(point, from, &c.From.Addr)
+	a, b := &x.spots[from], &x.spots[to]
+	switch {
+	case !c.From.Addr.IsValid() && !c.To.Addr.IsValid() && (a.family != b.family || a.family == familyAny):
+		return false, false, false // the long way finds a family that both have
+	case a.always(b):
+		return true, true, true
 	}
-	return egress, ingress, ok
+	egress, known = e.tables[Egress][e.group[Egress][from]].Load().quick(point, to, nil)
+	ingress, ok = e.tables[Ingress][e.group[Ingress][to]].Load().quick(point, from, nil)
+	return egress, ingress, known && ok
 }
 
 // quick says whether a peer is allowed, where the table knows.
@@ -84,10 +87,10 @@ func (t *table) quick(point uint32, remote int32, addr *netip.Addr) (allowed, ok
 // address.
 func (x *index) end(p, other *Peer) (end int32, ok bool) {
 	if p.Pod == nil {
-		if p.DNS != "" || !p.Addr.IsValid() || p.Addr.Is4In6() || p.Addr.Zone() != "" {
+		if p.DNS != "" {
 			return 0, false
 		}
-		return x.addresses.find(p.Addr), true
+		return x.addresses.find(&p.Addr)
 	}
 	i, ok := x.pod(p.Pod)
 	if !ok {
@@ -127,36 +130,25 @@ func (x *index) endOf(p, other *Peer, h home) (end int32, ok bool) {
 	return 0, false // a node's, or an address that is not the pod's
 }
 
-// meet says whether two ends are those that the long way takes: where neither
-// address was given, both pods' first, if these are of one family.
-func (x *index) meet(c *Connection, from, to int32) bool {
-	if c.From.Addr.IsValid() || c.To.Addr.IsValid() {
-		return true
-	}
-	f := x.spots[from].family
-	return f != familyAny && f == x.spots[to].family
-}
-
 // always is topology.always.
-func (x *index) always(from, to int32) bool {
-	a, b := &x.spots[from], &x.spots[to]
-	if a.pod >= 0 {
-		return a.pod == b.pod
+func (s *spot) always(o *spot) bool {
+	if s.pod >= 0 {
+		return s.pod == o.pod
 	}
-	return from == to || (a.node >= 0 && a.node == b.node)
+	return s.end == o.end || (s.node >= 0 && s.node == o.node)
 }
 
-func (e *Engine) makeIndex() *index {
+func (t *topology) makeIndex() *index {
 	x := &index{
-		top: e.top, pods: e.top.snapshot.Pods, addresses: newAddressBook(e.top.byAddr),
-		spots: make([]spot, len(e.top.ends)), homes: make([]home, len(e.top.firstEnd)),
+		top: t, pods: t.snapshot.Pods, addresses: newAddressBook(t.byAddr),
+		spots: make([]spot, len(t.ends)), homes: make([]home, len(t.firstEnd)),
 	}
 	for i := range x.homes {
-		x.homes[i] = home{e.top.firstEnd[i], e.top.endCount[i]}
+		x.homes[i] = home{t.firstEnd[i], t.endCount[i]}
 	}
 	for n := range x.spots {
-		own := &e.top.ends[n]
-		x.spots[n] = spot{[2]int32{e.group[Egress][n], e.group[Ingress][n]}, own.pod, own.node, own.family}
+		own := &t.ends[n]
+		x.spots[n] = spot{int32(n), own.pod, own.node, own.family}
 	}
 	return x
 }
@@ -165,7 +157,7 @@ func (e *Engine) makeIndex() *index {
 // a find is most of what an answer costs where one end is an address.
 type addressBook struct {
 	slots []placed
-	mask  uint64
+	shift int // of a hash, to the number of a slot
 }
 
 type placed struct {
@@ -174,47 +166,48 @@ type placed struct {
 }
 
 func newAddressBook(byAddr map[netip.Addr]int32) *addressBook {
-	size := 4
-	for size < 2*len(byAddr) {
-		size *= 2
+	bits := 2
+	for 1<<bits < 2*len(byAddr) {
+		bits++
 	}
-	p := &addressBook{slots: make([]placed, size), mask: uint64(size - 1)}
+	p := &addressBook{slots: make([]placed, 1<<bits), shift: 64 - bits}
 	for addr, end := range byAddr {
-		high, low := words(addr)
-		i := hash(high, low) & p.mask
+		high, low, _ := words(&addr) // those of a topology are plain
+		i := p.first(high, low)
 		for p.slots[i].end != 0 {
-			i = (i + 1) & p.mask
+			i = (i + 1) % uint64(len(p.slots))
 		}
 		p.slots[i] = placed{high, low, end + 1}
 	}
 	return p
 }
 
-// find gives the end with the address, -1 where there is none.
-func (p *addressBook) find(addr netip.Addr) int32 {
-	high, low := words(addr)
-	for i := hash(high, low) & p.mask; ; i = (i + 1) & p.mask {
-		switch s := &p.slots[i]; {
-		case s.end == 0:
-			return -1
-		case s.high == high && s.low == low:
-			return s.end - 1
+// find gives the end with the address, -1 where there is none; not ok where the
+// address is not plain.
+func (p *addressBook) find(addr *netip.Addr) (end int32, ok bool) {
+	high, low, ok := words(addr)
+	for i := p.first(high, low); ; i++ {
+		s := &p.slots[i&uint64(len(p.slots)-1)]
+		if s.end == 0 {
+			return -1, ok
+		}
+		if s.low == low && s.high == high {
+			return s.end - 1, ok
 		}
 	}
 }
 
-// words gives an address's 128 bits; IPv4 is as mapped into IPv6, which no
-// address of the topology is written as.
-func words(addr netip.Addr) (high, low uint64) {
+// words gives the 128 bits of a plain address: IPv4, or IPv6 with neither zone
+// nor an IPv4 address mapped into it, of which IPv4 takes the place.
+func words(addr *netip.Addr) (high, low uint64, ok bool) {
 	if addr.Is4() {
 		b := addr.As4()
-		return 0, 0xFFFF_0000_0000 | uint64(binary.BigEndian.Uint32(b[:]))
+		return 0, 0xFFFF_0000_0000 | uint64(binary.BigEndian.Uint32(b[:])), true
 	}
 	b := addr.As16()
-	return binary.BigEndian.Uint64(b[:8]), binary.BigEndian.Uint64(b[8:])
+	return binary.BigEndian.Uint64(b[:8]), binary.BigEndian.Uint64(b[8:]), addr.Is6() && !addr.Is4In6() && addr.Zone() == ""
 }
 
-func hash(high, low uint64) uint64 {
-	h := (high ^ low*0x9E37_79B9_7F4A_7C15) * 0xBF58_476D_1CE4_E5B9
-	return h ^ h>>32
+func (p *addressBook) first(high, low uint64) uint64 {
+	return (low ^ high<<7 ^ high>>9) * 0x9E37_79B9_7F4A_7C15 >> p.shift
 }

@@ -221,7 +221,7 @@ func compacted(numbers []int32, groups []group, t *topology) (of []int32, kept [
 // inherit takes over the tables of groups that an engine over the same topology
 // had under other numbers.
 func (l *lookup) inherit(before *lookup, had [2][]int32) {
-	l.declared = before.declared
+	l.index, l.declared = before.index, before.declared
 	for _, d := range []Direction{Egress, Ingress} {
 		for g, was := range had[d] {
 			if was >= 0 && int(was) < len(before.tables[d]) {

@@ -64,7 +64,7 @@ func (s *Swaps) Engine(refs ...cluster.Ref) *Engine {
 			out.tables[d][g].Store(walked) // a table is not worth the while
 		}
 	}
-	out.index, out.declared, out.members = new(atomic.Pointer[index]), e.declared, e.members
+	out.index, out.declared, out.members = e.index, e.declared, e.members
 	return out
 }
 
