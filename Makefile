@@ -110,6 +110,18 @@ race: ## only the Go tests, with the race detector
 bpf-test: ## only the tests that load BPF programs (root)
 	$(GO) test ./bpf/... ./agent/...
 
+KERNELS       ?= linux-image-cloud-amd64
+NEED_KERNELS  := qemu-system-x86_64:qemu-system-x86 busybox:busybox-static cpio:cpio xz:xz-utils
+
+.PHONY: bpf-kernels
+bpf-kernels: ## load and fire the BPF programs on other kernels, in virtual machines (Debian)
+	@./deploy/need.sh $(NEED_KERNELS)
+	@mkdir -p $(BIN)/kernels
+	for package in bpf agent/capture; do \
+		CGO_ENABLED=0 $(GO) test -c -o $(BIN)/kernels/$${package##*/}.test ./$$package || exit 1; done
+	CGO_ENABLED=0 $(GO) build -o $(BIN)/kernels/netcinch-agent ./agent
+	for kernel in $(KERNELS); do nice -n 15 ./deploy/kernels/boot.sh $$kernel 'sh ./fire.sh' deploy/kernels/fire.sh $(BIN)/kernels/* || exit 1; done
+
 .PHONY: e2e
 e2e: build ## only the browser test that drives the demo (root)
 	@./deploy/need.sh $(NEED_TEST)

@@ -18,8 +18,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/netcinch/netcinch/agent/export"
-	"github.com/netcinch/netcinch/agent/probe"
 	"github.com/netcinch/netcinch/agent/privilege"
+	"github.com/netcinch/netcinch/agent/probe"
 	"github.com/netcinch/netcinch/agent/run"
 	"github.com/netcinch/netcinch/agent/status"
 )

@@ -16,6 +16,10 @@ var (
 		Name: "atomic operations", Kernel: "5.12", Required: true,
 		Lost: "flows cannot be marked from several CPUs at once",
 	}
+	SystemPrograms = Feature{
+		Name: "programs for system calls", Kernel: "5.14", Required: true,
+		Lost: "what was counted cannot be taken out of the map while packets pass",
+	}
 	TCX = Feature{
 		Name: "TCX", Kernel: "6.6",
 		Lost: "nothing while no other filter of the interface comes first and drops: clsact filters take its place",
@@ -84,6 +88,6 @@ var (
 
 // All are the features, in the order in which they are told.
 var All = []Feature{
-	BTF, RingBuffer, Atomics, TCX, Pins, OtherNamespaces, Conntrack, CurrentProcess, PerCPU,
+	BTF, RingBuffer, Atomics, SystemPrograms, TCX, Pins, OtherNamespaces, Conntrack, CurrentProcess, PerCPU,
 	Processes, ProcessStarts, ProcessForks, Listeners, ProcessList, SocketList, DropReasons, Dialled, AddressEvents, HostNetwork,
 }

@@ -12,8 +12,9 @@ import (
 	"strings"
 
 	"github.com/cilium/ebpf"
-	"github.com/cilium/ebpf/features"
 	"golang.org/x/sys/unix"
+
+	"github.com/netcinch/netcinch/agent/privilege"
 )
 
 // Error is a failure whose cause is known: what is missing and what to do.
@@ -32,21 +33,9 @@ func (e *Error) Unwrap() error { return e.Err }
 
 // system is what a cause is looked for in, after something failed.
 type system struct {
-	capabilities uint64 // effective, of this thread
+	capabilities privilege.Set // effective, of this thread
 	hasBTF       bool
 	release      string
-	lacksRing    bool
-}
-
-// The capabilities that the agent needs, by number. CAP_SYS_ADMIN stands for
-// CAP_BPF and CAP_PERFMON too.
-var capabilities = []struct {
-	number int
-	name   string
-}{
-	{unix.CAP_BPF, "CAP_BPF"},
-	{unix.CAP_NET_ADMIN, "CAP_NET_ADMIN"},
-	{unix.CAP_PERFMON, "CAP_PERFMON"},
 }
 
 // explain says why something failed, where that can be told.
@@ -72,15 +61,15 @@ func (s system) cause(err error) (missing, advice string) {
 		return "BTF",
 			"kernel " + s.release + " has no /sys/kernel/btf/vmlinux: use one built with CONFIG_DEBUG_INFO_BTF=y, as the distributions' are"
 	}
+	if olderThan(s.release, oldestMajor, oldestMinor) {
+		return fmt.Sprintf("Linux %d.%d or newer", oldestMajor, oldestMinor), "kernel " + s.release + " is too old: docs/kernels.md says what takes which kernel"
+	}
 	if v, ok := errors.AsType[*ebpf.VerifierError](err); ok && len(v.Log) > 0 {
 		return "a verifier that takes the program", "kernel " + s.release + " says " + strconv.Quote(lastWords(v.Log)) + ": tell the project this line, or use a newer kernel"
 	}
 	if refused {
 		return "permission although the capabilities are there",
 			"look at the container's seccomp and AppArmor profiles and at kernel lockdown"
-	}
-	if s.lacksRing {
-		return "BPF ring buffers", "kernel " + s.release + " is too old: the agent needs Linux 6.6 or newer"
 	}
 	return "", ""
 }
@@ -97,18 +86,23 @@ func lastWords(log []string) string {
 	return last
 }
 
-// lacking names the capabilities that are not there.
+// lacking names the required capabilities that are not there.
 func (s system) lacking() []string {
-	has := func(n int) bool { return s.capabilities&(1<<n) != 0 }
 	var names []string
-	for _, c := range capabilities {
-		covered := c.number != unix.CAP_NET_ADMIN && has(unix.CAP_SYS_ADMIN)
-		if !has(c.number) && !covered {
-			names = append(names, c.name)
+	for _, c := range privilege.Lacking(s.capabilities) {
+		if c.Required {
+			names = append(names, c.Name)
 		}
 	}
 	return names
 }
+
+// The oldest kernel that has all that cannot be done without: see the required
+// ones in package feature.
+const (
+	oldestMajor = 5
+	oldestMinor = 14
+)
 
 // explainTCX says why an attachment failed: a kernel without TCX does not know
 // the attach type.
@@ -121,7 +115,7 @@ func explainTCX(err error) error {
 		if olderThan(release, 6, 6) {
 			return &Error{
 				Doing: "attaching by TCX", Missing: "TCX",
-				Advice: "kernel " + release + " is too old: the agent needs Linux 6.6 or newer", Err: err,
+				Advice: "kernel " + release + " is too old for it (6.6): give --attach-mode auto or clsact", Err: err,
 			}
 		}
 	}
@@ -141,32 +135,18 @@ func explainEnter(err error) error {
 
 func read() system {
 	var s system
-	s.capabilities = effective()
-	_, err := os.Stat("/sys/kernel/btf/vmlinux")
+	held, err := privilege.Held()
+	if err != nil {
+		held = ^privilege.Set(0) // so that none is said to be missing
+	}
+	s.capabilities = held
+	_, err = os.Stat("/sys/kernel/btf/vmlinux")
 	s.hasBTF = err == nil
 	var name unix.Utsname
 	if unix.Uname(&name) == nil {
 		s.release = unix.ByteSliceToString(name.Release[:])
 	}
-	s.lacksRing = errors.Is(features.HaveMapType(ebpf.RingBuf), ebpf.ErrNotSupported)
 	return s
-}
-
-// effective reads the thread's capabilities; all of them where /proc does not
-// tell, so that none is said to be missing.
-func effective() uint64 {
-	status, err := os.ReadFile("/proc/thread-self/status")
-	if err != nil {
-		return ^uint64(0)
-	}
-	for line := range strings.Lines(string(status)) {
-		if hex, ok := strings.CutPrefix(line, "CapEff:"); ok {
-			if v, err := strconv.ParseUint(strings.TrimSpace(hex), 16, 64); err == nil {
-				return v
-			}
-		}
-	}
-	return ^uint64(0)
 }
 
 // olderThan compares a kernel release such as 6.1.0-18-amd64; one that cannot

@@ -11,14 +11,16 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/cilium/ebpf"
 	"golang.org/x/sys/unix"
 
 	"github.com/netcinch/netcinch/agent/feature"
+	"github.com/netcinch/netcinch/agent/privilege"
 )
 
 func TestExplain(t *testing.T) {
-	const all = ^uint64(0)
-	without := func(caps ...int) uint64 {
+	const all = ^privilege.Set(0)
+	without := func(caps ...int) privilege.Set {
 		v := all
 		for _, c := range caps {
 			v &^= 1 << c
@@ -33,31 +35,36 @@ func TestExplain(t *testing.T) {
 	}{
 		{
 			"no CAP_BPF",
-			system{without(unix.CAP_BPF, unix.CAP_SYS_ADMIN), true, "6.18.1", false},
+			system{without(unix.CAP_BPF, unix.CAP_SYS_ADMIN), true, "6.18.1"},
 			unix.EPERM,
 			"missing CAP_BPF: run the agent as root",
 		},
 		{
 			"CAP_SYS_ADMIN stands for it",
-			system{without(unix.CAP_BPF), true, "6.18.1", false},
+			system{without(unix.CAP_BPF), true, "6.18.1"},
 			unix.EPERM,
 			"seccomp",
 		},
 		{
 			"nothing",
-			system{0, true, "6.18.1", false},
+			system{0, true, "6.18.1"},
 			fmt.Errorf("load program: %w", unix.EPERM),
 			"missing CAP_BPF, CAP_NET_ADMIN, CAP_PERFMON: ",
 		},
-		{"nothing comes before no BTF", system{0, false, "6.18.1", false}, unix.EPERM, "missing CAP_BPF"},
+		{"nothing comes before no BTF", system{0, false, "6.18.1"}, unix.EPERM, "missing CAP_BPF"},
 		{
 			"no BTF",
-			system{all, false, "6.1.0", false},
+			system{all, false, "6.1.0"},
 			errors.New("no BTF found"),
 			"missing BTF: kernel 6.1.0 has no /sys/kernel/btf/vmlinux",
 		},
-		{"too old", system{all, true, "5.4.0", true}, unix.EINVAL, "kernel 5.4.0 is too old"},
-		{"not known", system{all, true, "6.18.1", false}, unix.ENOMEM, "doing it: cannot allocate memory"},
+		{"too old", system{all, true, "5.10.0"}, unix.EINVAL, "missing Linux 5.14 or newer: kernel 5.10.0 is too old"},
+		{
+			"a verifier's word", system{all, true, "6.18.1"},
+			fmt.Errorf("load program: %w", &ebpf.VerifierError{Cause: unix.EACCES, Log: []string{"0: (85) call", "R2 type=mem expected=fp", "processed 2 insns"}}),
+			"missing a verifier that takes the program: kernel 6.18.1 says \"R2 type=mem expected=fp\": tell",
+		},
+		{"not known", system{all, true, "6.18.1"}, unix.ENOMEM, "doing it: cannot allocate memory"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			err := test.system.explain("doing it", test.err)
