@@ -60,6 +60,15 @@ func play(words []string) error {
 		return hand(words[1], words[2], words[3])
 	case "accept": // on descriptor 3
 		return accept()
+	case "dialled": // network, address: one exchange, and stays
+		conn, err := net.Dial(words[1], words[2])
+		if err != nil {
+			return err
+		}
+		if err = exchange(conn); err != nil {
+			return err
+		}
+		return wait(conn)
 	case "hold": // network, address: keeps a connection open
 		conn, err := net.Dial(words[1], words[2])
 		if err != nil {
@@ -85,7 +94,8 @@ func exchange(conn net.Conn) error {
 func wait(c io.Closer) error {
 	fmt.Println("ready")
 	_, _ = io.Copy(io.Discard, os.Stdin)
-	return c.Close()
+	_ = c.Close() // may be closed already
+	return nil
 }
 
 func reusePort(_, _ string, raw syscall.RawConn) (err error) {

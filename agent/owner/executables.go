@@ -115,8 +115,15 @@ func (e *executables) program(owner uint32) Program {
 
 // ask asks the kernel, and once more after it has looked at what runs.
 func (e *executables) ask(owner uint32) Program {
-	if p, ok := e.lookup(owner); ok || e.relisted {
+	if p, ok := e.lookup(owner); ok {
 		return p
+	}
+	if e.programs.processes == nil && e.programs.initialPIDs && owner&byProcess != 0 {
+		p, _ := procProgram(owner &^ byProcess)
+		return p
+	}
+	if e.relisted {
+		return Program{}
 	}
 	e.relisted = true
 	if e.list() != nil {

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/netcinch/netcinch/agent/capture"
+	"github.com/netcinch/netcinch/bpf"
 )
 
 // seenLength is that of struct socket_seen.
@@ -57,19 +58,14 @@ func connectionOf(netns uint64, r *capture.Record) connection {
 func (s *sockets) list(now time.Time) error {
 	s.fresh = true
 	s.due = now.Add(listEvery)
-	if s.programs.sockets == nil {
-		return nil
-	}
-	r, err := s.programs.sockets.Open()
-	if err != nil {
-		return fmt.Errorf("listing sockets: %w", err)
+	if s.programs.sockets == nil && !s.programs.initialPIDs {
+		return nil // neither list is to be had: the ids of /proc are of another PID namespace
 	}
 	s.stale.Store(false)
 	found := make(map[place]holders)
 	s.connections, s.ended = s.ended, s.connections
 	clear(s.connections)
-	err = s.read(bufio.NewReaderSize(r, 64<<10), found)
-	if err = errors.Join(err, r.Close()); err != nil {
+	if err := s.read(found); err != nil {
 		s.stale.Store(true)
 		return fmt.Errorf("listing sockets: %w", err)
 	}
@@ -86,33 +82,54 @@ func (s *sockets) list(now time.Time) error {
 	return nil
 }
 
-func (s *sockets) read(r io.Reader, found map[place]holders) error {
+// read takes in every socket that is held, from the kernel's list or else from
+// /proc.
+func (s *sockets) read(found map[place]holders) error {
 	known := s.known()
+	if s.programs.sockets == nil {
+		return procSockets(known, func(seen bpf.OwnerSocketSeen) {
+			var b [seenLength]byte
+			if _, err := binary.Encode(b[:], binary.NativeEndian, &seen); err == nil { // its size is the struct's
+				s.take(b[:], known, found)
+			}
+		})
+	}
+	r, err := s.programs.sockets.Open()
+	if err != nil {
+		return err
+	}
+	buffered := bufio.NewReaderSize(r, 64<<10)
 	var b [seenLength]byte
 	for {
-		if _, err := io.ReadFull(r, b[:]); err != nil {
-			if errors.Is(err, io.EOF) {
-				return nil
-			}
-			return err
+		if _, err = io.ReadFull(buffered, b[:]); err != nil {
+			break
 		}
-		at := placeOf(b[:])
-		if _, watched := known[at.netns]; !watched || !hasSockets(at.protocol) {
-			continue
-		}
-		owner, state := nativeUint32(b[52:]), binary.NativeEndian.Uint16(b[50:])
-		remotePort := binary.BigEndian.Uint16(b[48:])
-		switch {
-		case remotePort == 0 && (state == stateListening || state == stateClosed && isDatagram(at.protocol)):
-			found[at] = append(found[at], owner)
-		case remotePort != 0 && len(s.connections) < maxSockets:
-			s.connections[connection{
-				netns: at.netns, local: at.address, remote: [16]byte(b[32:48]),
-				localPort: at.port, remotePort: remotePort, protocol: at.protocol,
-			}] = owner
-		case remotePort != 0:
-			s.full++
-		}
+		s.take(b[:], known, found)
+	}
+	if errors.Is(err, io.EOF) {
+		err = nil
+	}
+	return errors.Join(err, r.Close())
+}
+
+// take reads struct socket_seen.
+func (s *sockets) take(b []byte, known map[uint64]struct{}, found map[place]holders) {
+	at := placeOf(b)
+	if _, watched := known[at.netns]; !watched || !hasSockets(at.protocol) {
+		return
+	}
+	owner, state := nativeUint32(b[52:]), binary.NativeEndian.Uint16(b[50:])
+	remotePort := binary.BigEndian.Uint16(b[48:])
+	switch {
+	case remotePort == 0 && (state == stateListening || state == stateClosed && isDatagram(at.protocol)):
+		found[at] = append(found[at], owner)
+	case remotePort != 0 && len(s.connections) < maxSockets:
+		s.connections[connection{
+			netns: at.netns, local: at.address, remote: [16]byte(b[32:48]),
+			localPort: at.port, remotePort: remotePort, protocol: at.protocol,
+		}] = owner
+	case remotePort != 0:
+		s.full++
 	}
 }
 

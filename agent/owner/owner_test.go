@@ -260,13 +260,13 @@ func TestUnknown(t *testing.T) {
 	}
 }
 
-// A hundred processes that live for one connection each.
+// Forty processes that live for one connection each.
 func TestShortClients(t *testing.T) {
 	s := newStage(t, "10.61.0.1", "10.61.0.2")
 	curl, nginx := copyOf(t, "curl"), copyOf(t, "nginx")
 	s.watch()
 	start(t, s.server, nginx, "serve", "tcp", at(s.server, "8080"))
-	const clients = 100
+	const clients = 40
 	for range clients {
 		run(t, s.client, curl, "dial", "tcp", at(s.server, "8080"))
 	}
@@ -278,5 +278,47 @@ func TestShortClients(t *testing.T) {
 	}
 	if found != clients {
 		t.Errorf("%d of %d clients have their program", found, clients)
+	}
+}
+
+// Where the kernel lets nothing be listed, /proc tells of what is there.
+func TestWithoutLists(t *testing.T) {
+	for _, network := range []string{"tcp", "udp"} {
+		t.Run(network, func(t *testing.T) {
+			forBoth(t, func(s *stage) {
+				if !owner.SeesInitialPIDs() {
+					s.t.Skip("needs the initial PID namespace")
+				}
+				curl, nginx := copyOf(s.t, "curl"), copyOf(s.t, "nginx")
+				start(s.t, s.server, nginx, "serve", network, ":8080")
+				s.watch()
+				s.tracker.WithoutPrograms()
+				start(s.t, s.client, curl, "dialled", network, at(s.server, "8080"))
+				s.expect(curl, nginx)
+			})
+		})
+	}
+}
+
+// The programs and sockets of most records are known: telling them makes no
+// work for the collector of garbage.
+func TestOfAllocatesNothing(t *testing.T) {
+	s := newStage(t, "10.61.0.1", "10.61.0.2")
+	curl, nginx := copyOf(t, "curl"), copyOf(t, "nginx")
+	s.watch()
+	start(t, s.server, nginx, "serve", "tcp", at(s.server, "8080"))
+	run(t, s.client, curl, "dial", "tcp", at(s.server, "8080"))
+	records := s.records()
+	for i := range records {
+		s.tracker.Of(&records[i])
+	}
+	allocations := testing.AllocsPerRun(100, func() {
+		for i := range records {
+			s.tracker.Of(&records[i])
+			s.tracker.Listens(&records[i])
+		}
+	})
+	if allocations != 0 || len(records) == 0 {
+		t.Errorf("%v allocations for %d records", allocations, len(records))
 	}
 }

@@ -24,6 +24,8 @@ type programs struct {
 	processes *link.Iter // nil: processes are not listed
 	sockets   *link.Iter // nil: sockets are not listed
 	missing   []probe.Missing
+	// initialPIDs says that the ids of /proc are the kernel's.
+	initialPIDs bool
 }
 
 // steps are the programs and the features that they are, in the order in which
@@ -50,7 +52,7 @@ func openPrograms(running *ebpf.Map, firstNumber uint32) (*programs, error) {
 	}
 	spec.Maps[bpf.OwnerMapRunning].MaxEntries = running.MaxEntries()
 	replace := map[string]*ebpf.Map{bpf.OwnerMapRunning: running}
-	p := &programs{}
+	p := &programs{initialPIDs: seesInitialPIDs()}
 	maps := spec.Copy()
 	maps.Programs = nil
 	if err := maps.LoadAndAssign(&p.maps, &ebpf.CollectionOptions{MapReplacements: replace}); err != nil {
