@@ -115,6 +115,9 @@ func (w *world) newPolicies() []Recommendation {
 		return w.guardPolicies()
 	}
 	list := w.freshPolicies()
+	if w.input.Format.isCalico() && w.input.Scope.speaksOf(policy.Ingress) && len(w.input.Scope.Namespaces)+len(w.input.Scope.Workloads) == 0 {
+		list = append(list, w.hostPolicies()...)
+	}
 	var sets []cluster.Object
 	for i := range list {
 		for _, text := range list[i].further {
@@ -123,7 +126,7 @@ func (w *world) newPolicies() []Recommendation {
 			}
 		}
 	}
-	if len(sets) == 0 {
+	if len(sets) == 0 || w.inline {
 		return list
 	}
 	engine, _ := w.engine.With(policy.Edit{Put: sets})
@@ -131,7 +134,7 @@ func (w *world) newPolicies() []Recommendation {
 		return list
 	}
 	w.inline = true
-	return w.freshPolicies()
+	return w.newPolicies()
 }
 
 // finish joins the documents of a recommendation.

@@ -123,3 +123,94 @@ func TestGuardRails(t *testing.T) {
 		t.Errorf("again:\n%s", recommendationsText(again))
 	}
 }
+
+const hostEndpoints = `apiVersion: projectcalico.org/v3
+kind: HostEndpoint
+metadata: {name: n0-auto, labels: {projectcalico.org/created-by: calico-kube-controllers}}
+spec: {node: n0, interfaceName: "*", expectedIPs: [192.168.0.1, "fd00:ff::1"], profiles: [projectcalico-default-allow]}
+---
+apiVersion: projectcalico.org/v3
+kind: HostEndpoint
+metadata: {name: n1-auto, labels: {projectcalico.org/created-by: calico-kube-controllers, node-role.kubernetes.io/control-plane: ""}}
+spec: {node: n1, interfaceName: "*", expectedIPs: [192.168.0.2, "fd00:ff::2"], profiles: [projectcalico-default-allow]}
+`
+
+// TestHostPolicies: what was seen at the nodes stays, failsafe ports stay, and
+// everything else is closed, for the control plane and the others apart.
+func TestHostPolicies(t *testing.T) {
+	s := guardedWorld(t, hostEndpoints)
+	records := guardRecords(
+		flow.Edge{Client: podOf("scraper"), Server: flow.Endpoint{Node: "n1"}, Protocol: flow.TCP, Port: 10250},
+		flow.Edge{Client: podOf("scraper"), Server: flow.Endpoint{Node: "n0"}, Protocol: flow.TCP, Port: 10250},
+		flow.Edge{Client: flow.Endpoint{Node: "n0"}, Server: flow.Endpoint{Node: "n1"}, Protocol: flow.TCP, Port: 10257},
+		flow.Edge{Client: flow.Endpoint{IP: netip.MustParseAddr("203.0.113.9")}, Server: flow.Endpoint{Node: "n1"}, Protocol: flow.TCP, Port: 22},
+	)
+	var offered []Recommendation
+	for _, r := range adviceOn(t, s, records, Input{Format: Calico}) {
+		if r.Policy.Kind != "GlobalNetworkPolicy" {
+			continue
+		}
+		offered = append(offered, r)
+		kept := false
+		for _, st := range r.Proof.Statements {
+			kept = kept || st.Name == KeepsFailsafe && st.Holds
+		}
+		if r.Withheld != "" || !r.Proof.Holds || !kept || r.Proof.ObservedEdges == 0 || r.Proof.ClosedTotal == 0 {
+			t.Errorf("%s: %q, proof %+v\n%s", r.Title, r.Withheld, r.Proof, r.After)
+		}
+	}
+	if len(offered) != 2 {
+		t.Fatalf("%d policies for hosts", len(offered))
+	}
+	applied, err := Apply(s, offered...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	engine, problems := policy.Compile(applied, policy.Options{})
+	if len(problems) > 0 {
+		t.Fatal(problems)
+	}
+	for _, c := range []struct {
+		from, to string
+		port     uint16
+		want     bool
+	}{
+		{"10.0.0.1", "192.168.0.2", 10250, true}, {"fd00::1", "fd00:ff::2", 10250, true}, {"10.0.0.3", "192.168.0.2", 10250, false}, {"fd00::3", "fd00:ff::2", 10250, false},
+		{"192.168.0.1", "192.168.0.2", 10257, true}, {"fd00:ff::1", "fd00:ff::2", 10257, true}, {"192.168.0.2", "192.168.0.1", 10257, false},
+		{"203.0.113.9", "192.168.0.2", 22, true}, {"198.51.100.1", "192.168.0.1", 22, true}, {"2001:db8::9", "fd00:ff::1", 6443, true},
+		{"198.51.100.1", "192.168.0.1", 80, false}, {"2001:db8::9", "fd00:ff::1", 80, false},
+	} {
+		conn := policy.Connection{From: policy.Peer{Addr: netip.MustParseAddr(c.from)}, To: policy.Peer{Addr: netip.MustParseAddr(c.to)}, Protocol: flow.TCP, Port: c.port, ICMPType: -1, ICMPCode: -1}
+		if got := permits(engine, conn); got != c.want {
+			t.Errorf("%s → %s %d: %v, want %v", c.from, c.to, c.port, got, c.want)
+		}
+	}
+	for _, r := range adviceOn(t, applied, records, Input{Format: Calico}) {
+		if r.Policy.Kind == "GlobalNetworkPolicy" && r.Withheld == "" {
+			t.Errorf("again: %s\n%s%s", r.Title, r.Diff, r.After)
+		}
+	}
+}
+
+// TestHostPoliciesWithheld: without a label that no pod has, and without
+// traffic, nothing is offered, and it says why.
+func TestHostPoliciesWithheld(t *testing.T) {
+	for name, c := range map[string]struct{ manifests, why string }{
+		"no label":   {strings.ReplaceAll(hostEndpoints, "projectcalico.org/created-by: calico-kube-controllers", "app: web"), "no label in common that no pod has"},
+		"no traffic": {hostEndpoints, "no traffic to these nodes was seen"},
+	} {
+		s := guardedWorld(t, c.manifests)
+		found := false
+		for _, r := range adviceOn(t, s, guardRecords(flow.Edge{Client: podOf("web"), Server: podOf("cloud"), Protocol: flow.TCP, Port: 80}), Input{Format: Calico}) {
+			if r.Policy.Kind == "GlobalNetworkPolicy" {
+				found = true
+				if !strings.Contains(r.Withheld, c.why) {
+					t.Errorf("%s: %q", name, r.Withheld)
+				}
+			}
+		}
+		if !found {
+			t.Errorf("%s: not a word", name)
+		}
+	}
+}

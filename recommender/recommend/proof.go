@@ -36,6 +36,7 @@ func (w *world) prove(g *gathering, r *Recommendation) {
 	pr.observed(&p, directions)
 	pr.held(&p)
 	pr.names(&p)
+	pr.failsafe(&p)
 	pr.nothingOpened(&p)
 	p.Holds = !slices.ContainsFunc(p.Statements, func(s Statement) bool { return !s.Holds })
 	r.Proof = p

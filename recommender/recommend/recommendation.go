@@ -61,6 +61,7 @@ type Recommendation struct {
 	Trial     bool            `json:"trial,omitempty"`    // After enforces nothing: a staged policy, to be watched
 	Withheld  string          `json:"withheld,omitempty"` // why it is not offered; empty when it is
 
+	nodes   []string // with host endpoints that it is for
 	rail    bool     // denies and passes on, and allows nothing
 	further []string // documents that come with After, until it is finished
 }
@@ -152,6 +153,7 @@ const (
 	KeepsDNS        StatementName = "keeps-dns"        // name resolution stays possible
 	NamesExtra      StatementName = "names-extra"      // what it allows beyond what was seen is listed
 	EnforcesNothing StatementName = "enforces-nothing" // a trial changes no verdict
+	KeepsFailsafe   StatementName = "keeps-failsafe"   // nobody is locked out of a node
 	ValidManifest   StatementName = "valid-manifest"   // the API server would take it
 )
 
