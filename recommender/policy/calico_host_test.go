@@ -122,6 +122,7 @@ func TestHostPolicyStages(t *testing.T) {
 		}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
+			cited(t, c.source)
 			s := calicoShop(t, c.manifests)
 			expect(t, compileClean(t, s, Options{}), s, c.want)
 		})

@@ -69,7 +69,7 @@ func (e *Engine) doubts(c *Connection, q *query) []string {
 		}
 	}
 	for _, l := range e.left {
-		if (q.from.end >= 0 && l.ends.Has(int(q.from.end))) || (q.to.end >= 0 && l.ends.Has(int(q.to.end))) {
+		if l.all || (q.from.end >= 0 && l.ends.Has(int(q.from.end))) || (q.to.end >= 0 && l.ends.Has(int(q.to.end))) {
 			add(l.text)
 		}
 	}

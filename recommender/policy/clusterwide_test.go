@@ -19,34 +19,34 @@ const (
 )
 
 var clusterWideCases = []struct {
-	name, manifests string
-	want            []expectation
+	name, source, manifests string
+	want                    []expectation
 }{
-	{"admin allow beats a NetworkPolicy", anpHead + "  priority: 10\n" + shopPods + "  ingress: [{action: Allow, " + fromAll + ", ports: [{portNumber: {protocol: TCP, port: 80}}]}]" + noIn, []expectation{
+	{"admin allow beats a NetworkPolicy", "network-policy-api.sigs.k8s.io/api-overview/#the-adminnetworkpolicy-resource: Allow", anpHead + "  priority: 10\n" + shopPods + "  ingress: [{action: Allow, " + fromAll + ", ports: [{portNumber: {protocol: TCP, port: 80}}]}]" + noIn, []expectation{
 		{"pay/web@4 -> shop/api@4 TCP 80", "EI"}, {"pay/web@6 -> shop/api@6 TCP 81", "Ei"}, {"203.0.113.1 -> shop/api TCP 80", "Ei"},
 	}},
-	{"admin deny beats a NetworkPolicy", anpHead + "  priority: 10\n" + shopPods + "  ingress: [{action: Deny, from: [{pods: {namespaceSelector: {}, podSelector: {matchLabels: {app: web}}}}]}]" + allIn, []expectation{
+	{"admin deny beats a NetworkPolicy", "network-policy-api.sigs.k8s.io/api-overview/#the-adminnetworkpolicy-resource: Deny", anpHead + "  priority: 10\n" + shopPods + "  ingress: [{action: Deny, from: [{pods: {namespaceSelector: {}, podSelector: {matchLabels: {app: web}}}}]}]" + allIn, []expectation{
 		{"pay/web@4 -> shop/api@4 TCP 80", "Ei"}, {"pay/six -> shop/api TCP 81", "EI"}, {"2001:db8::1 -> shop/api TCP 80", "EI"},
 	}},
-	{"being selected does not isolate", anpHead + "  priority: 10\n" + shopPods + "  ingress: [{action: Allow, " + fromAll + ", ports: [{portNumber: {protocol: TCP, port: 80}}]}]", []expectation{
+	{"being selected does not isolate", "network-policy-api.sigs.k8s.io/api-overview/#adminnetworkpolicy-actions: unlike NetworkPolicy there is no implicit isolation", anpHead + "  priority: 10\n" + shopPods + "  ingress: [{action: Allow, " + fromAll + ", ports: [{portNumber: {protocol: TCP, port: 80}}]}]", []expectation{
 		{"pay/web@4 -> shop/api@4 TCP 81", "EI"}, {"2001:db8::1 -> shop/api TCP 81", "EI"}, {"shop/api -> pay/web TCP 1", "EI"},
 	}},
-	{"pass skips the rest of the tier", anpHead + "  priority: 10\n" + shopPods + "  ingress: [{action: Pass, from: [{namespaces: {matchLabels: {team: pay}}}]}, {action: Deny, " + fromAll + "}]" + "\n---\n" + strings.Replace(anpHead, "name: a", "name: b", 1) + "  priority: 20\n" + shopPods + "  ingress: [{action: Deny, " + fromAll + "}]", []expectation{
+	{"pass skips the rest of the tier", "network-policy-api.sigs.k8s.io/api-overview/#adminnetworkpolicy-actions: Pass", anpHead + "  priority: 10\n" + shopPods + "  ingress: [{action: Pass, from: [{namespaces: {matchLabels: {team: pay}}}]}, {action: Deny, " + fromAll + "}]" + "\n---\n" + strings.Replace(anpHead, "name: a", "name: b", 1) + "  priority: 20\n" + shopPods + "  ingress: [{action: Deny, " + fromAll + "}]", []expectation{
 		{"pay/web@4 -> shop/api@4 TCP 80", "EI"}, {"shop/web@6 -> shop/api@6 TCP 80", "Ei"},
 	}},
-	{"a lower priority comes first", anpHead + "  priority: 20\n" + shopPods + "  ingress: [{action: Allow, " + fromAll + "}]" + "\n---\n" + strings.Replace(anpHead, "name: a", "name: b", 1) + "  priority: 5\n" + shopPods + "  ingress: [{action: Deny, " + fromAll + ", ports: [{portRange: {protocol: UDP, start: 50, end: 60}}]}]", []expectation{
+	{"a lower priority comes first", "network-policy-api.sigs.k8s.io/api-overview/#adminnetworkpolicy-resource: priority", anpHead + "  priority: 20\n" + shopPods + "  ingress: [{action: Allow, " + fromAll + "}]" + "\n---\n" + strings.Replace(anpHead, "name: a", "name: b", 1) + "  priority: 5\n" + shopPods + "  ingress: [{action: Deny, " + fromAll + ", ports: [{portRange: {protocol: UDP, start: 50, end: 60}}]}]", []expectation{
 		{"pay/web@4 -> shop/api@4 UDP 53", "Ei"}, {"pay/web@6 -> shop/api@6 UDP 61", "EI"}, {"pay/web -> shop/api TCP 53", "EI"},
 	}},
-	{"baseline holds where no NetworkPolicy isolates", banpHead + everyPod + "  ingress: [{action: Deny, " + fromAll + "}]" + "\n---\n" + npHead + "  podSelector: {matchLabels: {app: api}}\n  ingress: [{ports: [{port: 80}]}]", []expectation{
+	{"baseline holds where no NetworkPolicy isolates", "network-policy-api.sigs.k8s.io/api-overview/#the-baselineadminnetworkpolicy-resource", banpHead + everyPod + "  ingress: [{action: Deny, " + fromAll + "}]" + "\n---\n" + npHead + "  podSelector: {matchLabels: {app: api}}\n  ingress: [{ports: [{port: 80}]}]", []expectation{
 		{"pay/web@4 -> shop/api@4 TCP 80", "EI"}, {"pay/web@6 -> shop/db@6 TCP 80", "Ei"}, {"pay/web -> shop/api TCP 81", "Ei"}, {"2001:db8::1 -> shop/db TCP 80", "EI"},
 	}},
-	{"baseline holds also where a NetworkPolicy isolates the other direction only", banpHead + everyPod + "  ingress: [{action: Deny, " + fromAll + "}]" + "\n---\n" + npHead + "  podSelector: {}\n  policyTypes: [Egress]\n  egress: [{}]", []expectation{
+	{"baseline holds also where a NetworkPolicy isolates the other direction only", "network-policy-api.sigs.k8s.io/api-overview/#the-baselineadminnetworkpolicy-resource; isolation is per direction", banpHead + everyPod + "  ingress: [{action: Deny, " + fromAll + "}]" + "\n---\n" + npHead + "  podSelector: {}\n  policyTypes: [Egress]\n  egress: [{}]", []expectation{
 		{"pay/web@4 -> shop/api@4 TCP 80", "Ei"}, {"pay/web@6 -> shop/api@6 TCP 80", "Ei"}, {"shop/api -> pay/web TCP 80", "Ei"},
 	}},
-	{"hostNetwork pods are never subject nor peer", anpHead + "  priority: 1\n" + everyPod + "  ingress: [{action: Deny, from: [{pods: {namespaceSelector: {matchLabels: {team: pay}}, podSelector: {matchLabels: {app: web}}}}]}]\n  egress: [{action: Deny, to: [{namespaces: {}}]}]", []expectation{
+	{"hostNetwork pods are never subject nor peer", "network-policy-api.sigs.k8s.io/reference/spec/: NamespacedPod, host-networked pods are not included", anpHead + "  priority: 1\n" + everyPod + "  ingress: [{action: Deny, from: [{pods: {namespaceSelector: {matchLabels: {team: pay}}, podSelector: {matchLabels: {app: web}}}}]}]\n  egress: [{action: Deny, to: [{namespaces: {}}]}]", []expectation{
 		{"pay/host@4 -> shop/api@4 TCP 80", "EI"}, {"pay/host@6 -> shop/api@6 TCP 80", "EI"}, {"pay/web -> shop/api TCP 80", "ei"}, {"shop/api -> pay/host TCP 80", "EI"},
 	}},
-	{"networks match pods and the outside, nodes match nodes", anpHead + "  priority: 1\n" + shopPods + "  egress: [{action: Deny, to: [{networks: [10.2.0.0/16, '2001:db8::/32']}]}, {action: Deny, to: [{nodes: {}}], ports: [{portNumber: {protocol: TCP, port: 10250}}]}]", []expectation{
+	{"networks match pods and the outside, nodes match nodes", "network-policy-api.sigs.k8s.io/reference/spec/: AdminNetworkPolicyEgressPeer networks and nodes", anpHead + "  priority: 1\n" + shopPods + "  egress: [{action: Deny, to: [{networks: [10.2.0.0/16, '2001:db8::/32']}]}, {action: Deny, to: [{nodes: {}}], ports: [{portNumber: {protocol: TCP, port: 10250}}]}]", []expectation{
 		{"shop/api@4 -> pay/web@4 TCP 80", "eI"},
 		{"shop/api@6 -> pay/web@6 TCP 80", "EI"},
 		{"shop/api -> 2001:db8::1 TCP 80", "eI"},
@@ -56,16 +56,16 @@ var clusterWideCases = []struct {
 		{"shop/api -> 192.168.0.1 TCP 80", "EI"},
 		{"shop/api -> pay/host TCP 10250", "eI"},
 	}},
-	{"named ports of every protocol", anpHead + "  priority: 1\n" + shopPods + "  ingress: [{action: Deny, " + fromAll + ", ports: [{namedPort: metrics}]}]", []expectation{
+	{"named ports of every protocol", "network-policy-api.sigs.k8s.io/reference/spec/: AdminNetworkPolicyPort namedPort", anpHead + "  priority: 1\n" + shopPods + "  ingress: [{action: Deny, " + fromAll + ", ports: [{namedPort: metrics}]}]", []expectation{
 		{"pay/web@4 -> shop/api@4 UDP 9090", "Ei"}, {"pay/web@6 -> shop/api@6 TCP 9090", "EI"}, {"pay/web -> shop/db UDP 9090", "EI"},
 	}},
-	{"domain names", anpHead + "  priority: 1\n" + shopPods + "  egress: [{action: Allow, to: [{domainNames: ['*.example.com', example.org]}]}, {action: Deny, to: [{networks: [0.0.0.0/0, '::/0']}]}]", []expectation{
+	{"domain names", "network-policy-api.sigs.k8s.io/reference/spec/: DomainName", anpHead + "  priority: 1\n" + shopPods + "  egress: [{action: Allow, to: [{domainNames: ['*.example.com', example.org]}]}, {action: Deny, to: [{networks: [0.0.0.0/0, '::/0']}]}]", []expectation{
 		{"shop/api -> dns:pay.example.com TCP 443", "EI"}, {"shop/api -> dns:a.pay.Example.com. TCP 443", "EI"}, {"shop/api -> dns:example.com TCP 443", "eI"}, {"shop/api -> dns:example.org TCP 443", "EI"}, {"shop/api -> dns:x.example.org TCP 443", "eI"}, {"shop/api -> 203.0.113.1 TCP 443", "eI"},
 	}},
-	{"v1alpha2: admin, protocols and ranges", cnpV2 + "  tier: Admin\n  priority: 1\n" + shopPods + "  ingress: [{action: Accept, " + fromAll + ", protocols: [{tcp: {destinationPort: {range: {start: 80, end: 90}}}}, {udp: {}}, {destinationNamedPort: pg}]}]" + noIn, []expectation{
+	{"v1alpha2: admin, protocols and ranges", "network-policy-api.sigs.k8s.io/reference/spec/: ClusterNetworkPolicyProtocol", cnpV2 + "  tier: Admin\n  priority: 1\n" + shopPods + "  ingress: [{action: Accept, " + fromAll + ", protocols: [{tcp: {destinationPort: {range: {start: 80, end: 90}}}}, {udp: {}}, {destinationNamedPort: pg}]}]" + noIn, []expectation{
 		{"pay/web@4 -> shop/api@4 TCP 85", "EI"}, {"pay/web@6 -> shop/api@6 TCP 91", "Ei"}, {"pay/web -> shop/api UDP 7", "EI"}, {"pay/web -> shop/db TCP 5432", "EI"}, {"pay/web -> shop/api TCP 5432", "Ei"}, {"pay/web -> shop/api SCTP 7", "Ei"},
 	}},
-	{"v1alpha2: baseline", cnpV2 + "  tier: Baseline\n  priority: 1\n" + shopPods + "  ingress: [{action: Deny, " + fromAll + "}]" + "\n---\n" + npHead + "  podSelector: {matchLabels: {app: api}}\n  ingress: [{}]", []expectation{
+	{"v1alpha2: baseline", "network-policy-api.sigs.k8s.io/reference/spec/: ClusterNetworkPolicy tier Baseline", cnpV2 + "  tier: Baseline\n  priority: 1\n" + shopPods + "  ingress: [{action: Deny, " + fromAll + "}]" + "\n---\n" + npHead + "  podSelector: {matchLabels: {app: api}}\n  ingress: [{}]", []expectation{
 		{"pay/web@4 -> shop/api@4 TCP 85", "EI"}, {"pay/web@6 -> shop/db@6 TCP 91", "Ei"},
 	}},
 }
@@ -73,6 +73,7 @@ var clusterWideCases = []struct {
 func TestClusterWide(t *testing.T) {
 	for _, c := range clusterWideCases {
 		t.Run(c.name, func(t *testing.T) {
+			cited(t, c.source)
 			for _, order := range []Order{CalicoOrder, UpstreamOrder} {
 				s := shop()
 				s.Policies = objectsOf(t, c.manifests)

@@ -52,6 +52,8 @@ type left struct {
 	ref  cluster.Ref
 	ends bits.Set
 	text string
+	// all: outside addresses are meant as well, since nobody knows what was left out.
+	all bool
 }
 
 // compiler turns objects into the rule model.
@@ -94,7 +96,7 @@ func (c *compiler) leaveOut(o *cluster.Object, f *fault, ends bits.Set) {
 
 // doubt makes the verdicts at some ends uncertain.
 func (c *compiler) doubt(ends bits.Set, text string) {
-	c.unit.left = append(c.unit.left, left{c.unit.object.Ref, ends, text})
+	c.unit.left = append(c.unit.left, left{ref: c.unit.object.Ref, ends: ends, text: text})
 }
 
 // reach gives the ends that an object could touch, judged by its namespace.

@@ -6,10 +6,12 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strings"
 
 	networkingv1 "k8s.io/api/networking/v1"
 
 	"github.com/netcinch/netcinch/recommender/cluster"
+	"github.com/netcinch/netcinch/recommender/policy/bits"
 )
 
 // Options say how an engine reads policies where clusters differ. The zero
@@ -164,25 +166,51 @@ func comparePolicies(a, b *compiled) int {
 // could not read may have changed. Of a document of unknown kind nobody can
 // tell what it was.
 func (e *Engine) leaveUnread(p cluster.Problem) {
-	ends := e.top.reach(p.Ref.Namespace)
-	what := p.Ref.String()
-	switch {
-	case p.Ref.Kind == "":
-		ends, what = e.top.everyEnd(), fmt.Sprintf("a document at %s line %d", p.File, p.Line)
-	case p.Ref.Kind == "Namespace":
-		ends = e.top.reach(p.Ref.Name)
-	case p.Ref.Kind == "FelixConfiguration":
-		ends = e.calico.hostEnds()
-	case !policyKinds[p.Ref.Kind]:
-		return
+	place := p.File
+	if p.Line > 0 {
+		place = fmt.Sprintf("%s:%d", p.File, p.Line)
 	}
-	e.left = append(e.left, left{p.Ref, ends, what + " could not be read; it may apply here"})
+	switch ends, known := e.unreadReach(p.Ref); {
+	case !known:
+	case p.Ref.Kind == "":
+		e.left = append(e.left, left{ref: p.Ref, ends: ends, all: true, text: fmt.Sprintf("a document at %s is not understood; what it holds may apply here", place)})
+	case place == "":
+		e.left = append(e.left, left{ref: p.Ref, ends: ends, text: fmt.Sprintf("%s was left out; it may apply here", p.Ref)})
+	default:
+		e.left = append(e.left, left{ref: p.Ref, ends: ends, text: fmt.Sprintf("%s (%s) was left out; it may apply here", p.Ref, place)})
+	}
+}
+
+// unreadReach gives the ends that an object may touch which could not be read;
+// none is known where it is of a kind that changes no verdict.
+func (e *Engine) unreadReach(ref cluster.Ref) (ends bits.Set, known bool) {
+	switch {
+	case ref.Kind == "", ref.Kind == "NetworkSet": // policies of any namespace may name a set
+		return e.top.everyEnd(), true
+	case ref.Kind == "Namespace":
+		return e.top.reach(ref.Name), true
+	case ref.Kind == "FelixConfiguration":
+		return e.calico.hostEnds(), true
+	case ref.Kind == "HostEndpoint":
+		return e.top.nodeEnds, true
+	case policyKinds[ref.Kind], strings.HasSuffix(ref.Kind, "NetworkPolicy") && !strings.HasPrefix(ref.Kind, "Staged"), ofPolicies(ref):
+		return e.top.reach(ref.Namespace), true
+	}
+	return bits.Set{}, false
+}
+
+// ofPolicies says whether an object is of a group that holds policies, and of a
+// kind that nobody knows.
+func ofPolicies(ref cluster.Ref) bool {
+	group, _, _ := strings.Cut(ref.APIVersion, "/")
+	_, _, err := cluster.LookupKind(ref.APIVersion, ref.Kind)
+	return err != nil && (strings.HasSuffix(group, "networking.k8s.io") || strings.HasSuffix(group, "projectcalico.org"))
 }
 
 // policyKinds are the kinds that change verdicts.
 var policyKinds = map[string]bool{
-	"NetworkPolicy": true, "GlobalNetworkPolicy": true, "Tier": true, "NetworkSet": true, "GlobalNetworkSet": true,
-	"HostEndpoint": true, "Profile": true, "AdminNetworkPolicy": true, "BaselineAdminNetworkPolicy": true, "ClusterNetworkPolicy": true,
+	"NetworkPolicy": true, "GlobalNetworkPolicy": true, "Tier": true, "GlobalNetworkSet": true,
+	"Profile": true, "AdminNetworkPolicy": true, "BaselineAdminNetworkPolicy": true, "ClusterNetworkPolicy": true,
 }
 
 // groupEnds finds which policies apply to which ends. Ends start in one group;

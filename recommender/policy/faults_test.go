@@ -83,7 +83,7 @@ func TestUncertain(t *testing.T) {
 		want       string
 	}{
 		{connectionOf(t, s, "shop/web -> shop/api TCP 80"), ""},
-		{connectionOf(t, s, "shop/web -> pay/web TCP 80"), "NetworkPolicy pay/x could not be read"},
+		{connectionOf(t, s, "shop/web -> pay/web TCP 80"), "NetworkPolicy pay/x (a.yaml:3) was left out"},
 		{Connection{From: Peer{Pod: &gone}, To: peerOf(t, s, "shop/api")}, "pod shop/gone is not in the snapshot"},
 		{Connection{From: Peer{Addr: s.Pods[7].IPs[0], Rewritten: true}, To: peerOf(t, s, "shop/api")}, "rewritten"},
 		{Connection{To: peerOf(t, s, "shop/api")}, "the source is not known"},
@@ -95,7 +95,7 @@ func TestUncertain(t *testing.T) {
 	}
 	s.Problems = []cluster.Problem{{File: "a.yaml", Line: 3}}
 	e = compileClean(t, s, Options{})
-	if v := e.Check(connectionOf(t, s, "shop/web -> shop/api TCP 80")); len(v.Uncertain) != 1 || !strings.Contains(v.Uncertain[0], "a document at a.yaml line 3") {
+	if v := e.Check(connectionOf(t, s, "shop/web -> shop/api TCP 80")); len(v.Uncertain) != 1 || !strings.Contains(v.Uncertain[0], "a document at a.yaml:3 is not understood") {
 		t.Errorf("a document of unknown kind: %v", v.Uncertain)
 	}
 }

@@ -27,7 +27,6 @@ type Judge struct {
 	starts  map[cluster.Ref]int // first lines, in the file
 	files   map[cluster.Ref]string
 	lines   map[policy.AllowanceID]int // in the file
-	unread  []string                   // what the verdict would depend on and was not understood
 }
 
 // NewJudge gives a judge of a snapshot with its compiled policies.
@@ -55,7 +54,6 @@ func NewJudge(s *cluster.Snapshot, e *policy.Engine) *Judge {
 	for _, o := range s.Policies {
 		j.starts[o.Ref], j.files[o.Ref] = o.Source.Line, o.Source.File
 	}
-	j.unread = unread(s, j.starts)
 	for _, a := range e.Allowances() {
 		if a.Line > 0 {
 			j.lines[a.ID] = j.starts[a.ID.Policy] + a.Line - 1
@@ -195,7 +193,6 @@ func (j *Judge) Ask(q Question) (Answer, error) {
 	}
 	a := j.answer(p.verdict)
 	j.explain(&a, j.engine.Explain(p.asked), q.Explain)
-	a.Uncertain = append(a.Uncertain, j.unread...)
 	if p.allowed != "" && p.denied != "" {
 		a.Uncertain = append(a.Uncertain, fmt.Sprintf("the pods differ: %s is allowed, %s is denied; ask for pods", p.allowed, p.denied))
 	}

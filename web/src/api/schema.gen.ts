@@ -943,6 +943,58 @@ export interface components {
             egress: components["schemas"]["Side"];
             ingress: components["schemas"]["Side"];
             uncertain: string[];
+            /** @description The smallest edits that together would turn the verdict around. */
+            changes?: components["schemas"]["PolicyChange"][];
+            /** @description Everything that was asked on the way to the verdict, in order; where the request asks to explain. */
+            trail?: {
+                egress: components["schemas"]["TrailSide"];
+                ingress: components["schemas"]["TrailSide"];
+            };
+        };
+        PolicyChange: {
+            /** @enum {string} */
+            direction: "Egress" | "Ingress";
+            policy?: components["schemas"]["Ref"];
+            file?: string;
+            /** @description Where the policy begins in the file. */
+            line?: number;
+            /** @description A rule to put in, as a YAML list item; absent where something goes or a policy is to be added. */
+            rule?: string;
+            /** @description The number that the rule gets, or that the rule has which goes; from 0. */
+            at: number;
+            text: string;
+        };
+        TrailSide: {
+            allowed: boolean;
+            /** @description Why nothing was asked. */
+            note?: string;
+            tiers: components["schemas"]["TrailTier"][];
+        };
+        TrailTier: {
+            name: string;
+            /** @description False where an earlier tier decided. */
+            reached: boolean;
+            policies: components["schemas"]["TrailPolicy"][];
+            /** @description What came of the tier. */
+            text: string;
+        };
+        TrailPolicy: {
+            policy: components["schemas"]["Ref"];
+            file?: string;
+            line?: number;
+            rules: components["schemas"]["TrailRule"][];
+        };
+        TrailRule: {
+            /** @description From 1. */
+            rule: number;
+            /** @enum {string} */
+            action: "allow" | "deny" | "pass" | "log";
+            /** @description False where an earlier rule or tier decided. */
+            asked: boolean;
+            matched: boolean;
+            why: string;
+            /** @description In the file. */
+            line?: number;
         };
         Line: {
             line: number;
@@ -1024,6 +1076,11 @@ export interface components {
             port: number | string;
             /** @default TCP */
             protocol: string;
+            /**
+             * @description Tell the way to the verdict.
+             * @default false
+             */
+            explain: boolean;
         };
         ViewEvent: {
             /** @description Of which something was recomputed. */
