@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -184,4 +185,41 @@ func holdings(dir string, table map[uint64]bpf.OwnerSocketSeen, owner uint32, em
 			emit(s)
 		}
 	}
+}
+
+// ticksPerSecond is what /proc counts in, on every Linux.
+const ticksPerSecond = 100
+
+// slack is how exactly the times of packets and of processes are compared.
+const slack = time.Second
+
+// mayBe says whether the process of that id now is the one that was seen
+// before: not if it has begun since, or ended.
+func mayBe(process uint32, seen, now time.Time) bool {
+	stat, err := os.ReadFile(filepath.Join(procRoot, strconv.FormatUint(uint64(process), 10), "stat"))
+	if err != nil {
+		return false
+	}
+	ticks, ok := startOf(string(stat))
+	var up unix.Timespec
+	if !ok || unix.ClockGettime(unix.CLOCK_BOOTTIME, &up) != nil {
+		return false
+	}
+	began := now.Add(-time.Duration(up.Nano())).Add(time.Duration(ticks) * time.Second / ticksPerSecond)
+	return !began.After(seen.Add(slack))
+}
+
+// startOf reads when a process began out of its stat file: ticks since the
+// machine did. The name before it, in brackets, may hold anything.
+func startOf(stat string) (ticks uint64, ok bool) {
+	const after = 19 // fields from the state on
+	fields := strings.Fields(stat[strings.LastIndexByte(stat, ')')+1:])
+	if len(fields) <= after {
+		return 0, false
+	}
+	ticks, err := strconv.ParseUint(fields[after], 10, 63)
+	if err != nil {
+		return 0, false
+	}
+	return ticks, true
 }

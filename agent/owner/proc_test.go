@@ -5,8 +5,10 @@
 package owner
 
 import (
+	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/netcinch/netcinch/bpf"
 )
@@ -59,6 +61,37 @@ func FuzzReadTable(f *testing.F) {
 			}
 		}
 	})
+}
+
+// A process is not taken for one that had its id before.
+func TestProcessIDsAreGivenAgain(t *testing.T) {
+	own, now := uint32(os.Getpid()), time.Now()
+	if !mayBe(own, now, now) {
+		t.Error("this process is not believed to be itself")
+	}
+	if mayBe(own, now.Add(-24*time.Hour), now) {
+		t.Error("this process is believed to have been seen a day ago")
+	}
+	if mayBe(1<<30, now, now) {
+		t.Error("a process that is not there is believed")
+	}
+}
+
+func FuzzStartOf(f *testing.F) {
+	f.Add("1 (a) b) S 0 1 1 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 42 1 2")
+	f.Add("1 (x")
+	f.Add("")
+	f.Fuzz(func(t *testing.T, stat string) {
+		if ticks, ok := startOf(stat); !ok && ticks != 0 {
+			t.Errorf("%d ticks out of %q, which has none", ticks, stat)
+		}
+	})
+}
+
+func TestStartOf(t *testing.T) {
+	if ticks, ok := startOf("1 (a) b) S 0 1 1 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 42 1 2"); !ok || ticks != 42 {
+		t.Errorf("%d, %v: want 42", ticks, ok)
+	}
 }
 
 func TestGroups(t *testing.T) {

@@ -130,6 +130,9 @@ func (t *Tracker) Of(r *capture.Record) Program {
 }
 
 func (t *Tracker) find(r *capture.Record) Program {
+	if process, told := r.Owner.Process(); told && t.programs.initialPIDs && !mayBe(process, r.First, t.clock()) {
+		return Program{} // its id may be another's by now
+	}
 	if r.Owner != 0 {
 		return t.executables.program(uint32(r.Owner))
 	}
