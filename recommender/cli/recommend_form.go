@@ -41,7 +41,7 @@ func (o *form) flags(cmd *cobra.Command) {
 	f.StringVar(&o.tier, "tier", "", "tier of new Calico policies")
 	f.Float64Var(&o.order, "order", 0, "order of new Calico policies (default 1000)")
 	f.StringVar(&o.direction, "direction", "both", "new policies for ingress, egress or both")
-	f.IntVar(&o.extra, "allow-extra", 0, "how many pairs of peer and port new policies may allow beyond what was seen, to write ranges; each is listed")
+	f.IntVar(&o.extra, "allow-extra", 0, "how many pairs of peer and port a new policy may allow beyond what was seen, to write ranges; each is listed")
 	f.StringVar(&o.readiness, "min-readiness", "", "withhold what is less ready than this: learning, stabilising or ready; without it the manifest says so")
 	f.BoolVar(&o.inPlace, "in-place", false, "edit the files that were read, all or none; new policies go into the folder netcinch beside them")
 	f.BoolVarP(&o.yes, "yes", "y", false, "do not ask before --in-place")

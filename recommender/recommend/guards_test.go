@@ -214,3 +214,21 @@ func TestHostPoliciesWithheld(t *testing.T) {
 		}
 	}
 }
+
+// TestNobodyLockedOut: where the failsafe ports are turned off, a policy made
+// of what was seen would close SSH, so it is not offered.
+func TestNobodyLockedOut(t *testing.T) {
+	s := guardedWorld(t, hostEndpoints+"---\napiVersion: projectcalico.org/v3\nkind: FelixConfiguration\nmetadata: {name: default}\nspec: {failsafeInboundHostPorts: [], failsafeOutboundHostPorts: []}\n")
+	found := false
+	for _, r := range adviceOn(t, s, guardRecords(flow.Edge{Client: podOf("scraper"), Server: flow.Endpoint{Node: "n1"}, Protocol: flow.TCP, Port: 10250}), Input{Format: Calico}) {
+		if r.Policy.Name == "netcinch-control-plane" {
+			found = true
+			if !strings.Contains(r.Withheld, "failsafe port TCP 22 of node n1 would be closed") && !strings.Contains(r.Withheld, "would be closed to somebody") {
+				t.Errorf("%q\n%s", r.Withheld, r.After)
+			}
+		}
+	}
+	if !found {
+		t.Error("not a word")
+	}
+}

@@ -97,6 +97,8 @@ func (f *fresh) recommend() Recommendation {
 		}
 	}
 	r.Changes = f.changes()
+	f.listExtra(&r.Proof)
+	r.extra = r.Proof
 	return r
 }
 
@@ -193,9 +195,14 @@ func (f *fresh) collect() {
 	if b := f.books[policy.Ingress]; b != nil {
 		f.answer(b)
 	}
+	left := f.input.AllowExtra
 	for _, d := range f.directions {
 		f.books[d].absorb(nil)
 		f.books[d].settle()
+		left = f.books[d].generalise(left)
+		for _, text := range f.books[d].ranges {
+			f.say("A range of ports: " + text + ".")
+		}
 	}
 }
 

@@ -57,7 +57,7 @@ func (o *owners) plan(shape ruleShape) plan {
 			byPeer[id.Peer] = append(byPeer[id.Peer], owned{id, d})
 		}
 	}
-	full := fullRanges(shape, byPeer)
+	full := fullRanges(shape, byPeer, o.input.AllowExtra)
 	for _, i := range slices.Sorted(maps.Keys(byPeer)) {
 		o.planPeer(&p, i, byPeer[i], full)
 	}
@@ -73,8 +73,9 @@ type owned struct {
 	demand
 }
 
-// fullRanges says which port items are used from end to end.
-func fullRanges(shape ruleShape, byPeer map[int][]owned) map[int]bool {
+// fullRanges says which port items are used from end to end, but for as many
+// ports as are allowed beyond what was seen.
+func fullRanges(shape ruleShape, byPeer map[int][]owned, extra int) map[int]bool {
 	used := map[int]map[uint16]bool{}
 	for _, list := range byPeer {
 		for _, d := range list {
@@ -89,7 +90,7 @@ func fullRanges(shape ruleShape, byPeer map[int][]owned) map[int]bool {
 	}
 	full := map[int]bool{}
 	for j, item := range shape.ports {
-		full[j] = !item.all && !item.named && len(used[j]) == int(item.last)-int(item.first)+1
+		full[j] = !item.all && !item.named && len(used[j]) > 0 && len(used[j])+extra >= int(item.last)-int(item.first)+1
 	}
 	return full
 }

@@ -24,6 +24,8 @@ func (w *world) prove(g *gathering, r *Recommendation) {
 	ref := r.Policy.Cluster()
 	pr := &prover{world: w, gathering: g, recommendation: r, alone: g.swaps.Engine(append([]cluster.Ref{ref}, g.further[ref]...)...), known: map[asked]outcome{}}
 	p := emptyProof()
+	p.Extra = append(p.Extra, r.extra.Extra...)
+	p.Statements = append(p.Statements, r.extra.Statements...)
 	if problem, bad := g.problems[ref]; bad {
 		p.state(ValidManifest, false, fmt.Sprintf("The manifest is not understood: %s: %s.", problem.Field, problem.Message))
 	} else {

@@ -19,8 +19,8 @@ type Input struct {
 	Format Format
 	Calico CalicoOptions
 	Scope  Scope
-	// AllowExtra is how many pairs of peer and port new policies may allow, in
-	// all, beyond what was seen, to write ranges where many ports were; each is
+	// AllowExtra is how many pairs of peer and port each new policy may allow
+	// beyond what was seen, to write ranges where many ports were; each is
 	// listed in the proof. Tightenings leave ranges that are as wide.
 	AllowExtra int
 	// Progress, where given, is told how far the work is: a stage in words, and
@@ -61,6 +61,7 @@ type Recommendation struct {
 	Trial     bool            `json:"trial,omitempty"`    // After enforces nothing: a staged policy, to be watched
 	Withheld  string          `json:"withheld,omitempty"` // why it is not offered; empty when it is
 
+	extra   Proof    // what is said of pairs that were not seen
 	nodes   []string // with host endpoints that it is for
 	rail    bool     // denies and passes on, and allows nothing
 	further []string // documents that come with After, until it is finished

@@ -59,6 +59,8 @@ type book struct {
 	targets map[string]target
 	ports   map[string]portSpec
 	seen    map[[2]string]*seen
+	extra   [][2]string // pairs that were not seen, for ranges
+	ranges  []string    // which those are, in words
 }
 
 func newBook() *book {

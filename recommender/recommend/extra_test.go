@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package recommend
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/netcinch/netcinch/recommender/flow"
+)
+
+// TestAllowExtra: many high ports become a range within the budget, every pair
+// that was not seen is listed, and with the same budget a second run is
+// content; without one, each port stands for itself.
+func TestAllowExtra(t *testing.T) {
+	s := guardedWorld(t, "")
+	var edges []flow.Edge
+	for _, port := range []uint16{30000, 30003, 30007, 30010, 30011, 443} {
+		edges = append(edges, flow.Edge{Client: podOf("web"), Server: podOf("cloud"), Protocol: flow.TCP, Port: port})
+	}
+	records := guardRecords(edges...)
+	for budget, want := range map[int]int{0: 0, 6: 0, 7: 7, 100: 14} {
+		for _, format := range []Format{Kubernetes, Calico} {
+			in := Input{AllowExtra: budget, Format: format}
+			if budget == 7 {
+				in.Scope.Directions = []string{"Ingress"}
+			}
+			var offered []Recommendation
+			extra := 0
+			for _, r := range adviceOn(t, s, records, in) {
+				if r.Withheld != "" {
+					continue
+				}
+				offered = append(offered, r)
+				extra += len(r.Proof.Extra)
+				ranged := strings.Contains(r.After, "endPort: 30011") || strings.Contains(r.After, "30000:30011")
+				if ranged != (len(r.Proof.Extra) == 7) || !r.Proof.Holds {
+					t.Errorf("budget %d: %d extra, proof %+v\n%s", budget, len(r.Proof.Extra), r.Proof.Statements, r.After)
+				}
+			}
+			if extra != want || len(offered) == 0 {
+				t.Errorf("%s, budget %d: %d extra, want %d", format, budget, extra, want)
+			}
+			applied, err := Apply(s, offered...)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, r := range adviceOn(t, applied, records, in) {
+				if r.Withheld == "" {
+					t.Errorf("%s, budget %d: again %s\n%s", format, budget, r.Title, r.Diff)
+				}
+			}
+		}
+	}
+}
