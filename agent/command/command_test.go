@@ -11,8 +11,10 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -22,9 +24,12 @@ const asAgent = "NETCINCH_TEST_AGENT"
 
 func TestMain(m *testing.M) {
 	if os.Getenv(asAgent) != "" {
-		os.Exit(Execute(context.Background(), Environment{
+		ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
+		code := Execute(ctx, Environment{
 			Stdout: os.Stdout, Stderr: os.Stderr, Getenv: os.Getenv, Hostname: os.Hostname, Clock: time.Now, Version: "test",
-		}, os.Args[1:]))
+		}, os.Args[1:])
+		stop()
+		os.Exit(code)
 	}
 	os.Exit(m.Run())
 }
@@ -49,7 +54,7 @@ func TestVersion(t *testing.T) {
 
 // The help of each command ends in a worked example.
 func TestHelpEndsInAnExample(t *testing.T) {
-	for command, last := range map[string]string{"run": "curl -s http://127.0.0.1:9090/metrics", "record": "netcinch unused -f manifests/ --flows flows.jsonl"} {
+	for command, last := range map[string]string{"status": "jq -r '.features[] | select(.found | not) | .name'", "run": "curl -s http://127.0.0.1:9090/metrics", "record": "netcinch unused -f manifests/ --flows flows.jsonl"} {
 		status, out, _ := execute(t, nil, command, "--help")
 		lines := strings.Split(strings.TrimSpace(out), "\n")
 		if status != ExitFine || !strings.Contains(lines[len(lines)-1], last) {
@@ -79,31 +84,36 @@ func TestBadInputIsOneLineAndStatus2(t *testing.T) {
 	}
 	for want, args := range map[string][]string{
 		`unknown command "frob"`: {"frob"},
-		"unknown flag: --frob; 'netcinch-agent run --help' lists the flags":   {"run", "--frob"},
-		`--window "soon": want a duration such as 30s, 5m or 1h; `:            {"run", "--window", "soon"},
-		`--max-flows "many": want a whole number from 1 to 16777216; `:        {"run", "--max-flows", "many"},
-		`--spool-max-bytes "many": want a whole number; `:                     {"run", "--spool-max-bytes", "many"},
-		`--max-flows "99999999999": want a whole number from 1 to 16777216; `: {"record", "--max-flows", "99999999999"},
-		`--max-flows 4294967295: want a whole number from 1 to 16777216`:      {"record", "--node", "n", "--max-flows", "4294967295"},
-		`--max-flows 0: want a whole number from 1 to 16777216`:               {"record", "--node", "n", "--max-flows", "0"},
-		"--netns-dir " + dir + "/none does not exist: give the directory":     {"record", "--node", "n", "--netns-dir", dir + "/none"},
-		"--netns-dir " + dir + "/file is not a directory: give the one":       run("--netns-dir", dir+"/file"),
-		`unknown command "x" for "netcinch-agent run"`:                        {"run", "x"},
-		"give --pods-dir, or --kubeconfig outside of a cluster":               {"run", "--node", "n"},
-		"finding this node's name (give --node): no host name":                {"run", "--pods-dir", dir},
-		"--pods-dir and --kubeconfig both say":                                run("--kubeconfig", "x"),
-		"reading the pods (--pods-dir): stat " + dir + "/none":                run("--pods-dir", dir+"/none"),
-		dir + "/file is not a directory":                                      run("--pods-dir", dir+"/file"),
-		"reading --kubeconfig: stat " + dir + "/none":                         run("--pods-dir", "", "--kubeconfig", dir+"/none"),
-		`--log-level "loud": want debug, info, warn or error`:                 run("--log-level", "loud"),
-		`--log-format "xml": want text or json`:                               run("--log-format", "xml"),
-		`(--server) is "http://x"`:                                            run("--server", "http://x"),
-		"(--token-file): open " + dir + "/none":                               run("--token-file", dir+"/none"),
-		dir + "/file holds no PEM certificate":                                run("--ca-file", dir+"/file"),
-		"listening for metrics (--metrics-listen): listen tcp":                run("--metrics-listen", taken.Addr().String()),
-		"the window (--window) is 10ms: want 1s to 1h0m0s":                    run("--window", "10ms"),
-		"--for -1s: want a positive duration":                                 {"record", "--node", "n", "--for", "-1s"},
-		"making the flow file " + dir + "/none/x (-o)":                        {"record", "--node", "n", "-o", dir + "/none/x"},
+		"unknown flag: --frob; 'netcinch-agent run --help' lists the flags":                      {"run", "--frob"},
+		`--window "soon": want a duration such as 30s, 5m or 1h; `:                               {"run", "--window", "soon"},
+		`--max-flows "many": want a whole number from 1 to 16777216; `:                           {"run", "--max-flows", "many"},
+		`--spool-max-bytes "many": want a whole number; `:                                        {"run", "--spool-max-bytes", "many"},
+		`--max-flows "99999999999": want a whole number from 1 to 16777216; `:                    {"record", "--max-flows", "99999999999"},
+		`--max-flows 4294967295: want a whole number from 1 to 16777216`:                         {"record", "--node", "n", "--max-flows", "4294967295"},
+		`--max-flows 0: want a whole number from 1 to 16777216`:                                  {"record", "--node", "n", "--max-flows", "0"},
+		"--netns-dir " + dir + "/none does not exist: give the directory":                        {"record", "--node", "n", "--netns-dir", dir + "/none"},
+		"--netns-dir " + dir + "/file is not a directory: give the one":                          run("--netns-dir", dir+"/file"),
+		`unknown command "x" for "netcinch-agent run"`:                                           {"run", "x"},
+		"give --pods-dir, or --kubeconfig outside of a cluster":                                  {"run", "--node", "n"},
+		"finding this node's name (give --node): no host name":                                   {"run", "--pods-dir", dir},
+		"--pods-dir and --kubeconfig both say":                                                   run("--kubeconfig", "x"),
+		"reading the pods (--pods-dir): stat " + dir + "/none":                                   run("--pods-dir", dir+"/none"),
+		dir + "/file is not a directory":                                                         run("--pods-dir", dir+"/file"),
+		"reading --kubeconfig: stat " + dir + "/none":                                            run("--pods-dir", "", "--kubeconfig", dir+"/none"),
+		`--log-level "loud": want debug, info, warn or error`:                                    run("--log-level", "loud"),
+		`--log-format "xml": want text or json`:                                                  run("--log-format", "xml"),
+		`(--server) is "http://x"`:                                                               run("--server", "http://x"),
+		"(--token-file): open " + dir + "/none":                                                  run("--token-file", dir+"/none"),
+		dir + "/file holds no PEM certificate":                                                   run("--ca-file", dir+"/file"),
+		"listening for metrics (--metrics-listen): listen tcp":                                   run("--metrics-listen", taken.Addr().String()),
+		"the window (--window) is 10ms: want 1s to 1h0m0s":                                       run("--window", "10ms"),
+		"--for -1s: want a positive duration":                                                    {"record", "--node", "n", "--for", "-1s"},
+		`--metrics-listen "banana": it has no port: give HOST:PORT such as 127.0.0.1:9090, `:     run("--metrics-listen", "banana"),
+		`--metrics-listen "banana:9090": "banana" is no IP address: give HOST:PORT such as `:     run("--metrics-listen", "banana:9090"),
+		`--metrics-listen ":99999": "99999" is no port from 0 to 65535: give HOST:PORT such as `: run("--metrics-listen", ":99999"),
+		"making the flow file " + dir + " (-o): it is a directory: give a file name":             {"record", "--node", "n", "-o", dir},
+		"making the flow file /dev/null (-o): it is no regular file: give another name":          {"record", "--node", "n", "-o", "/dev/null"},
+		"making the flow file " + dir + "/none/x (-o)":                                           {"record", "--node", "n", "-o", dir + "/none/x"},
 	} {
 		t.Run(want, func(t *testing.T) {
 			status, out, errs := execute(t, nil, args...)

@@ -128,7 +128,7 @@ func (w *Watcher) Overruns() uint64 { return w.lost.Load() }
 
 // PollsAddresses says that the kernel does not tell of other namespaces'
 // addresses (CAP_NET_BROADCAST is missing), so that they are polled.
-func (w *Watcher) PollsAddresses() bool { return !w.socket.allIDs }
+func (w *Watcher) PollsAddresses() bool { return w.socket != nil && !w.socket.allIDs }
 
 // Start attaches to what is there already.
 func (w *Watcher) Start() error {

@@ -12,6 +12,8 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/netcinch/netcinch/agent/pagetest"
 )
 
 func of(numbers ...int) (s Set) {
@@ -80,6 +82,19 @@ func TestNames(t *testing.T) {
 	if want := []string{"CAP_BPF", "CAP_SYS_ADMIN", "CAP_DAC_OVERRIDE", "0"}; !slices.Equal(got, want) {
 		t.Errorf("got %v, want %v", got, want)
 	}
+}
+
+// TestPrivilegesPage holds docs/agent.md to the list.
+func TestPrivilegesPage(t *testing.T) {
+	text := "| capability | for | without it |\n| --- | --- | --- |\n"
+	for _, c := range All {
+		lost := c.Lost
+		if c.Required {
+			lost = "**the agent does not start**"
+		}
+		text += "| " + c.Name + " | " + c.For + " | " + lost + " |\n"
+	}
+	pagetest.Hold(t, "../../docs/agent.md", "capabilities", text)
 }
 
 // TestForFiles needs the right to use others' files only where that is so.

@@ -20,6 +20,13 @@ import (
 	"github.com/netcinch/netcinch/agent/probe"
 )
 
+// openOthers begins everything that a node can be watched without.
+func (o *Observer) openOthers(c *capture.Collector) {
+	o.openOwners(c)
+	o.openDrops()
+	o.openDial(c)
+}
+
 // openOwners begins to follow processes and sockets. A node on which that
 // cannot be done is watched without.
 func (o *Observer) openOwners(c *capture.Collector) {
