@@ -124,6 +124,19 @@ func TestOrders(t *testing.T) {
 	}
 }
 
+// A tier without order comes after the Baseline tier in Calico's order, and
+// before it in upstream's.
+func TestBaselineIsLastUpstream(t *testing.T) {
+	manifests := banpHead + everyPod + "  ingress: [{action: Deny, " + fromAll + "}]\n---\n" + tierOf("zz", "") + "---\n" + inTier("zz", "z", "{action: Allow}")
+	for _, c := range []struct {
+		order Order
+		want  string
+	}{{CalicoOrder, "Ei"}, {UpstreamOrder, "EI"}} {
+		s := calicoShop(t, manifests)
+		expect(t, compileClean(t, s, Options{Order: c.order}), s, []expectation{{"pay/web@4 -> shop/api@4 TCP 80", c.want}, {"pay/web@6 -> shop/api@6 TCP 80", c.want}})
+	}
+}
+
 func TestClusterWideFaults(t *testing.T) {
 	for _, c := range []struct{ name, manifest, field, message string }{
 		{"priority", anpHead + "  priority: 1001\n" + shopPods, "spec.priority", "between 0 and 1000"},

@@ -94,7 +94,7 @@ func (c *compiler) wellKnownTier(name string) *tier {
 	case baselineTier:
 		t := &tier{name: name, order: baselineOrder, fallback: ActionPass, unordered: true}
 		if c.options.Order == UpstreamOrder {
-			t.order = math.MaxFloat64
+			t.order = math.Inf(1) // after tiers without order, before profiles by name
 		}
 		return t
 	case failsafeTier:

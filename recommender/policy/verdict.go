@@ -1,15 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package policy decides what network policies allow, exactly, and says why.
-//
-// Front ends turn Kubernetes, Calico and cluster-wide policies into one rule
-// model; one evaluator answers a connection with a Verdict, and the same model
-// as sets answers "what changes between two policy sets". The package is pure:
-// a snapshot in, values out.
-//
-// Its words: an allowance is one atom that a policy permits (policy,
-// direction, rule, peer, port); a verdict is allowed or denied with, per
-// direction, the atoms or the isolation that decided.
 package policy
 
 import (
