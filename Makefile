@@ -132,6 +132,12 @@ oracle: ## hold the policy engine against judges that we did not write (NPGUARD=
 	cd recommender/policy/oracle && $(GO) test -v -timeout 30m . -npguard '$(if $(NPGUARD),$(abspath $(NPGUARD)))'
 	cd recommender/policy/oracle/calico && $(GO) test -v -timeout 30m .
 
+.PHONY: quality
+QUALITY_SEEDS ?= 3
+quality: ## print the figures of docs/quality.md, and another generator's beside them
+	$(GO) test -timeout 30m -v -run TestQuality ./recommender/quality -seeds $(QUALITY_SEEDS)
+	cd recommender/quality/peer && $(GO) test -timeout 30m -v ./...
+
 .PHONY: fuzz
 fuzz: ## run every fuzz target for FUZZTIME each
 	@for module in . recommender/policy/oracle/calico; do \
