@@ -63,11 +63,40 @@ func (s *Server) download(w http.ResponseWriter, r *http.Request) error {
 	if id != "" && chosen[0].Withheld != "" {
 		return problemf(http.StatusConflict, "This recommendation is withheld: %s.", chosen[0].Withheld)
 	}
+	if chosen, err = written(v, recommend.Format(r.URL.Query().Get("format")), id, q.namespace, chosen); err != nil {
+		return err
+	}
 	w.Header().Set("Content-Type", "application/yaml")
 	w.Header().Set("Content-Disposition", fmt.Sprintf("attachment; filename=%q", fileName(id, q.namespace, chosen)))
 	w.Header().Set("Cache-Control", "no-store")
 	s.write(w, r, manifests(v, chosen))
 	return nil
+}
+
+// written gives what was chosen in another format, made and proved anew. Of one
+// recommendation it is what is for the same workloads.
+func written(v *View, format recommend.Format, id, namespace string, chosen []*recommend.Recommendation) ([]*recommend.Recommendation, error) {
+	if format == "" || format == recommend.Kubernetes {
+		return chosen, nil
+	}
+	if !slices.Contains(recommend.Formats, format) {
+		p := problemf(http.StatusBadRequest, "There is no format %q; there are kubernetes, calico, calico-staged and cluster.", format)
+		p.Parameter = "format"
+		return nil, p
+	}
+	all, err := recommend.Build(recommend.Input{Snapshot: v.Snapshot, Report: v.Report, Engine: v.Engine, Format: format})
+	if err != nil {
+		return nil, fmt.Errorf("writing recommendations as %s: %w", format, err)
+	}
+	var out []*recommend.Recommendation
+	for i := range all {
+		one := &all[i]
+		same := id == "" || one.Before == chosen[0].Before && slices.Equal(one.Workloads, chosen[0].Workloads)
+		if same && (about(one, namespace) || format == recommend.ClusterWide) {
+			out = append(out, one)
+		}
+	}
+	return out, nil
 }
 
 // manifests joins what is offered into one file, and names at its top what is

@@ -53,7 +53,7 @@ func misspelt(path string, values url.Values) error {
 	case "/graph":
 		known = append(known, "level", "open")
 	case "/recommendations/download":
-		known = append(known, "id")
+		known = append(known, "id", "format")
 	}
 	for _, name := range slices.Sorted(maps.Keys(values)) {
 		if !slices.Contains(known, name) {

@@ -55,6 +55,10 @@ func TestContract(t *testing.T) {
 	get("/api/v1/edges/none", http.StatusNotFound)
 	get("/api/v1/recommendations/download", http.StatusOK)
 	get("/api/v1/recommendations/download?id=none", http.StatusNotFound)
+	for _, format := range []string{"kubernetes", "calico", "calico-staged", "cluster"} {
+		get("/api/v1/recommendations/download?format="+format, http.StatusOK)
+	}
+	get("/api/v1/recommendations/download?format=cilium", http.StatusBadRequest)
 
 	post := func(path, body string, status int) {
 		t.Helper()
@@ -303,6 +307,10 @@ func TestDownload(t *testing.T) {
 	body := c.do(ask{method: "GET", path: "/api/v1/recommendations/download?id=" + one["id"].(string), status: 200})
 	if !strings.Contains(string(body), strings.TrimSpace(one["after"].(string))) {
 		t.Errorf("the download is not the recommendation's manifest:\n%s", body)
+	}
+	trial := c.do(ask{method: "GET", path: "/api/v1/recommendations/download?format=calico-staged&id=" + one["id"].(string), status: 200})
+	if !strings.Contains(string(trial), "\nkind: StagedKubernetesNetworkPolicy\n") || strings.Count(string(trial), "\n---\n") != 1 {
+		t.Errorf("the trial of one recommendation is\n%s", trial)
 	}
 }
 

@@ -295,5 +295,5 @@ func identity(parts ...string) string {
 }
 
 func emptyProof() Proof {
-	return Proof{Statements: []Statement{}, Lost: []Cell{}, Opened: []Cell{}, Closed: []Cell{}, Held: []HeldEdge{}, Extra: []Cell{}, Superfluous: []string{}}
+	return Proof{Statements: []Statement{}, Lost: []Cell{}, Opened: []Cell{}, Closed: []Cell{}, Held: []HeldEdge{}, Superfluous: []string{}}
 }

@@ -118,7 +118,7 @@ type Proof struct {
 	// They are no failure, and are named wherever the recommendation is shown.
 	Held []HeldEdge `json:"held"`
 	// Extra is what it allows beyond what was seen, as --allow-extra lets it.
-	Extra []Cell `json:"extra"`
+	Extra []Cell `json:"extra,omitempty"`
 	// Superfluous are the atoms that could go without losing an observed edge.
 	Superfluous []string `json:"superfluous"`
 }

@@ -837,6 +837,8 @@ export interface components {
             /** @description Every workload that it touches is ready. */
             ready: boolean;
             readiness: components["schemas"]["WorkloadState"][];
+            /** @description A staged policy, which enforces nothing; absent when it is not. */
+            trial?: boolean;
             /** @description Why it is not offered; absent when it is. */
             withheld?: string;
         };
@@ -874,6 +876,8 @@ export interface components {
             closedTotal: number;
             /** @description Edges held as unseen that are allowed now and would be cut. */
             held: components["schemas"]["HeldEdge"][];
+            /** @description Allowed beyond what was seen, within a budget that was asked for; absent where none is. */
+            extra?: components["schemas"]["Cell"][];
             superfluous: string[];
         };
         HeldEdge: {
@@ -1490,6 +1494,8 @@ export interface operations {
             query?: {
                 /** @description One recommendation. */
                 id?: string;
+                /** @description What new policies are written as: NetworkPolicy of Kubernetes or of Calico, Calico's staged policies (of tightened ones, too), or ClusterNetworkPolicy as guard rails. What is written in another format is proved again. */
+                format?: "kubernetes" | "calico" | "calico-staged" | "cluster";
                 /** @description The cluster's name; this recommender's own when absent. */
                 cluster?: components["parameters"]["Cluster"];
                 /** @description Only what has one end in this namespace. */
