@@ -220,9 +220,15 @@ func TestFromFiles(t *testing.T) {
 // batch sends what web-1 saw of db-1 in a window; it gives the status and the body.
 func batch(t *testing.T, client *http.Client, a *app.App, token string, sequence uint64) (int, string) {
 	t.Helper()
+	return batchOf(t, client, a, token, "test", sequence, [][2]string{{"10.0.0.1", "10.0.0.2"}, {"fd00::1", "fd00::2"}})
+}
+
+// batchOf sends what web-1 of a cluster saw between addresses.
+func batchOf(t *testing.T, client *http.Client, a *app.App, token, cluster string, sequence uint64, pairs [][2]string) (int, string) {
+	t.Helper()
 	now := time.Now().Truncate(time.Second)
-	b := wire.NewBuilder(wire.Header{Cluster: "test", Node: "node-1", Epoch: "e1", Sequence: sequence, Start: now.Add(-10 * time.Second), End: now})
-	for _, ends := range [][2]string{{"10.0.0.1", "10.0.0.2"}, {"fd00::1", "fd00::2"}} {
+	b := wire.NewBuilder(wire.Header{Cluster: cluster, Node: "node-1", Epoch: "e1", Sequence: sequence, Start: now.Add(-10 * time.Second), End: now})
+	for _, ends := range pairs {
 		err := b.Add(wire.Edge{
 			EdgeKey: wire.EdgeKey{
 				Pod: wire.PodKey{Namespace: "shop", Name: "web-1", UID: "u1"}, Local: netip.MustParseAddr(ends[0]), Remote: netip.MustParseAddr(ends[1]),

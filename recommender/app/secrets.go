@@ -74,12 +74,11 @@ func cause(err error) error {
 // keptAgentTokens makes the file of the agents' tokens where it is missing: one
 // token a cluster where there are several.
 func (a *App) keptAgentTokens(path string) error {
-	if len(a.members) == 1 {
-		_, err := keptToken(path)
-		return err
-	}
 	if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
 		return nil //nolint:nilerr // whoever reads it says what is wrong
+	}
+	if len(a.members) == 1 {
+		return writePrivate(path, []byte(newToken()+"\n"))
 	}
 	var text strings.Builder
 	for _, m := range a.members {

@@ -15,9 +15,10 @@ import (
 )
 
 type serve struct {
-	options app.Options
-	level   string
-	logJSON bool
+	options  app.Options
+	clusters []string
+	level    string
+	logJSON  bool
 }
 
 func newServe(env *Env) *cobra.Command {
@@ -39,6 +40,9 @@ The link that lets people in, with its token, is printed at the start.`,
 		Example: `  # The page from files.
   netcinch serve -f manifests/ --flows flows.jsonl
 
+  # One recommender for two clusters, each with a token of its own.
+  netcinch serve --data-dir /var/lib/netcinch --cluster prod=prod.kubeconfig --cluster test=test/manifests
+
   # A recommender for agents, on this machine.
   netcinch serve -f manifests/ --data-dir /var/lib/netcinch --learning 24h`,
 		Args: cobra.NoArgs,
@@ -55,12 +59,12 @@ func (s *serve) flags(cmd *cobra.Command) {
 	f.StringVar(&o.Kubeconfig, "kubeconfig", "", "file to reach the API server with (default: the usual places)")
 	f.StringVar(&o.Context, "context", "", "context of the kubeconfig (default: its current one)")
 	f.StringVar(&o.DataDir, "data-dir", "", "folder to keep flows in; needed unless --flows is given")
-	f.StringVar(&o.Cluster, "cluster", "default", "name of the cluster, as agents send it")
+	f.StringArrayVar(&s.clusters, "cluster", nil, "name of the cluster, as agents send it (default \"default\"); NAME=PATH adds one that reports here, too: its manifests, or its kubeconfig (repeatable)")
 	f.StringVar(&o.Listen, "listen", app.DefaultListen, "address of the page and the API; port 0 takes a free one")
 	f.StringArrayVar(&o.PageHosts, "page-host", nil, "further host name that the page is opened by, behind a proxy or a port-forward (repeatable)")
 	f.StringVar(&o.IngestListen, "ingest-listen", app.DefaultIngestListen, "address that agents send to; port 0 takes a free one")
 	f.StringVar(&o.TokenFile, "token-file", "", "file with the token that lets people in (default: one is made and printed)")
-	f.StringVar(&o.AgentTokenFile, "agent-token-file", "", "file with the token that agents send (default: agent.token in the data folder, made where it is missing)")
+	f.StringVar(&o.AgentTokenFile, "agent-token-file", "", "file with the tokens that agents send, one a line, with cluster=NAME behind it where there are several (default: agent.token in the data folder, made where it is missing)")
 	f.StringVar(&o.TLSCert, "tls-cert", "", "PEM certificate of the agents' port (default: one of a CA made in the data folder, ca.pem)")
 	f.StringVar(&o.TLSKey, "tls-key", "", "PEM key of --tls-cert")
 	f.StringArrayVar(&o.TLSNames, "tls-name", nil, "further name or address for the certificate that is made (repeatable)")
@@ -89,6 +93,9 @@ func (s *serve) run(ctx context.Context, env *Env) error {
 	}
 	klog.SetSlogLogger(log) // what client-go has to say
 	o := s.options
+	if err := setClusters(&o, s.clusters); err != nil {
+		return err
+	}
 	o.Now, o.Log, o.Release = env.Now, log, env.Version
 	a, err := app.New(o)
 	if err != nil {
