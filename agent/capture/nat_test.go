@@ -234,3 +234,48 @@ func TestDNS(t *testing.T) {
 		}
 	})
 }
+
+// TestHundredOpenBefore has 100 connections open before, in both directions,
+// all with ports that tell the wrong way: who began them is right for each.
+func TestHundredOpenBefore(t *testing.T) {
+	w := newWorld(t)
+	one, two := w.addPod(), w.addPod()
+	w.nat(false).masquerade(t, one.v4.Next()) // of no effect, but it switches conntrack on
+	w.nat(true).masquerade(t, one.v6.Next())
+	const highPort = 65535
+	var conns []net.Conn
+	for _, ends := range [][2]*pod{{one, two}, {two, one}} {
+		for _, to := range []netip.Addr{ends[1].v4, ends[1].v6} {
+			address := netip.AddrPortFrom(to, highPort)
+			ends[1].echo(address)
+			for range 25 {
+				conn := ends[0].dial("tcp", address)
+				ping(t, conn, 10)
+				conns = append(conns, conn)
+			}
+		}
+	}
+	c := watch(t, nil)
+	if missing := c.Missing(); len(missing) != 0 {
+		t.Skipf("needs conntrack look-ups: %v", missing)
+	}
+	attach(t, c, one)
+	attach(t, c, two)
+	for _, conn := range conns {
+		ping(t, conn, 10)
+	}
+	right := 0
+	for k, r := range flush(t, c) {
+		if k.protocol != 6 {
+			continue
+		}
+		if (r.Initiator == InitiatorLocal) != (r.RemotePort == highPort) || r.Guessed {
+			t.Errorf("%+v", r)
+			continue
+		}
+		right++
+	}
+	if right != 200 {
+		t.Errorf("%d ends right: want both of 100", right)
+	}
+}
