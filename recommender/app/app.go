@@ -158,7 +158,7 @@ func (a *App) openPast() error {
 		if err != nil {
 			return fmt.Errorf("opening the store in --data-dir %s: %w", a.options.DataDir, err)
 		}
-		a.past = stored{s}
+		a.past = stored{s, s}
 	}
 	a.later(a.past.Close)
 	a.openViews(problems)

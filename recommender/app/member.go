@@ -18,6 +18,7 @@ type member struct {
 	feed    feed
 	history *cluster.History
 	views   *views
+	noter   *noter
 	dirty   chan struct{} // holds one value while there are news
 }
 
@@ -49,6 +50,7 @@ func (a *App) openMembers() error {
 func (a *App) openViews(problems []cluster.Problem) {
 	boot := rand.Text()[:8]
 	for _, m := range a.members {
+		m.noter = newNoter(a.past)
 		m.views = &views{
 			options: a.options, cluster: m.name, boot: boot, past: a.past, snapshot: m.feed.Snapshot, extra: problems,
 			slots: make(chan struct{}, 2),

@@ -30,7 +30,10 @@ const (
 )
 
 // stored is the past in a store.
-type stored struct{ store.Store }
+type stored struct {
+	store.Store
+	store.Register
+}
 
 // Records reads windows as they came where that is not too much, else the
 // store's roll-up, cut into bins.

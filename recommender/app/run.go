@@ -113,6 +113,9 @@ func (a *App) renew(ctx context.Context, m *member) time.Duration {
 		return took
 	}
 	a.metrics.observe(fresh, took)
+	if err := m.noter.note(ctx, fresh); err != nil && ctx.Err() == nil {
+		a.options.Log.WarnContext(ctx, "keeping when findings were first seen", slog.String("cluster", m.name), slog.Any("error", err))
+	}
 	a.announce(ctx, fresh, before)
 	return took
 }

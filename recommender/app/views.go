@@ -166,8 +166,12 @@ func (v *views) compute(ctx context.Context, s api.Span, version uint64) (*api.V
 	if err != nil {
 		return nil, fmt.Errorf("reading the coverage: %w", err)
 	}
+	decided, err := accepted(ctx, v.past, v.cluster, v.options.Now())
+	if err != nil {
+		return nil, err
+	}
 	input := analyze.Input{
-		Snapshot: w.snapshot, Engine: w.engine, Records: records, Options: analyze.Options{Learning: v.options.Learning},
+		Snapshot: w.snapshot, Engine: w.engine, Records: records, Options: analyze.Options{Learning: v.options.Learning, Accepted: decided},
 	}
 	for i := range catalogue {
 		known := &catalogue[i]

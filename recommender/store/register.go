@@ -65,7 +65,7 @@ const (
 type Decision struct {
 	ID      string          `json:"id"` // chosen by the caller, so that a retry is known: 16 bytes of text or more
 	Cluster string          `json:"cluster"`
-	Finding string          `json:"finding"` // identity of the finding that it is about
+	Finding string          `json:"finding"` // identity of the finding that it is about; of the edge, where it is to hold for an unseen edge
 	Verdict Verdict         `json:"verdict"`
 	By      string          `json:"by"` // who, in the words of the authenticator
 	At      time.Time       `json:"at"`

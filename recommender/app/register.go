@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package app
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/netcinch/netcinch/recommender/analyze"
+	"github.com/netcinch/netcinch/recommender/api"
+	"github.com/netcinch/netcinch/recommender/store"
+)
+
+// noteEvery is how often a finding that lasts is noted again.
+const noteEvery = 10 * time.Minute
+
+// accepted gives the findings of a cluster that somebody accepted and that are
+// accepted still; none where all is read from files.
+func accepted(ctx context.Context, p past, cluster string, now time.Time) ([]string, error) {
+	register, ok := p.(store.Register)
+	if !ok {
+		return nil, nil
+	}
+	trail, err := register.Decisions(ctx, store.DecisionQuery{Cluster: cluster})
+	if err != nil {
+		return nil, fmt.Errorf("reading what was decided: %w", err)
+	}
+	var ids []string
+	for subject, d := range store.InForce(trail, now) {
+		if d.Verdict == store.Accepted {
+			ids = append(ids, subject.Finding)
+		}
+	}
+	return ids, nil
+}
+
+// noter enters a cluster's findings into the register.
+type noter struct {
+	register store.Register
+	last     map[string]time.Time // when each finding was noted
+}
+
+func newNoter(p past) *noter {
+	register, ok := p.(store.Register)
+	if !ok {
+		return nil
+	}
+	return &noter{register: register, last: map[string]time.Time{}}
+}
+
+// note enters what is new in a view, and what was not noted for a while.
+func (n *noter) note(ctx context.Context, v *api.View) error {
+	if n == nil {
+		return nil
+	}
+	var findings []store.Finding
+	for i := range v.Report.Findings {
+		f := &v.Report.Findings[i]
+		if at, ok := n.last[f.ID]; !ok || v.Computed.Sub(at) >= noteEvery {
+			findings = append(findings, store.Finding{
+				Cluster: v.Cluster, ID: f.ID, Kind: string(f.Kind), Subject: subject(f), FirstSeen: v.Computed, LastSeen: v.Computed,
+			})
+		}
+	}
+	if _, err := n.register.Note(ctx, findings); err != nil {
+		return fmt.Errorf("noting the findings: %w", err)
+	}
+	for i := range findings {
+		n.last[findings[i].ID] = v.Computed
+	}
+	return nil
+}
+
+// subject is what findings are grouped by: the first workload, else the policy,
+// else the namespace.
+func subject(f *analyze.Finding) string {
+	switch {
+	case len(f.Workloads) > 0:
+		return f.Workloads[0]
+	case f.Policy != nil:
+		return f.Policy.Namespace + "/" + f.Policy.Name
+	default:
+		return f.Namespace
+	}
+}
