@@ -93,6 +93,9 @@ func (o *Observer) close(now time.Time) {
 	o.aggregator.Close(end)
 	o.warnIfBlind(now)
 	o.forget(o.registry.Sweep())
+	if o.tracked != nil {
+		o.tracked.Sweep()
+	}
 	o.watchNode()
 	o.begin(next)
 	o.publish()
@@ -114,6 +117,9 @@ func (o *Observer) drain(ctx context.Context) {
 func (o *Observer) drainWith(ctx context.Context, drain func(context.Context, func(capture.Record)) error) {
 	o.refresh(ctx)
 	err := drain(ctx, func(r capture.Record) {
+		if o.tracked != nil {
+			o.tracked.Resolve(&r)
+		}
 		o.traffic.add(&r)
 		o.add(&r)
 	})
@@ -161,6 +167,9 @@ func (o *Observer) publish() {
 	o.status.Aggregate, o.status.Traffic = counts, o.traffic
 	if o.owners != nil {
 		o.status.Owners = o.owners.Counts()
+	}
+	if o.tracked != nil {
+		o.status.Conntrack = o.tracked.Counts()
 	}
 	if o.drops != nil {
 		o.status.Drops = o.drops.Counts()

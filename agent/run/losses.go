@@ -24,6 +24,8 @@ var losses = []loss{
 	{"dns_ring_full", "answers", "DNS answers that found no room in the ring buffer", func(s *Status, _ *export.Counts) uint64 { return s.Capture.DNSLost }},
 	{"dns_unparsed", "answers", "DNS answers that could not be read", func(s *Status, _ *export.Counts) uint64 { return s.Capture.DNSUnparsed }},
 	{"names_full", "names", "DNS names that found no room in the agent's memory", func(s *Status, _ *export.Counts) uint64 { return s.Aggregate.NamesFull }},
+	{"conntrack_full", "connections", "tracked connections that found no room in the agent's memory", func(s *Status, _ *export.Counts) uint64 { return s.Conntrack.Full }},
+	{"restart", "interfaces", "interfaces of which a restart lost something, or missed a moment", func(s *Status, _ *export.Counts) uint64 { return s.LostBefore }},
 	{"sockets_full", "sockets", "sockets that found no room in the table of listeners and connections", func(s *Status, _ *export.Counts) uint64 { return s.Owners.SocketsFull }},
 	{"drops_full", "packets", "packets that the kernel dropped and whose tuple and reason found no room", func(s *Status, _ *export.Counts) uint64 { return s.Drops.Lost }},
 	{"unattributed", "edges", "edges whose local end never became a known pod", func(s *Status, _ *export.Counts) uint64 { return s.Aggregate.Unattributed }},

@@ -16,6 +16,7 @@ import (
 
 	"github.com/netcinch/netcinch/agent/aggregate"
 	"github.com/netcinch/netcinch/agent/capture"
+	"github.com/netcinch/netcinch/agent/conntrack"
 	"github.com/netcinch/netcinch/agent/dial"
 	"github.com/netcinch/netcinch/agent/drops"
 	"github.com/netcinch/netcinch/agent/export"
@@ -63,10 +64,11 @@ type Observer struct {
 	sink       Sink
 	keeper     keeper // nil: the sink keeps no state
 	collector  collector
-	lasting    lasting        // nil: the collector goes on from nothing
-	owners     owners         // nil: nobody knows the programs
-	drops      *drops.Tracker // nil: nobody knows the drops
-	dial       *dial.Watch    // nil: what is dialled is not noted
+	lasting    lasting            // nil: the collector goes on from nothing
+	owners     owners             // nil: nobody knows the programs
+	drops      *drops.Tracker     // nil: nobody knows the drops
+	dial       *dial.Watch        // nil: what is dialled is not noted
+	tracked    *conntrack.Tracker // nil: the program asks for itself, or nobody knows
 	registry   *podmap.Registry
 	watcher    *podmap.Watcher
 	aggregator *aggregate.Aggregator
@@ -95,6 +97,8 @@ type Status struct {
 	Capture        capture.Losses
 	Owners         owner.Counts
 	Drops          drops.Counts
+	Conntrack      conntrack.Counts
+	LostBefore     uint64 // interfaces of which a restart lost something
 	Traffic        Traffic
 	DrainFailures  uint64
 	AttachFailures uint64
@@ -122,6 +126,7 @@ func NewObserver(o ObserverOptions, sink Sink) (*Observer, error) {
 		return nil, errors.Join(err, c.Close())
 	}
 	ob.openOthers(c)
+	ob.openConntrack()
 	registry := podmap.NewRegistry(o.Clock)
 	ob.registry = registry
 	ob.restore(before)
@@ -209,7 +214,7 @@ func (o *Observer) Status() Status {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	s := o.status
-	s.Pods = o.registry.State()
+	s.Pods, s.LostBefore = o.registry.State(), o.lostBefore
 	s.AttachFailures, s.Overruns = o.watcher.Failures(), o.watcher.Overruns()
 	return s
 }

@@ -171,5 +171,5 @@ func (o *Observer) closeKernel() error {
 	if o.drops != nil {
 		errs = append(errs, o.drops.Close())
 	}
-	return errors.Join(append(errs, o.closeCollector())...)
+	return errors.Join(append(errs, o.closeConntrack(), o.closeCollector())...)
 }
