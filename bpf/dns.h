@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * DNS answers, handed to user space whole, which parses them. Over TCP only
- * those that one packet holds whole; others count as lost.
+ * DNS answers, handed to user space, which parses them. Over TCP segment by
+ * segment: user space puts them together.
  */
 #ifndef NETCINCH_DNS_H
 #define NETCINCH_DNS_H
@@ -54,30 +54,82 @@ __noinline int send_dns_answer(struct __sk_buff *skb, __u32 offset, __u32 from)
 	return 0;
 }
 
-/*
- * Over TCP a message follows its length. Packets without payload are no
- * answers.
- */
-static __always_inline void send_dns(struct __sk_buff *skb, const struct packet *p)
+__noinline int send_dns_segment(struct __sk_buff *skb, __u32 offset, __u32 length, __u32 from,
+				const struct dns_segment *segment)
 {
-	__u32 end = p->network + p->bytes;
-	__u32 offset = p->payload;
-	__be16 length;
+	__u32 zero = 0;
+	struct dns_event *event = bpf_map_lookup_elem(&scratch, &zero);
 
-	if (p->protocol == IP_UDP) {
-		send_dns_answer(skb, offset, p->slot);
-		return;
+	if (!event || !segment || offset > HEADERS_MAX + SEGMENTS_MAX * SEGMENT_MAX)
+		return 0;
+	if (length > SEGMENT_MAX)
+		length = SEGMENT_MAX;
+	event->kind = EVENT_DNS_SEGMENT;
+	event->slot = from;
+	event->length = length + sizeof(*segment);
+	event->jiffies = bpf_jiffies64();
+	*(struct dns_segment *)event->payload = *segment;
+	/* Both are bounded above; the verifier has to see it after spills, too. */
+	asm volatile("" : "+r"(length));
+	if (length == 0 || length > SEGMENT_MAX)
+		return 0;
+	if (bpf_skb_load_bytes(skb, offset, event->payload + sizeof(*segment), length))
+		return 0;
+	if (bpf_ringbuf_output(&events, event, sizeof(*event) - SEGMENT_MAX + length, 0)) {
+		struct losses *losses = lost();
+		if (losses)
+			losses->dns_lost++;
 	}
-	if (p->bytes && offset >= end)
+	return 0;
+}
+
+/* Packets without payload are no answers. */
+static __always_inline void send_dns_segments(struct __sk_buff *skb, const struct packet *p,
+					      struct dns_segment *segment)
+{
+	__u32 end = p->bytes ? p->network + p->bytes : skb->len;
+	__u32 offset = p->payload;
+	__be32 sequence;
+
+	if (offset >= end || p->transport > HEADERS_MAX ||
+	    bpf_skb_load_bytes(skb, p->transport + 4, &sequence, sizeof(sequence)))
 		return;
-	if (offset <= HEADERS_MAX && !bpf_skb_load_bytes(skb, offset, &length, sizeof(length)) &&
-	    offset + sizeof(length) + bpf_ntohs(length) == end) {
-		send_dns_answer(skb, offset + sizeof(length), p->slot);
-		return;
+	segment->sequence = bpf_ntohl(sequence);
+	for (int i = 0; i < SEGMENTS_MAX; i++) {
+		__u32 length = end - offset < SEGMENT_MAX ? end - offset : SEGMENT_MAX;
+		send_dns_segment(skb, offset, length, p->slot, segment);
+		offset += length;
+		segment->sequence += length;
+		if (offset >= end)
+			return;
 	}
 	struct losses *losses = lost();
 	if (losses)
 		losses->dns_lost++;
+}
+
+static __always_inline void send_dns4(struct __sk_buff *skb, const struct packet *p,
+				      const struct key4 *key)
+{
+	struct dns_segment segment = { .local_port = key->local_port };
+
+	segment.remote[0] = key->remote;
+	if (p->protocol == IP_UDP)
+		send_dns_answer(skb, p->payload, p->slot);
+	else
+		send_dns_segments(skb, p, &segment);
+}
+
+static __always_inline void send_dns6(struct __sk_buff *skb, const struct packet *p,
+				      const struct key6 *key)
+{
+	struct dns_segment segment = { .local_port = key->local_port };
+
+	COPY6(segment.remote, key->remote);
+	if (p->protocol == IP_UDP)
+		send_dns_answer(skb, p->payload, p->slot);
+	else
+		send_dns_segments(skb, p, &segment);
 }
 
 #endif

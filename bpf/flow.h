@@ -137,8 +137,9 @@ struct dialled {
 /* Ring buffer: one packet that found no room in the flow map. */
 #define EVENT_OVERFLOW4 1
 #define EVENT_OVERFLOW6 2
-/* Ring buffer: one DNS answer to the local end. */
-#define EVENT_DNS 3
+/* Ring buffer: one DNS answer to the local end, and a part of one over TCP. */
+#define EVENT_DNS	  3
+#define EVENT_DNS_SEGMENT 4
 
 struct overflow4 {
 	__u32 kind;
@@ -166,13 +167,25 @@ struct dns_event {
 	__u8 payload[DNS_MAX];
 };
 
+/* Begins the payload of a part of an answer over TCP. */
+struct dns_segment {
+	__u32 sequence; /* TCP's, of the first byte that follows */
+	__be16 local_port;
+	__u16 padding;
+	__be32 remote[4]; /* the first word alone for IPv4 */
+};
+
+#define SEGMENT_MAX  (DNS_MAX - 24) /* longest part in one event */
+#define SEGMENTS_MAX 8 /* parts that one packet, put together on its way, is cut into */
+
 /* Written by the program on each CPU, summed by user space. */
 struct losses {
 	__u64 map_full;	    /* packets sent out by the ring buffer instead */
 	__u64 lost_packets; /* of those, packets that the ring buffer refused */
 	__u64 lost_bytes;
 	__u64 unparsed; /* IP packets whose headers do not tell a flow */
-	__u64 dns_lost; /* DNS answers that the ring buffer refused, or that span TCP packets */
+	__u64 dns_lost; /* DNS answers, or parts of them, that the ring buffer refused or that are
+			   too long */
 };
 
 _Static_assert(sizeof(struct key4) == 16, "key4");
@@ -183,6 +196,7 @@ _Static_assert(sizeof(struct flow6) == 120, "flow6");
 _Static_assert(sizeof(struct dialled) == 20, "dialled");
 _Static_assert(sizeof(struct overflow4) == 72, "overflow4");
 _Static_assert(sizeof(struct overflow6) == 120, "overflow6");
+_Static_assert(sizeof(struct dns_segment) == 24, "dns_segment");
 _Static_assert(sizeof(struct dns_event) == 4096, "dns_event");
 
 #endif

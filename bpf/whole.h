@@ -149,7 +149,7 @@ static __always_inline void account4(struct __sk_buff *skb, const struct key4 *k
 	if (ask_now(&value->flow, key->slot_protocol))
 		ask4(skb, key, value, netns);
 	if (is_dns_answer(p, &value->flow))
-		send_dns(skb, p);
+		send_dns4(skb, p, key);
 }
 
 static __always_inline void account6(struct __sk_buff *skb, const struct key6 *key,
@@ -167,7 +167,7 @@ static __always_inline void account6(struct __sk_buff *skb, const struct key6 *k
 	if (ask_now(&value->flow, key->slot_protocol))
 		ask6(skb, key, value, netns);
 	if (is_dns_answer(p, &value->flow))
-		send_dns(skb, p);
+		send_dns6(skb, p, key);
 }
 
 /*

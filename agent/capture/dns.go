@@ -28,7 +28,12 @@ func (r *reader) takeDNS(event []byte) {
 	if length < len(payload) {
 		payload = payload[:length]
 	}
-	answer, err := parseDNS(payload)
+	r.tell(payload, Slot(binary.NativeEndian.Uint32(event[4:])), r.clock.read().at(binary.NativeEndian.Uint32(event[12:])))
+}
+
+// tell parses one message and gives what it answers.
+func (r *reader) tell(message []byte, slot Slot, at time.Time) {
+	answer, err := parseDNS(message)
 	switch {
 	case err != nil:
 		r.dnsUnparsed.Add(1)
@@ -36,8 +41,7 @@ func (r *reader) takeDNS(event []byte) {
 	case len(answer.Addrs) == 0:
 		return
 	}
-	answer.Slot = Slot(binary.NativeEndian.Uint32(event[4:]))
-	answer.At = r.clock.read().at(binary.NativeEndian.Uint32(event[12:]))
+	answer.Slot, answer.At = slot, at
 	select {
 	case r.answers <- answer:
 	default:

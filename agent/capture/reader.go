@@ -21,6 +21,7 @@ const (
 	eventOverflow4 = 1
 	eventOverflow6 = 2
 	eventDNS       = 3
+	eventSegment   = 4
 )
 
 // reader empties the ring buffer: packets that found no room in the flow map
@@ -37,6 +38,7 @@ type reader struct {
 	overflow6 map[key6]flow6
 	lost      Count
 
+	streams              streams // only the reading goroutine uses them
 	dnsLost, dnsUnparsed atomic.Uint64
 	failed               atomic.Pointer[error] // why reading ended, if not by Close
 }
@@ -60,6 +62,7 @@ func newReader(events *ebpf.Map, o Options, c clock) (*reader, error) {
 		done:      make(chan struct{}),
 		overflow4: make(map[key4]flow4),
 		overflow6: make(map[key6]flow6),
+		streams:   make(streams),
 	}
 	go r.run()
 	return r, nil
@@ -108,6 +111,8 @@ func (r *reader) take(event []byte) {
 		}
 	case eventDNS:
 		r.takeDNS(event)
+	case eventSegment:
+		r.takeSegment(event)
 	}
 }
 
