@@ -278,7 +278,7 @@ func writeAdvice(w io.Writer, list []recommend.Recommendation) error {
 				ready += ": " + why[0]
 			}
 		}
-		evidence := fmt.Sprintf("%d edges, %d connections kept", r.Proof.ObservedEdges, r.Proof.Connections)
+		evidence := fmt.Sprintf("%s, %s kept", analyze.Plural(r.Proof.ObservedEdges, "edge"), analyze.Plural(r.Proof.Connections, "connection"))
 		if n := len(r.Proof.Held); n > 0 {
 			evidence += fmt.Sprintf(", %d held as unseen cut", n)
 		}
