@@ -55,6 +55,15 @@ type world struct {
 	problems []cluster.Problem
 }
 
+// follow compiles a snapshot's policies: of a snapshot after another one only
+// what the change touches.
+func follow(known *world, s *cluster.Snapshot) (*policy.Engine, []cluster.Problem) {
+	if known == nil {
+		return policy.Compile(s, policy.Options{})
+	}
+	return known.engine.Next(s)
+}
+
 // worldOf compiles the policies of the newest snapshot, once for each.
 func (v *views) worldOf() *world {
 	s := v.snapshot()
@@ -64,7 +73,7 @@ func (v *views) worldOf() *world {
 	if known != nil && known.snapshot == s {
 		return known
 	}
-	engine, problems := policy.Compile(s, policy.Options{})
+	engine, problems := follow(known, s)
 	w := &world{snapshot: s, engine: engine, index: analyze.NewIndex(s)}
 	w.problems = slices.Concat(s.Problems, problems, v.extra)
 	v.mu.Lock()
