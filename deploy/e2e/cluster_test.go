@@ -82,18 +82,24 @@ func (s *setup) write(name, text string) {
 func (s *setup) addPod(name string, addresses ...string) *nodetest.Pod {
 	s.t.Helper()
 	p := s.node.AddPod(name, addresses...)
+	s.announce(name, time.Now(), addresses...)
+	return p
+}
+
+// announce says that a pod runs, as the kubelet would.
+func (s *setup) announce(name string, began time.Time, addresses ...string) {
+	s.t.Helper()
 	var ips []string
 	for _, a := range addresses {
 		ips = append(ips, fmt.Sprintf("{ip: %q}", a))
 	}
-	now := time.Now().UTC().Format(time.RFC3339)
+	now := began.UTC().Format(time.RFC3339)
 	s.write("pods/"+name+".yaml", fmt.Sprintf(`apiVersion: v1
 kind: Pod
 metadata: {name: %s, namespace: shop, uid: uid-%s, creationTimestamp: %s, labels: {app: %s}}
 spec: {nodeName: n1, containers: [{name: c, image: i}]}
 status: {phase: Running, startTime: %s, podIPs: [%s]}
 `, name, name, now, name, now, strings.Join(ips, ", ")))
-	return p
 }
 
 // endPod says that a pod has succeeded, as the kubelet does for a Job's.

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/netcinch/netcinch/agent/podmap/nodetest"
 	"github.com/netcinch/netcinch/recommender/flow"
@@ -88,4 +89,71 @@ func (s *setup) shortPods(agent *process, round, together int) {
 	for _, p := range pods {
 		s.endPod(p.Name)
 	}
+}
+
+// 200 pods live 300 ms each and make one connection, at once when their first
+// process starts. The API server tells of them when they are gone.
+//
+// A container runtime has more to do between the network of a pod and its first
+// process than to return: it starts the pause container, pulls or unpacks the
+// image, sets up mounts and control groups. That takes 100 ms at the very least,
+// and is what sandbox stands for here; nobody waits for the agent.
+func TestTwoHundredShortPods(t *testing.T) {
+	const pods, together, sandbox, life = 200, 4, 100 * time.Millisecond, 300 * time.Millisecond
+	s := newSetup(t)
+	recommender := s.startRecommender()
+	s.await("the recommender makes its CA", func() bool { return exists(s.path("data/ca.pem")) })
+	server := s.addPod("server", server4, server6)
+	agent := s.startAgent()
+	s.awaitAgent(1)
+	serve(server)
+
+	type ended struct {
+		name, address string
+		began         time.Time
+	}
+	room, gone := make(chan struct{}, together), make(chan ended, pods)
+	for i := range pods {
+		room <- struct{}{}
+		e := ended{name: shortName(0, i), address: fmt.Sprintf("10.77.2.%d", i+1), began: time.Now()}
+		target := server4
+		if i%2 == 1 {
+			e.address, target = fmt.Sprintf("fd77::2:%x", i+1), server6
+		}
+		p := s.node.AddPod(e.name, e.address)
+		go func() {
+			<-time.After(sandbox)
+			begun := time.Now()
+			if err := request(p, netip.AddrPortFrom(netip.MustParseAddr(target), 8080)); err != nil {
+				t.Errorf("pod %s: %v", e.name, err)
+			}
+			<-time.After(life - time.Since(begun))
+			p.Remove()
+			<-room
+			gone <- e
+		}()
+	}
+	for range pods {
+		e := <-gone
+		s.announce(e.name, e.began, e.address)
+		s.endPod(e.name)
+	}
+	s.await("the agent knows whose the interfaces were", func() bool {
+		return s.metric(`netcinch_agent_interfaces{state="unknown_pod"}`) == "0" && s.metric(`netcinch_agent_interfaces{state="gone_unknown_pod"}`) == "0"
+	})
+	s.finish(agent, recommender)
+	seen := make(map[string]uint64)
+	for _, r := range s.records() {
+		if r.Edge.Protocol == flow.TCP {
+			seen[r.Edge.Client.Pod] += r.ByClient.Connections
+		}
+	}
+	missed := 0
+	for i := range pods {
+		if n := seen[shortName(0, i)]; n != 1 {
+			missed++
+			t.Errorf("pod %s made 1 connection, %d recorded", shortName(0, i), n)
+		}
+	}
+	t.Logf("%d of %d connections recorded, each at its own pod", pods-missed, pods)
 }
