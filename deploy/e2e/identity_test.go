@@ -5,6 +5,7 @@
 package e2e
 
 import (
+	"cmp"
 	"context"
 	"net"
 	"net/netip"
@@ -160,6 +161,10 @@ func TestServicesNamesAndSilence(t *testing.T) {
 	}
 	s.finish(agent, recommender)
 
+	own, err := os.Executable() // all pods run this test
+	if err != nil {
+		t.Fatal(err)
+	}
 	records := s.records()
 	for _, family := range []struct{ client, server, outside string }{{client4, server4, outside4}, {client6, server6, outside6}} {
 		find := func(port uint16, ip string) flow.Record {
@@ -177,6 +182,9 @@ func TestServicesNamesAndSilence(t *testing.T) {
 		if e := r.Edge; r.ByClient.Connections != requests || r.ByServer.Connections != requests || e.Client.Pod != "client" || e.Server.Pod != "server" {
 			t.Errorf("requests to the Service over %s: %+v", family.client, r)
 		}
+		if opened, served := programsOf(records, family.client, 8080); opened != own || served != own {
+			t.Errorf("programs of the requests over %s: %q, %q: want %q", family.client, opened, served, own)
+		}
 		if service := serviceOf(records, family.client, 8080); service != "shop/server:http" && service != "shop/server:80" {
 			t.Errorf("the Service that was dialled over %s is %q", family.client, service)
 		}
@@ -185,7 +193,7 @@ func TestServicesNamesAndSilence(t *testing.T) {
 			t.Errorf("the request to outside over %s: %+v", family.client, r)
 		}
 		r = find(82, family.server)
-		if r.ByClient.Connections != 1 || r.Edge.Outcome != flow.Unanswered || !r.ByServer.IsZero() {
+		if r.ByClient.Connections != 1 || r.Edge.Outcome != flow.Dropped || r.Edge.Reason != "NETFILTER_DROP" || r.ByServer.Connections != 1 {
 			t.Errorf("what was dropped over %s: %+v", family.client, r)
 		}
 	}
@@ -199,6 +207,17 @@ func serviceOf(records []flow.Record, client string, port uint16) string {
 		}
 	}
 	return ""
+}
+
+// programsOf gives the programs at the two ends, each as its own end tells it.
+func programsOf(records []flow.Record, client string, port uint16) (opened, served string) {
+	for _, r := range records {
+		if r.Edge.Client.IP.String() != client || r.Edge.Port != port {
+			continue
+		}
+		opened, served = cmp.Or(opened, r.Edge.Client.Process), cmp.Or(served, r.Edge.Server.Process)
+	}
+	return opened, served
 }
 
 // The same traffic as a flow file, read back by the recommender's own reader.
