@@ -10,6 +10,7 @@ import (
 	"math/rand/v2"
 	"net/netip"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -136,17 +137,21 @@ func (s *simulator) workload(name string) *Workload { return &s.Topology.Workloa
 // hour or every so many hours, and day of the week.
 func runsOf(schedule string, total time.Duration) func(func(time.Time) bool) {
 	f := strings.Fields(schedule)
-	var minute, hour, every, day int
-	fmt.Sscan(f[0], &minute)
-	if n, ok := strings.CutPrefix(f[1], "*/"); ok {
-		fmt.Sscan(n, &every)
-	} else {
-		fmt.Sscan(f[1], &hour)
-		every = 24
+	number := func(text string) int {
+		n, err := strconv.Atoi(text)
+		if err != nil {
+			panic(fmt.Sprintf("quality: schedule %q: %v", schedule, err))
+		}
+		return n
 	}
-	day = -1
+	minute, hour, every, day := number(f[0]), 0, 24, -1
+	if n, ok := strings.CutPrefix(f[1], "*/"); ok {
+		every = number(n)
+	} else {
+		hour = number(f[1])
+	}
 	if f[4] != "*" {
-		fmt.Sscan(f[4], &day)
+		day = number(f[4])
 	}
 	return func(yield func(time.Time) bool) {
 		for h := hour; time.Duration(h)*time.Hour < total; h += every {

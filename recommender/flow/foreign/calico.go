@@ -4,6 +4,7 @@ package foreign
 
 import (
 	"fmt"
+	"maps"
 	"net/netip"
 	"strconv"
 	"strings"
@@ -32,14 +33,12 @@ var calicoShape = func() shape {
 	}
 	out["Key"], out["key"] = key, key
 	inner := shape{}
-	for name, below := range out {
-		inner[name] = below
-	}
+	maps.Copy(inner, out)
 	out["flow"], out["id"] = inner, nil
 	for _, name := range []string{"protocol", "total", "meta", "errors", "flows", "items"} {
 		out[name] = nil
 	}
-	for _, name := range strings.Fields(felixFields) {
+	for name := range strings.FieldsSeq(felixFields) {
 		out[name] = nil
 	}
 	return out

@@ -146,8 +146,7 @@ func (im *importer) all(l *lines, read func(object) error) error {
 				im.summary.Events++
 				continue
 			}
-			var fe *fieldError
-			if errors.As(err, &fe) {
+			if fe, ok := errors.AsType[*fieldError](err); ok {
 				err = l.bad(fe.field, fe.message)
 			}
 		}

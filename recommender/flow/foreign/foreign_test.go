@@ -34,7 +34,7 @@ func TestSamples(t *testing.T) {
 			got := told(t, format, string(text), Options{})
 			golden := filepath.Join("testdata", name+".want")
 			if *update {
-				if err := os.WriteFile(golden, []byte(got), 0o600); err != nil {
+				if err = os.WriteFile(golden, []byte(got), 0o600); err != nil {
 					t.Fatal(err)
 				}
 			}

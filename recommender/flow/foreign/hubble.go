@@ -43,20 +43,20 @@ var hubbleShape = func() shape {
 
 // hubbleFlow is what of a flow is looked at.
 type hubbleFlow struct {
-	at                   time.Time
-	verdict, kind        string
-	direction            string
-	src, dst             netip.AddrPort
-	protocol             flow.Protocol
-	syn, ack, rst        bool
-	icmpType             uint64
-	reply, replyKnown    bool
-	dropReason           string
-	source, destination  hubbleEnd
-	srcService, toVIP    string
-	nodeName             string
-	srcNames, dstNames   []string
-	hasSource, portsSeen bool
+	at                  time.Time
+	verdict, kind       string
+	direction           string
+	src, dst            netip.AddrPort
+	protocol            flow.Protocol
+	syn, ack, rst       bool
+	icmpType            uint64
+	reply, replyKnown   bool
+	dropReason          string
+	source, destination hubbleEnd
+	srcService, toVIP   string
+	nodeName            string
+	srcNames, dstNames  []string
+	hasSource           bool
 }
 
 // hubbleEnd is an endpoint of a flow.

@@ -35,7 +35,7 @@ func readHubble(o object) (*hubbleFlow, error) {
 	if f.reply, f.replyKnown, err = o.flag("is_reply"); err != nil {
 		return nil, err
 	}
-	if err := f.readIP(o); err != nil {
+	if err = f.readIP(o); err != nil {
 		return nil, err
 	}
 	if f.source, err = readHubbleEnd(o, "source"); err != nil {

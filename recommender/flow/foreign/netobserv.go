@@ -15,13 +15,13 @@ import (
 // netobservShape is the fields of NetObserv's flows format reference.
 var netobservShape = func() shape {
 	s := shape{}
-	for _, name := range strings.Fields(netobservFields) {
+	for name := range strings.FieldsSeq(netobservFields) {
 		s[name] = nil
 	}
-	for _, name := range strings.Fields("Addr Port Mac SubnetLabel") {
+	for name := range strings.FieldsSeq("Addr Port Mac SubnetLabel") {
 		s["Src"+name], s["Dst"+name], s["XlatSrc"+name], s["XlatDst"+name] = nil, nil, nil, nil
 	}
-	for _, name := range strings.Fields("Name Type Namespace OwnerName OwnerType HostIP HostName Zone NetworkName") {
+	for name := range strings.FieldsSeq("Name Type Namespace OwnerName OwnerType HostIP HostName Zone NetworkName") {
 		s["SrcK8S_"+name], s["DstK8S_"+name], s["XlatSrcK8S_"+name], s["XlatDstK8S_"+name] = nil, nil, nil, nil
 	}
 	return s
