@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -28,7 +30,9 @@ type unusedResult struct {
 	Findings []analyze.Finding `json:"findings"`
 	Usage    []analyze.Usage   `json:"usage"`
 	Totals   []analyze.Total   `json:"totals"`
-	Notes    []string          `json:"notes"`
+	// Readiness says how far the evidence about each workload can be trusted.
+	Readiness []analyze.Readiness `json:"readiness"`
+	Notes     []string            `json:"notes"`
 }
 
 // unusedKinds are the findings that speak of allowances.
@@ -107,17 +111,18 @@ func (u *unused) result(ctx context.Context, env *Env) (unusedResult, error) {
 	if err != nil {
 		return unusedResult{}, err
 	}
-	r := unusedResult{Window: report.Window, Findings: ofAllowances(report.Findings), Usage: report.Usage, Totals: report.Totals, Notes: report.Notes}
+	r := unusedResult{Window: report.Window, Findings: ofAllowances(report.Findings), Usage: report.Usage, Totals: report.Totals, Readiness: report.Readiness, Notes: report.Notes}
 	if u.namespace != "" {
 		r.Findings = slices.DeleteFunc(r.Findings, func(f analyze.Finding) bool { return f.Namespace != u.namespace })
 		r.Usage = slices.DeleteFunc(slices.Clone(r.Usage), func(a analyze.Usage) bool { return a.Allowance.Policy.Namespace != u.namespace })
+		r.Readiness = slices.DeleteFunc(slices.Clone(r.Readiness), func(w analyze.Readiness) bool { return w.Workload.Namespace != u.namespace })
 		r.Totals = slices.DeleteFunc(slices.Clone(r.Totals), func(t analyze.Total) bool { return t.Policy.Namespace != u.namespace })
 	}
 	return r, nil
 }
 
 func (u *unused) ask(ctx context.Context, env *Env) (unusedResult, error) {
-	r := unusedResult{Usage: []analyze.Usage{}, Totals: []analyze.Total{}, Notes: []string{}}
+	r := unusedResult{Usage: []analyze.Usage{}, Totals: []analyze.Total{}, Readiness: []analyze.Readiness{}, Notes: []string{}}
 	client, err := u.client(env)
 	if err != nil {
 		return r, err
@@ -138,6 +143,13 @@ func (u *unused) ask(ctx context.Context, env *Env) (unusedResult, error) {
 	if err := client.get(ctx, "/api/v1/policies", u.query(), &policies); err != nil {
 		return r, err
 	}
+	var ready struct {
+		Items []analyze.Readiness `json:"items"`
+	}
+	if err := client.get(ctx, "/api/v1/readiness", u.query(), &ready); err != nil {
+		return r, err
+	}
+	r.Readiness = append(r.Readiness, ready.Items...)
 	r.Window, r.Findings = findings.Meta.Window, ofAllowances(findings.Items)
 	for _, p := range policies.Items {
 		r.Usage, r.Totals = append(r.Usage, p.Allowances...), append(r.Totals, p.Totals...)
@@ -181,7 +193,29 @@ func writeUnused(w io.Writer, r unusedResult) error {
 	if err := table(w, none, []string{"FINDING", "WHAT", "WHERE", "READY"}, rows); err != nil {
 		return err
 	}
+	if err := writeReadiness(w, r.Readiness); err != nil {
+		return err
+	}
 	return writeNotes(w, r.Notes)
+}
+
+// writeReadiness lists the workloads about which something is to be said: those
+// that are not ready, and those that are with a caveat.
+func writeReadiness(w io.Writer, all []analyze.Readiness) error {
+	var rows [][]string
+	for i := range all {
+		r := &all[i]
+		why := strings.Join(append(slices.Clone(r.Reasons), r.Caveats...), "; ")
+		if why == "" || r.Edges == 0 {
+			continue
+		}
+		rows = append(rows, []string{r.Workload.String(), string(r.State), analyze.Span(time.Duration(r.Observed * float64(time.Second))), analyze.Percent(r.Coverage), why})
+	}
+	if len(rows) == 0 {
+		return nil
+	}
+	fmt.Fprintln(w)
+	return table(w, "", []string{"WORKLOAD", "READINESS", "OBSERVED", "COVERAGE", "WHAT IS MISSING"}, rows)
 }
 
 // writeUsage writes one row for each policy, rule, peer and port; a policy's
