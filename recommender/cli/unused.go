@@ -143,13 +143,19 @@ func (u *unused) ask(ctx context.Context, env *Env) (unusedResult, error) {
 	if err := client.get(ctx, "/api/v1/policies", u.query(), &policies); err != nil {
 		return r, err
 	}
-	var ready struct {
-		Items []analyze.Readiness `json:"items"`
+	var workloads struct {
+		Items []struct {
+			Readiness *analyze.Readiness `json:"readiness"`
+		} `json:"items"`
 	}
-	if err := client.get(ctx, "/api/v1/readiness", u.query(), &ready); err != nil {
+	if err := client.get(ctx, "/api/v1/workloads", u.query(), &workloads); err != nil {
 		return r, err
 	}
-	r.Readiness = append(r.Readiness, ready.Items...)
+	for _, w := range workloads.Items {
+		if w.Readiness != nil {
+			r.Readiness = append(r.Readiness, *w.Readiness)
+		}
+	}
 	r.Window, r.Findings = findings.Meta.Window, ofAllowances(findings.Items)
 	for _, p := range policies.Items {
 		r.Usage, r.Totals = append(r.Usage, p.Allowances...), append(r.Totals, p.Totals...)
