@@ -48,7 +48,7 @@ func run() int {
 		fmt.Fprintln(os.Stderr, "netcinch-load: want 1 to 2000 -nodes, a -window above 0 and one of -senders or more")
 		return 2
 	}
-	now := time.Now
+	now := time.Now //nolint:forbidigo // the program's own clock
 	f := fleet{nodes: o.nodes, start: now().Add(-50 * 24 * time.Hour)}
 	var err error
 	if o.child {

@@ -107,3 +107,21 @@ func TestTokensOfSeveralClusters(t *testing.T) {
 		}
 	}
 }
+
+// FuzzTokens wants a token to be for no more than its line says.
+func FuzzTokens(f *testing.F) {
+	f.Add(tokens)
+	f.Add("0123456789abcdef cluster=, cluster=a n1")
+	f.Fuzz(func(t *testing.T, text string) {
+		known, err := ParseTokens(strings.NewReader(text))
+		if err != nil {
+			return
+		}
+		for _, h := range known.known {
+			i := h.identity
+			if len(i.Nodes) == 0 || len(i.Clusters) == 0 || i.MaySpeakFor("a cluster", "a node") && !(contains(i.Clusters, "*") && contains(i.Nodes, "*")) {
+				t.Errorf("%q: %+v", text, i)
+			}
+		}
+	})
+}

@@ -33,33 +33,33 @@ func describe(doing, file string, err error) error {
 	switch {
 	case errors.Is(err, store.ErrFull), errors.Is(err, store.ErrDamaged), errors.Is(err, store.ErrNewer):
 	case code == sqlite.ResultFull, errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
-		err = said{store.ErrFull.Error() + ": no space left on the device", errors.Join(store.ErrFull, err)}
+		err = saidError{store.ErrFull.Error() + ": no space left on the device", errors.Join(store.ErrFull, err)}
 	case code == sqlite.ResultCorrupt, code == sqlite.ResultNotADB:
 		err = fmt.Errorf("%w (%s)", store.ErrDamaged, found(code))
 	case code == sqlite.ResultReadOnly, code == sqlite.ResultPerm, code == sqlite.ResultAuth, errors.Is(err, fs.ErrPermission):
-		err = said{"this user may not write to it; give the file and its folder to the user that runs the recommender", err}
+		err = saidError{"this user may not write to it; give the file and its folder to the user that runs the recommender", err}
 	case code == sqlite.ResultBusy, code == sqlite.ResultLocked:
-		err = said{"another process keeps it locked; end that, such as an open sqlite3 shell, and try again", err}
+		err = saidError{"another process keeps it locked; end that, such as an open sqlite3 shell, and try again", err}
 	case code == sqlite.ResultCantOpen:
-		err = said{"it cannot be opened; see that the folder is there and that this user may read and write in it", err}
+		err = saidError{"it cannot be opened; see that the folder is there and that this user may read and write in it", err}
 	case code == sqlite.ResultIOErr:
-		err = said{"the disk failed to read or write; look at the system's log, and at what is left of the file with netcinch store check", err}
+		err = saidError{"the disk failed to read or write; look at the system's log, and at what is left of the file with netcinch store check", err}
 	case code == sqlite.ResultInterrupt:
-		err = said{"it was broken off", err}
+		err = saidError{"it was broken off", err}
 	case code == sqlite.ResultNoMem:
-		err = said{"there is no memory left; give the recommender more", err}
+		err = saidError{"there is no memory left; give the recommender more", err}
 	}
 	return &fileError{doing, file, err}
 }
 
-// said is an error in plain words, in place of the engine's own.
-type said struct {
+// saidError is an error in plain words, in place of the engine's own.
+type saidError struct {
 	words string
 	cause error
 }
 
-func (s said) Error() string { return s.words }
-func (s said) Unwrap() error { return s.cause }
+func (s saidError) Error() string { return s.words }
+func (s saidError) Unwrap() error { return s.cause }
 
 // found says what of a file is wrong, as far as the engine tells.
 func found(code sqlite.ResultCode) string {
