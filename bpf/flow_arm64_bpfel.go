@@ -47,7 +47,9 @@ type FlowControl struct {
 	_          structs.HostLayout
 	Instance   uint64
 	Generation uint32
+	Committed  uint32
 	NextSlot   uint32
+	Padding    uint32
 }
 
 type FlowDialled struct {

@@ -83,7 +83,9 @@ struct {
 struct control {
 	__u64 instance;	  /* tells these maps from others that were pinned at the same place */
 	__u32 generation; /* the last one that a drain was begun with */
+	__u32 committed;  /* the last one that was safe by then */
 	__u32 next_slot;
+	__u32 padding;
 };
 
 MAP(controls, BPF_MAP_TYPE_ARRAY, __u32, struct control, 1);

@@ -131,6 +131,18 @@ func TestResumeWithoutState(t *testing.T) {
 	flush(t, c)
 	mustClose(t, c)
 
+	c = open(t, pinned) // nothing was ever safe: all is told again
+	if r := c.Resumed(); !r.Maps || r.Uncertain {
+		t.Errorf("resumed as %+v: want certain", r)
+	}
+	attach(t, c, client)
+	if r := flush(t, c).one(t, slot, 6, to.Addr()); r.Connections != 1 {
+		t.Errorf("told %+v", r)
+	}
+	c.Commit()
+	flush(t, c)
+	mustClose(t, c)
+
 	c = open(t, pinned)
 	if r := c.Resumed(); !r.Maps || !r.Uncertain {
 		t.Errorf("resumed as %+v: want uncertain", r)

@@ -41,11 +41,13 @@ func (c *Collector) resume() error {
 	before := c.options.Resume
 	if control.Instance == 0 {
 		c.instance, err = newInstance()
-		return errors.Join(err, c.set.SetControl(c.instance, 0))
+		return errors.Join(err, c.set.SetControl(c.instance, 0, 0))
 	}
 	c.resumed.Maps = true
 	c.instance = control.Instance
-	if before == nil || before.Instance != control.Instance {
+	if before == nil && control.Committed == 0 {
+		before = &State{} // the one before was killed before it made anything safe
+	} else if before == nil || before.Instance != control.Instance {
 		c.resumed.Uncertain = true
 		c.generation, c.committed = control.Generation, control.Generation
 		c.base, err = c.kernelLosses()
@@ -72,7 +74,7 @@ func (c *Collector) begin() error {
 		return nil
 	}
 	c.generation++
-	return c.set.SetControl(c.instance, c.generation)
+	return c.set.SetControl(c.instance, c.generation, c.committed)
 }
 
 // State gives what the next collector needs, as of the last Drain.

@@ -76,12 +76,14 @@ func (s *Set) Control() (bpf.FlowControl, error) {
 	return c, nil
 }
 
-// SetControl writes down the number of these maps and the generation that is
-// begun.
-func (s *Set) SetControl(instance uint64, generation uint32) error {
+// SetControl writes down the number of these maps, the generation that is begun
+// and the last one that is safe.
+func (s *Set) SetControl(instance uint64, generation, committed uint32) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.putControl(func(c *bpf.FlowControl) { c.Instance, c.Generation = instance, generation })
+	return s.putControl(func(c *bpf.FlowControl) {
+		c.Instance, c.Generation, c.Committed = instance, generation, committed
+	})
 }
 
 func (s *Set) putControl(change func(*bpf.FlowControl)) error {
