@@ -17,12 +17,26 @@ import (
 // of FelixConfiguration).
 var failsafePorts = [2][]calicov3.ProtoPort{
 	Ingress: {
-		{Protocol: "TCP", Port: 22}, {Protocol: "UDP", Port: 68}, {Protocol: "TCP", Port: 179}, {Protocol: "TCP", Port: 2379}, {Protocol: "TCP", Port: 2380},
-		{Protocol: "TCP", Port: 5473}, {Protocol: "TCP", Port: 6443}, {Protocol: "TCP", Port: 6666}, {Protocol: "TCP", Port: 6667},
+		{Protocol: "TCP", Port: 22},
+		{Protocol: "UDP", Port: 68},
+		{Protocol: "TCP", Port: 179},
+		{Protocol: "TCP", Port: 2379},
+		{Protocol: "TCP", Port: 2380},
+		{Protocol: "TCP", Port: 5473},
+		{Protocol: "TCP", Port: 6443},
+		{Protocol: "TCP", Port: 6666},
+		{Protocol: "TCP", Port: 6667},
 	},
 	Egress: {
-		{Protocol: "UDP", Port: 53}, {Protocol: "UDP", Port: 67}, {Protocol: "TCP", Port: 179}, {Protocol: "TCP", Port: 2379}, {Protocol: "TCP", Port: 2380},
-		{Protocol: "TCP", Port: 5473}, {Protocol: "TCP", Port: 6443}, {Protocol: "TCP", Port: 6666}, {Protocol: "TCP", Port: 6667},
+		{Protocol: "UDP", Port: 53},
+		{Protocol: "UDP", Port: 67},
+		{Protocol: "TCP", Port: 179},
+		{Protocol: "TCP", Port: 2379},
+		{Protocol: "TCP", Port: 2380},
+		{Protocol: "TCP", Port: 5473},
+		{Protocol: "TCP", Port: 6443},
+		{Protocol: "TCP", Port: 6666},
+		{Protocol: "TCP", Port: 6667},
 	},
 }
 

@@ -110,12 +110,15 @@ func TestHostPolicyStages(t *testing.T) {
 		{"every interface of the node", docsHosts + ": interfaceName \"*\"", strings.Replace(hostEndpoint, "interfaceName: eth0, expectedIPs: [192.168.0.2, \"fd00:ff::2\"]", "interfaceName: '*'", 1), []expectation{
 			{"203.0.113.1 -> 192.168.0.2 TCP 80", "Ei"}, {"2001:db8::1 -> fd00:ff::2 TCP 80", "Ei"},
 		}},
-		{"labels of profiles are the endpoint's, its own count before them", "docs.tigera.io/calico/latest/reference/resources/profile: labelsToApply",
+		{
+			"labels of profiles are the endpoint's, its own count before them", "docs.tigera.io/calico/latest/reference/resources/profile: labelsToApply",
 			strings.Replace(strings.Replace(hostEndpoint, "spec: {", "spec: {profiles: [site], ", 1), "labels: {role: node}", "labels: {zone: a}", 1) +
 				"---\napiVersion: projectcalico.org/v3\nkind: Profile\nmetadata: {name: site}\nspec: {labelsToApply: {role: node, zone: b}, egress: [{action: Allow}]}\n---\n" +
-				strings.Replace(gnpFor("n", "  types: [Ingress]\n  ingress: [{action: Allow, protocol: TCP, destination: {ports: [80]}}]\n"), "role == 'node'", "role == 'node' && zone == 'a'", 1), []expectation{
+				strings.Replace(gnpFor("n", "  types: [Ingress]\n  ingress: [{action: Allow, protocol: TCP, destination: {ports: [80]}}]\n"), "role == 'node'", "role == 'node' && zone == 'a'", 1),
+			[]expectation{
 				{"203.0.113.1 -> 192.168.0.2 TCP 80", "EI"}, {"203.0.113.1 -> 192.168.0.2 TCP 81", "Ei"}, {"192.168.0.2 -> 203.0.113.1 TCP 81", "EI"},
-			}},
+			},
+		},
 		{"policy without applyOnForward leaves pods alone, and so does one that allows", "docs.tigera.io/calico/latest/reference/host-endpoints/forwarded", hostEndpoint + "---\n" +
 			gnpFor("n", "  types: [Ingress]\n---\n") + gnpFor("f", "  applyOnForward: true\n  types: [Ingress]\n  ingress: [{action: Allow, protocol: TCP}]\n"), []expectation{
 			{"203.0.113.1 -> shop/api TCP 80", "EI"},

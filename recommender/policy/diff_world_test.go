@@ -16,15 +16,27 @@ func TestCompareOfWorlds(t *testing.T) {
 		name, before, after string
 		added, removed      []string
 	}{
-		{"outside with an exception, both families", npHead + "  podSelector: {matchLabels: {app: db}}\n  ingress: [{from: [{ipBlock: {cidr: 203.0.113.0/24}}, {ipBlock: {cidr: '2001:db8::/32'}}]}]\n",
+		{
+			"outside with an exception, both families", npHead + "  podSelector: {matchLabels: {app: db}}\n  ingress: [{from: [{ipBlock: {cidr: 203.0.113.0/24}}, {ipBlock: {cidr: '2001:db8::/32'}}]}]\n",
 			npHead + "  podSelector: {matchLabels: {app: db}}\n  ingress: [{from: [{ipBlock: {cidr: 203.0.113.0/24, except: [203.0.113.64/26]}}, {ipBlock: {cidr: '2001:db8::/31'}}]}]\n",
-			[]string{"outside 2001:db9::/32 → shop/db (IPv6)"}, []string{"outside 203.0.113.64/26 → shop/db (IPv4)"}},
-		{"nodes as peers", anpHead + "  priority: 1\n" + shopPods + "  egress: [{action: Deny, to: [{nodes: {}}]}]\n", anpHead + "  priority: 1\n" + shopPods + "  egress: [{action: Deny, to: [{nodes: {}}], ports: [{portNumber: {protocol: TCP, port: 10250}}]}]\n",
-			[]string{"→ node n1"}, nil},
-		{"a host endpoint's policy", hostEndpoint + "---\n" + gnpFor("g", "  types: [Ingress]\n  ingress: [{action: Allow, protocol: TCP, destination: {ports: [80]}}]\n"), hostEndpoint + "---\n" + gnpFor("g", "  types: [Ingress]\n  ingress: [{action: Allow, protocol: TCP, destination: {ports: [80, 81]}}]\n"),
-			[]string{"→ node n2 on TCP 81"}, nil},
-		{"failsafe ports", hostEndpoint, hostEndpoint + felixHead + "{failsafeInboundHostPorts: [{protocol: tcp, port: 22}]}\n",
-			nil, []string{"→ node n2 on TCP 179, TCP 2379-2380"}},
+			[]string{"outside 2001:db9::/32 → shop/db (IPv6)"},
+			[]string{"outside 203.0.113.64/26 → shop/db (IPv4)"},
+		},
+		{
+			"nodes as peers", anpHead + "  priority: 1\n" + shopPods + "  egress: [{action: Deny, to: [{nodes: {}}]}]\n", anpHead + "  priority: 1\n" + shopPods + "  egress: [{action: Deny, to: [{nodes: {}}], ports: [{portNumber: {protocol: TCP, port: 10250}}]}]\n",
+			[]string{"→ node n1"},
+			nil,
+		},
+		{
+			"a host endpoint's policy", hostEndpoint + "---\n" + gnpFor("g", "  types: [Ingress]\n  ingress: [{action: Allow, protocol: TCP, destination: {ports: [80]}}]\n"), hostEndpoint + "---\n" + gnpFor("g", "  types: [Ingress]\n  ingress: [{action: Allow, protocol: TCP, destination: {ports: [80, 81]}}]\n"),
+			[]string{"→ node n2 on TCP 81"},
+			nil,
+		},
+		{
+			"failsafe ports", hostEndpoint, hostEndpoint + felixHead + "{failsafeInboundHostPorts: [{protocol: tcp, port: 22}]}\n",
+			nil,
+			[]string{"→ node n2 on TCP 179, TCP 2379-2380"},
+		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			before, after := calicoShop(t, c.before), calicoShop(t, c.after)

@@ -14,37 +14,37 @@ import (
 // in the order in which it was asked, and what each answered.
 type Trail struct {
 	Verdict Verdict
-	Egress  DirectionTrail
-	Ingress DirectionTrail
+	Egress  TrailSide
+	Ingress TrailSide
 	// Changes are the smallest edits that together would turn the verdict
 	// around; none where nothing can.
 	Changes []Change
 }
 
-// DirectionTrail is the trail at one end.
-type DirectionTrail struct {
+// TrailSide is the trail at one end.
+type TrailSide struct {
 	Allowed bool
 	Note    string // why nothing was asked; "" where tiers were
-	Tiers   []TierTrail
+	Tiers   []TrailTier
 }
 
-// TierTrail is one tier that applies at an end. Its policies come in the order
+// TrailTier is one tier that applies at an end. Its policies come in the order
 // of evaluation.
-type TierTrail struct {
+type TrailTier struct {
 	Name     string
 	Reached  bool // false where an earlier tier decided
-	Policies []PolicyTrail
+	Policies []TrailPolicy
 	Text     string // what came of the tier: "rule 2 of NetworkPolicy shop/db allows", "nothing matched, so its default denies"
 }
 
-// PolicyTrail is one policy that selects the end.
-type PolicyTrail struct {
+// TrailPolicy is one policy that selects the end.
+type TrailPolicy struct {
 	Policy cluster.Ref
-	Rules  []RuleTrail
+	Rules  []TrailRule
 }
 
-// RuleTrail is one rule and whether it matches.
-type RuleTrail struct {
+// TrailRule is one rule and whether it matches.
+type TrailRule struct {
 	Rule    int // from 0, in the manifest's order
 	Action  Action
 	Asked   bool // false where an earlier rule or tier decided
@@ -60,7 +60,7 @@ func (e *Engine) Explain(c Connection) Trail {
 	out := Trail{Verdict: e.Check(c)}
 	if q.always {
 		note := e.top.alwaysText(&q)
-		out.Egress, out.Ingress = DirectionTrail{Allowed: true, Note: note}, DirectionTrail{Allowed: true, Note: note}
+		out.Egress, out.Ingress = TrailSide{Allowed: true, Note: note}, TrailSide{Allowed: true, Note: note}
 		return out
 	}
 	out.Egress = e.trail(Egress, &q, out.Verdict.Egress)
@@ -69,8 +69,8 @@ func (e *Engine) Explain(c Connection) Trail {
 	return out
 }
 
-func (e *Engine) trail(d Direction, q *query, v DirectionVerdict) DirectionTrail {
-	out := DirectionTrail{Allowed: v.Allowed}
+func (e *Engine) trail(d Direction, q *query, v DirectionVerdict) TrailSide {
+	out := TrailSide{Allowed: v.Allowed}
 	if len(v.Why) == 1 && (v.Why[0].Kind == StepAlways || v.Why[0].Kind == StepNotIsolated) {
 		out.Note = v.Why[0].Text
 	}
@@ -88,16 +88,16 @@ func (e *Engine) trail(d Direction, q *query, v DirectionVerdict) DirectionTrail
 }
 
 // tierTrail asks the rules of a tier in order.
-func (e *Engine) tierTrail(t *groupTier, d Direction, q *query, reached bool) (TierTrail, Action) {
-	out := TierTrail{Name: t.tier.name, Reached: reached}
+func (e *Engine) tierTrail(t *groupTier, d Direction, q *query, reached bool) (TrailTier, Action) {
+	out := TrailTier{Name: t.tier.name, Reached: reached}
 	action, decided := t.tier.fallback, false
 	for _, p := range t.policies {
-		pt := PolicyTrail{Policy: p.ref()}
+		pt := TrailPolicy{Policy: p.ref()}
 		lines := newLocator(p.object.Source.YAML)
 		for i := range p.rules[d] {
 			r := &p.rules[d][i]
 			id := AllowanceID{Policy: p.ref(), Direction: d, Rule: r.index, Peer: -1, Port: -1}
-			rt := RuleTrail{Rule: r.index, Action: r.action, Asked: reached && !decided, Line: lines.line(p.places.rule(id))}
+			rt := TrailRule{Rule: r.index, Action: r.action, Asked: reached && !decided, Line: lines.line(p.places.rule(id))}
 			matched := e.matches(r, d, q)
 			rt.Matched, rt.Why = matched == yes, e.ruleText(r, d, q, matched)
 			pt.Rules = append(pt.Rules, rt)

@@ -47,7 +47,7 @@ func edit(t *testing.T, o runtime.Object, c Change) runtime.Object {
 		t.Fatal(err)
 	}
 	var m map[string]any
-	if err := json.Unmarshal(text, &m); err != nil {
+	if err = json.Unmarshal(text, &m); err != nil {
 		t.Fatal(err)
 	}
 	spec, _ := m["spec"].(map[string]any)
@@ -56,7 +56,7 @@ func edit(t *testing.T, o runtime.Object, c Change) runtime.Object {
 		list = slices.Delete(slices.Clone(list), c.At, c.At+1)
 	} else {
 		var rule any
-		if err := yaml.Unmarshal([]byte(c.Rule), &rule); err != nil {
+		if err = yaml.Unmarshal([]byte(c.Rule), &rule); err != nil {
 			t.Fatalf("%v in %s", err, c.Rule)
 		}
 		list = slices.Insert(slices.Clone(list), c.At, rule)
@@ -65,7 +65,7 @@ func edit(t *testing.T, o runtime.Object, c Change) runtime.Object {
 	if kind := reflect.TypeOf(o).String(); kind == "*v1.NetworkPolicy" && len(list) == 0 {
 		spec["policyTypes"] = addType(spec["policyTypes"], c.Direction)
 	} else if strings.HasPrefix(kind, "*v3.") && spec["types"] == nil {
-		spec["types"] = []any{"Ingress", "Egress"}[:]
+		spec["types"] = []any{"Ingress", "Egress"}
 		if spec["egress"] == nil {
 			spec["types"] = []any{"Ingress"}
 		} else if spec["ingress"] == nil {
@@ -76,8 +76,8 @@ func edit(t *testing.T, o runtime.Object, c Change) runtime.Object {
 	if text, err = json.Marshal(m); err != nil {
 		t.Fatal(err)
 	}
-	next, _ := reflect.New(reflect.TypeOf(o).Elem()).Interface().(runtime.Object)
-	if err := yaml.UnmarshalStrict(text, next); err != nil {
+	next, _ := reflect.TypeAssert[runtime.Object](reflect.New(reflect.TypeOf(o).Elem()))
+	if err = yaml.UnmarshalStrict(text, next); err != nil {
 		t.Fatalf("%v in %s", err, text)
 	}
 	return next

@@ -3,6 +3,7 @@
 package policy
 
 import (
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -78,6 +79,9 @@ func sameAnswers(t *testing.T, d *policytest.Dice, s *cluster.Snapshot, whole, n
 			}
 		}
 	})
+	if diff := cmp.Diff(whole.Shadowed(), next.Shadowed()); diff != "" {
+		t.Fatalf("seed %d step %d: shadowed: %s", seed, step, diff)
+	}
 	if delta := Compare(whole, next); !delta.Empty() {
 		t.Fatalf("seed %d step %d: %s %s", seed, step, cellTexts(delta.Added), cellTexts(delta.Removed))
 	}
@@ -101,9 +105,7 @@ func TestNextTouchesLittle(t *testing.T) {
 		{"a pod gets a label that nobody asks for", func(s *cluster.Snapshot) {
 			s.Pods = slices.Clone(s.Pods)
 			labels := map[string]string{"unseen": "yes"}
-			for k, v := range s.Pods[77].Labels {
-				labels[k] = v
-			}
+			maps.Copy(labels, s.Pods[77].Labels)
 			s.Pods[77].Labels = labels
 		}, 0, 2, false, true},
 		{"a pod goes", func(s *cluster.Snapshot) { s.Pods = slices.Delete(slices.Clone(s.Pods), 500, 501) }, 400, 2, false, false},

@@ -100,8 +100,12 @@ func TestBadInputMakesUncertain(t *testing.T) {
 				from, to string
 				touched  bool
 			}{
-				{"y/far", "x/db", true}, {"x/web", "x/db", true}, {"x/db", "192.0.2.1", true}, {"2001:db8::1", "x/web", true},
-				{"y/farther", "y/far", tt.everywhere}, {"2001:db8::1", "y/far", tt.everywhere},
+				{"y/far", "x/db", true},
+				{"x/web", "x/db", true},
+				{"x/db", "192.0.2.1", true},
+				{"2001:db8::1", "x/web", true},
+				{"y/farther", "y/far", tt.everywhere},
+				{"2001:db8::1", "y/far", tt.everywhere},
 			} {
 				if tt.name == "impossible address, host endpoint" {
 					continue // only nodes are touched

@@ -79,7 +79,7 @@ func (j *Judge) explain(a *Answer, t policy.Trail, trail bool) {
 	}
 }
 
-func (j *Judge) trailSide(d policy.DirectionTrail) TrailSide {
+func (j *Judge) trailSide(d policy.TrailSide) TrailSide {
 	out := TrailSide{Allowed: d.Allowed, Note: d.Note, Tiers: []TrailTier{}}
 	for _, t := range d.Tiers {
 		tier := TrailTier{Name: t.Name, Reached: t.Reached, Text: t.Text, Policies: []TrailPolicy{}}
