@@ -127,6 +127,20 @@ func TestWriteAllOrNone(t *testing.T) {
 	}
 }
 
+// TestFoldersTakenBack: a folder that was made for a file goes again where
+// another file fails.
+func TestFoldersTakenBack(t *testing.T) {
+	dir := t.TempDir()
+	err := Write([]File{
+		{Path: filepath.Join(dir, "made", "deep", "x.yaml"), After: []byte("x"), New: true},
+		{Path: filepath.Join(dir, "made"), After: []byte("y"), New: true},
+	})
+	left, readErr := os.ReadDir(dir)
+	if err == nil || readErr != nil || len(left) > 0 {
+		t.Errorf("%v, %v; left behind: %v", err, readErr, left)
+	}
+}
+
 // TestRenameTakenBack: a rename that fails takes back those before it.
 func TestRenameTakenBack(t *testing.T) {
 	dir := t.TempDir()
