@@ -52,6 +52,7 @@ func run() int {
 	f := fleet{nodes: o.nodes, start: now().Add(-50 * 24 * time.Hour)}
 	var err error
 	if o.child {
+		stop() // it ends when its input does, or at once
 		err = (&recommender{options: o, fleet: f, now: now}).run(os.Stdin, os.Stdout)
 	} else {
 		err = (&load{options: o, fleet: f, now: now, out: os.Stdout}).run(ctx)

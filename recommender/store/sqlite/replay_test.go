@@ -94,3 +94,47 @@ func TestRowsThatAreNotCountedStay(t *testing.T) {
 		})
 	}
 }
+
+// TestEachShardHasItsTurn lets the clock run through the time in which every
+// shard is to be written once, in uneven steps.
+func TestEachShardHasItsTurn(t *testing.T) {
+	var later atomic.Int64
+	s, err := Open(Options{Dir: t.TempDir(), FoldEvery: shards * time.Second, Clock: func() time.Time { return noon().Add(time.Duration(later.Load())) }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	sequence := uint64(0)
+	appendOne := func(b store.Batch) {
+		t.Helper()
+		sequence++
+		b.Sequence = sequence
+		if _, err := s.Append(t.Context(), b); err != nil {
+			t.Fatal(err)
+		}
+	}
+	full := crashBatch(0, 1)
+	full.Node, full.Window = "n1", storetest.Window(12*time.Hour)
+	appendOne(full)
+	appendOne(storetest.Batch(0, 12*time.Hour)) // when it is taken, what the first brought about is done
+	m := s.memories.of(dayOf(noon()))
+	if m == nil || m.settled() {
+		t.Fatal("the counts do not wait")
+	}
+	passed := time.Duration(0)
+	for step := time.Second; passed < shards*time.Second; step = step%(3*time.Second) + time.Second {
+		if m.settled() {
+			t.Fatalf("all is written after %v", passed)
+		}
+		later.Add(int64(step))
+		passed += step
+		appendOne(storetest.Batch(0, 12*time.Hour))
+		appendOne(storetest.Batch(0, 12*time.Hour))
+	}
+	if !m.settled() {
+		t.Errorf("after %v there is something left", passed)
+	}
+	if wrong := s.Check(t.Context()); len(wrong) > 0 {
+		t.Errorf("damage: %v", wrong)
+	}
+}
