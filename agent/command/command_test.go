@@ -36,18 +36,18 @@ func TestMain(m *testing.M) {
 
 // execute runs the command line in this process; it must fail before it
 // watches anything.
-func execute(t *testing.T, env map[string]string, args ...string) (status int, stdout, stderr string) {
+func execute(t *testing.T, args ...string) (status int, stdout, stderr string) {
 	t.Helper()
 	var out, errs bytes.Buffer
 	status = Execute(t.Context(), Environment{
-		Stdout: &out, Stderr: &errs, Getenv: func(k string) string { return env[k] },
+		Stdout: &out, Stderr: &errs, Getenv: func(string) string { return "" },
 		Hostname: func() (string, error) { return "", errors.New("no host name") }, Clock: time.Now, Version: "v1.2.3",
 	}, args)
 	return status, out.String(), errs.String()
 }
 
 func TestVersion(t *testing.T) {
-	if status, out, _ := execute(t, nil, "version"); status != ExitFine || out != "netcinch-agent v1.2.3\n" {
+	if status, out, _ := execute(t, "version"); status != ExitFine || out != "netcinch-agent v1.2.3\n" {
 		t.Errorf("status %d, %q", status, out)
 	}
 }
@@ -55,7 +55,7 @@ func TestVersion(t *testing.T) {
 // The help of each command ends in a worked example.
 func TestHelpEndsInAnExample(t *testing.T) {
 	for command, last := range map[string]string{"status": "jq -r '.features[] | select(.found | not) | .name'", "run": "curl -s http://127.0.0.1:9090/metrics", "record": "netcinch unused -f manifests/ --flows flows.jsonl"} {
-		status, out, _ := execute(t, nil, command, "--help")
+		status, out, _ := execute(t, command, "--help")
 		lines := strings.Split(strings.TrimSpace(out), "\n")
 		if status != ExitFine || !strings.Contains(lines[len(lines)-1], last) {
 			t.Errorf("%s --help, status %d, ends in %q, want %q", command, status, lines[len(lines)-1], last)
@@ -116,7 +116,7 @@ func TestBadInputIsOneLineAndStatus2(t *testing.T) {
 		"making the flow file " + dir + "/none/x (-o)":                                           {"record", "--node", "n", "-o", dir + "/none/x"},
 	} {
 		t.Run(want, func(t *testing.T) {
-			status, out, errs := execute(t, nil, args...)
+			status, out, errs := execute(t, args...)
 			if status != ExitInput || out != "" || strings.Count(errs, "\n") != 1 || !strings.Contains(errs, want) {
 				t.Errorf("status %d, stdout %q, stderr %q; want status 2 and one line with %q", status, out, errs, want)
 			}

@@ -175,7 +175,11 @@ func TestPrivileges(t *testing.T) {
 					Credential: &syscall.Credential{Uid: test.uid, Gid: test.uid}, AmbientCaps: test.give,
 				},
 			})
-			if started := r.waitFor("interface watched") && r.waitFor("interface watched"); started == test.refused {
+			started := r.waitFor("interface watched")
+			if started {
+				started = r.waitFor("interface watched") // of the other pod
+			}
+			if started == test.refused {
 				t.Fatalf("started is %v, want %v: %s", started, !test.refused, strings.Join(r.said, "\n"))
 			}
 			for _, words := range test.says {

@@ -122,7 +122,7 @@ func (f *recordFlags) open(e Environment) (out io.Writer, finish func(keep bool)
 	if f.output == "-" {
 		return e.Stdout, func(bool) error { return nil }, nil
 	}
-	if info, err := os.Stat(f.output); err == nil && !info.Mode().IsRegular() {
+	if info, absent := os.Stat(f.output); absent == nil && !info.Mode().IsRegular() {
 		return nil, nil, notAFile(f.output, info)
 	}
 	temp, err := os.CreateTemp(filepath.Dir(f.output), filepath.Base(f.output)+".*")

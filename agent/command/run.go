@@ -118,7 +118,7 @@ func (f *runFlags) options(e Environment) (run.Options, error) {
 	if err != nil {
 		return run.Options{}, err
 	}
-	if err := checkListen(f.metrics); err != nil {
+	if err = checkListen(f.metrics); err != nil {
 		return run.Options{}, err
 	}
 	node, err := f.nodeName(e)

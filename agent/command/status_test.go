@@ -54,7 +54,7 @@ func TestStatusFlags(t *testing.T) {
 		`-o "xml": want table, json or yaml`: {"status", "-o", "xml"},
 		"no agent answers at " + dir:         {"status", "--run-dir", dir, "--node", "n1"},
 	} {
-		if code, out, errs := execute(t, nil, args...); code != ExitInput || out != "" || strings.Count(errs, "\n") != 1 || !strings.Contains(errs, want) {
+		if code, out, errs := execute(t, args...); code != ExitInput || out != "" || strings.Count(errs, "\n") != 1 || !strings.Contains(errs, want) {
 			t.Errorf("status %d, %q, %q; want one line with %q", code, out, errs, want)
 		}
 	}
@@ -64,7 +64,7 @@ func TestStatusWithoutAnAgent(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("needs root: CAP_BPF, CAP_NET_ADMIN, CAP_PERFMON and CAP_SYS_ADMIN to try what an agent loads")
 	}
-	code, out, errs := execute(t, nil, "status", "--run-dir", t.TempDir())
+	code, out, errs := execute(t, "status", "--run-dir", t.TempDir())
 	if code != ExitFine || errs != "" || !strings.HasPrefix(out, "no agent answers on this machine; this is what one would find here\n") {
 		t.Errorf("status %d, %q: %s", code, errs, out)
 	}
@@ -115,7 +115,7 @@ func TestStatusOfARunningAgent(t *testing.T) {
 	}()
 	var got status.Report
 	for end := time.Now().Add(30 * time.Second); time.Now().Before(end) && got.Pods.Watched == 0; {
-		code, out, errs := execute(t, nil, "status", "--run-dir", dir+"/run", "-o", "json")
+		code, out, errs := execute(t, "status", "--run-dir", dir+"/run", "-o", "json")
 		if code != ExitFine || errs != "" {
 			t.Fatalf("status %d, %q: %s", code, errs, out)
 		}
@@ -129,10 +129,10 @@ func TestStatusOfARunningAgent(t *testing.T) {
 	if len(got.Interfaces) != 1 || got.Interfaces[0].Pod != "client" || got.Interfaces[0].Namespace != "shop" || len(got.Interfaces[0].Addresses) != 2 || got.Interfaces[0].Mode != got.AttachMode {
 		t.Errorf("watches %+v", got.Interfaces)
 	}
-	if code, out, _ := execute(t, nil, "status", "--run-dir", dir+"/run"); code != ExitFine || !strings.Contains(out, "shop/client") || strings.Contains(out, "secret") {
+	if code, out, _ := execute(t, "status", "--run-dir", dir+"/run"); code != ExitFine || !strings.Contains(out, "shop/client") || strings.Contains(out, "secret") {
 		t.Errorf("status %d: %s", code, out)
 	}
-	if code, out, _ := execute(t, nil, "status", "--run-dir", dir+"/run", "-o", "yaml"); code != ExitFine || !strings.Contains(out, "\nnode: n1\n") {
+	if code, out, _ := execute(t, "status", "--run-dir", dir+"/run", "-o", "yaml"); code != ExitFine || !strings.Contains(out, "\nnode: n1\n") {
 		t.Errorf("status %d: %s", code, out)
 	}
 	if err := r.cmd.Process.Signal(syscall.SIGTERM); err != nil {

@@ -2,7 +2,10 @@
 
 package feature
 
-import "fmt"
+import (
+	"fmt"
+	"strings"
+)
 
 // Feature is one thing that a kernel gives.
 type Feature struct {
@@ -39,7 +42,8 @@ func Find(name string) (Feature, bool) {
 
 // Markdown is the list as a table.
 func Markdown() string {
-	table := "| feature | kernel | also needs | without it |\n| --- | --- | --- | --- |\n"
+	var table strings.Builder
+	table.WriteString("| feature | kernel | also needs | without it |\n| --- | --- | --- | --- |\n")
 	for _, f := range All {
 		needs, lost := f.Needs, f.Lost
 		if needs == "" {
@@ -48,7 +52,7 @@ func Markdown() string {
 		if f.Required {
 			lost = "**the agent does not start**: " + lost
 		}
-		table += fmt.Sprintf("| %s | %s | %s | %s |\n", f.Name, f.Kernel, needs, lost)
+		fmt.Fprintf(&table, "| %s | %s | %s | %s |\n", f.Name, f.Kernel, needs, lost)
 	}
-	return table
+	return table.String()
 }

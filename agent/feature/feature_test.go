@@ -32,7 +32,7 @@ func TestEachFeatureSaysItself(t *testing.T) {
 		t.Error("found a feature that is not there")
 	}
 	why := errors.New("why")
-	if m := TCX.Without(why); m.Feature != TCX.Name || m.Lost != TCX.Lost || m.Err != why {
+	if m := TCX.Without(why); m.Feature != TCX.Name || m.Lost != TCX.Lost || !errors.Is(m.Err, why) {
 		t.Errorf("got %+v", m)
 	}
 }

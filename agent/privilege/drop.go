@@ -68,11 +68,11 @@ func set(s Set) error {
 // prctl sets something of every thread.
 func prctl(option, value, third uintptr) error {
 	_, _, errno := syscall.AllThreadsSyscall6(unix.SYS_PRCTL, option, value, third, 0, 0, 0)
-	switch errno {
-	case 0:
-		return nil
-	case unix.ENOTSUP:
+	if errno == unix.ENOTSUP {
 		return ErrThreads
 	}
-	return errno
+	if errno != 0 {
+		return errno
+	}
+	return nil
 }

@@ -83,7 +83,7 @@ func machine(now time.Time, missing []feature.Missing) status.Report {
 	if failed == nil {
 		r.Programs = programs
 	}
-	if err := errors.Join(err, failed); err != nil {
+	if err = errors.Join(err, failed); err != nil {
 		r.Problem = err.Error()
 	}
 	return r

@@ -20,7 +20,7 @@ type Traffic struct {
 }
 
 func (t *Traffic) add(r *capture.Record) {
-	t.Connections += uint64(r.Connections)
+	t.Connections += r.Connections
 	t.Packets += r.Tx.Packets + r.Rx.Packets
 	t.Bytes += r.Tx.Bytes + r.Rx.Bytes
 }

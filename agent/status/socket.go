@@ -95,8 +95,8 @@ func mayAsk(c net.Conn) bool {
 	}
 	allowed := false
 	err = raw.Control(func(fd uintptr) {
-		peer, err := unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED)
-		allowed = err == nil && (peer.Uid == 0 || int(peer.Uid) == os.Geteuid())
+		peer, failed := unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED)
+		allowed = failed == nil && (peer.Uid == 0 || int(peer.Uid) == os.Geteuid())
 	})
 	return err == nil && allowed
 }

@@ -138,15 +138,15 @@ func TestAskingOverTheSocket(t *testing.T) {
 		t.Errorf("the report changed on its way:\n%s", diff)
 	}
 	for _, p := range []string{dir, path} {
-		if info, err := os.Stat(p); err != nil || info.Mode().Perm()&0o077 != 0 {
-			t.Errorf("%s is open to others: %v, %v", p, info.Mode(), err)
+		if info, failed := os.Stat(p); failed != nil || info.Mode().Perm()&0o077 != 0 {
+			t.Errorf("%s is open to others: %v, %v", p, info, failed)
 		}
 	}
-	if _, err := Listen(dir, "n1"); err == nil || !strings.Contains(err.Error(), "answers at "+path+" already") {
+	if _, err = Listen(dir, "n1"); err == nil || !strings.Contains(err.Error(), "answers at "+path+" already") {
 		t.Errorf("a second agent of the node: got %v", err)
 	}
 	serve(t, dir, "n2")
-	if _, err := Find(dir, ""); err == nil || !strings.Contains(err.Error(), "give --node, one of n1, n2") {
+	if _, err = Find(dir, ""); err == nil || !strings.Contains(err.Error(), "give --node, one of n1, n2") {
 		t.Errorf("two agents: got %v", err)
 	}
 	if path, err = Find(dir, "n2"); err != nil {
@@ -190,13 +190,9 @@ func TestOthersAreNotAnswered(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("needs root: CAP_SETUID to ask as another user")
 	}
-	dir, err := os.MkdirTemp("/tmp", "netcinch-status-") // every user may enter the way to it
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { os.RemoveAll(dir) })
+	dir := t.TempDir()
 	serve(t, dir, "n1")
-	for _, path := range []string{dir, Path(dir, "n1")} { // as if somebody had opened it
+	for _, path := range []string{filepath.Dir(dir), dir, Path(dir, "n1")} { // as if somebody had opened them
 		if err := os.Chmod(path, 0o777); err != nil {
 			t.Fatal(err)
 		}
