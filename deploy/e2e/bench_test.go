@@ -5,7 +5,9 @@
 package e2e
 
 import (
+	"errors"
 	"fmt"
+	"net"
 	"net/netip"
 	"os"
 	"os/exec"
@@ -57,9 +59,60 @@ func BenchmarkAgent(b *testing.B) {
 	b.ReportMetric(100*(after-before)/rest.Seconds(), "idle-%core")
 	b.ReportMetric(memoryMiB(b, agent.cmd.Process.Pid, "VmRSS"), "RSS-MiB")
 	b.ReportMetric(memoryMiB(b, agent.cmd.Process.Pid, "RssAnon"), "anonymous-MiB")
+	const flows = 64_000
+	before = cpuSeconds(b, agent.cmd.Process.Pid)
+	manyFlows(b, watched[0], watched[1], flows/2)
+	s.await("the agent has read them", func() bool {
+		n, err := strconv.ParseFloat(s.metric("netcinch_agent_flow_records_total"), 64)
+		return err == nil && n >= flows
+	})
+	after = cpuSeconds(b, agent.cmd.Process.Pid)
+	b.ReportMetric(1e6*(after-before)/flows, "µs-cpu/new-flow")
+	b.ReportMetric(memoryMiB(b, agent.cmd.Process.Pid, "VmRSS"), "RSS-MiB-64k")
+	b.ReportMetric(memoryMiB(b, agent.cmd.Process.Pid, "RssAnon"), "anonymous-MiB-64k")
 	b.ReportMetric(0, "ns/op") // means nothing here
 	agent.stop()
 	recommender.stop()
+}
+
+// manyFlows sends a datagram from each of n ports of one pod to one port of
+// another, which answers: n flows at each end.
+func manyFlows(b *testing.B, from, to *nodetest.Pod, n int) {
+	b.Helper()
+	address := netip.AddrPortFrom(to.Addresses[0], 9000)
+	l := to.ListenPacket(address.String())
+	defer func() { _ = l.Close() }()
+	go func() {
+		buffer := make([]byte, 100)
+		for {
+			got, peer, err := l.ReadFrom(buffer)
+			if err != nil {
+				return // closed
+			}
+			_, _ = l.WriteTo(buffer[:got], peer) // the sender waits for it
+		}
+	}()
+	err := from.Do(func() error {
+		buffer := make([]byte, 100)
+		for i := range n {
+			local := net.UDPAddrFromAddrPort(netip.AddrPortFrom(from.Addresses[0], uint16(20_000+i)))
+			c, err := net.DialUDP("udp", local, net.UDPAddrFromAddrPort(address))
+			if err != nil {
+				return err
+			}
+			_, err = c.Write(buffer[:10])
+			if err == nil {
+				_, err = c.Read(buffer)
+			}
+			if err = errors.Join(err, c.Close()); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		b.Fatal(err)
+	}
 }
 
 func memoryMiB(b *testing.B, pid int, field string) float64 {

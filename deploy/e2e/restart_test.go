@@ -151,4 +151,3 @@ func (s *setup) finishWith(begin func() *process, agent, recommender *process) {
 	}
 	recommender.stop()
 }
-
