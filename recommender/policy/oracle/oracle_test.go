@@ -66,7 +66,7 @@ func TestCyclonusStates(t *testing.T) {
 }
 
 // toItself asks the probes of a pod to itself. Both judges apply policies to
-// them; the documentation of NetworkPolicy says: "A pod cannot block access to
+// them; the documentation of NetworkPolicy says: "a pod cannot block access to
 // itself".
 func toItself(t *testing.T, state *policytest.State, s *cluster.Snapshot, e *policy.Engine) int {
 	t.Helper()
