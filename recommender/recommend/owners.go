@@ -45,7 +45,7 @@ type owners struct {
 	atoms    map[policy.AllowanceID]policy.Allowance
 	rules    map[ruleID][]policy.AllowanceID // in order
 	reach    map[policy.AllowanceID]*reach
-	owned    map[policy.AllowanceID][]demand
+	owned    map[policy.AllowanceID][]*demand
 	demands  []demand
 	subjects map[cluster.Ref][]string // namespace/name of whom a policy selects, sorted
 }
@@ -110,8 +110,9 @@ func (w *world) subjects() map[cluster.Ref][]string {
 
 // assign gives each demand to an atom.
 func (o *owners) assign(moved moves) {
-	o.owned = map[policy.AllowanceID][]demand{}
-	for _, d := range o.demands {
+	o.owned = map[policy.AllowanceID][]*demand{}
+	for i := range o.demands {
+		d := &o.demands[i]
 		candidates := d.atoms
 		if rule, ok := moved[d.name]; ok {
 			candidates = slices.DeleteFunc(slices.Clone(d.atoms), func(id policy.AllowanceID) bool { return ruleOf(id) != rule })
@@ -254,12 +255,12 @@ func (o *owners) runs() {
 	for id, a := range o.atoms {
 		for _, wl := range o.late {
 			if _, reached := o.reach[id].workloads[wl]; reached && !o.reach[id].anyone {
-				o.owned[id] = append(o.owned[id], demand{direction: id.Direction, other: analyze.PartyOf(wl), wholePort: true})
+				o.owned[id] = append(o.owned[id], &demand{direction: id.Direction, other: analyze.PartyOf(wl), wholePort: true})
 			}
 		}
 		for _, i := range a.Subjects {
 			if slices.Contains(o.late, o.owner(&o.snapshot.Pods[i])) {
-				o.owned[id] = append(o.owned[id], demand{direction: id.Direction, wholePeer: true, wholePort: true})
+				o.owned[id] = append(o.owned[id], &demand{direction: id.Direction, wholePeer: true, wholePort: true})
 				break
 			}
 		}

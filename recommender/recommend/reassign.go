@@ -52,7 +52,7 @@ func (s *search) move(g *gathering, spare policy.AllowanceID) bool {
 			if _, before := s.moved[d.name]; before || d.name == (demandName{}) {
 				continue
 			}
-			for _, other := range s.covering(g, spare, d) {
+			for _, other := range s.covering(g, spare, *d) {
 				rule, ok := s.before(g, ruleOf(other))
 				if ok && !(s.dirty[rule.policy] && rule.policy != home.policy) && slices.ContainsFunc(d.atoms, func(a policy.AllowanceID) bool { return ruleOf(a) == rule }) {
 					s.moved[d.name] = rule
