@@ -178,8 +178,16 @@ func (e *end) learn(o *flow.Edge) {
 // of the log says of them.
 func (w *window) turn() {
 	for k, e := range w.tuples {
-		right := w.tuples[k.turned()]
-		if !e.edge.Guessed || right == nil || right.edge.Guessed {
+		if !e.edge.Guessed {
+			continue
+		}
+		turned := k.turned()
+		right := w.tuples[turned]
+		if right == nil { // the log tells the end by itself, whatever was guessed
+			turned.atServer = k.atServer
+			right = w.tuples[turned]
+		}
+		if right == nil || right.edge.Guessed {
 			continue
 		}
 		c := e.counters
