@@ -117,8 +117,9 @@ type topologyCase struct {
 	// asPods has the pods on their node's network as pods of their own, which is
 	// what np-guard takes them for. The documentation of NetworkPolicy says:
 	// "NetworkPolicy behaviour for hostNetwork pods is undefined", and of the two
-	// possibilities that we follow "the most common implementation": "Traffic to/from hostNetwork pods is treated the same as all other
-	// traffic to/from the node IP".
+	// possibilities that it names we follow "the most common implementation":
+	// "Traffic to/from hostNetwork pods is treated the same as all other traffic
+	// to/from the node IP".
 	asPods *policy.Engine
 	pods   []cluster.Pod // as asPods has them
 }
