@@ -123,7 +123,7 @@ func (a *agents) deliver(ctx context.Context, body []byte) error {
 			a.latencies = append(a.latencies, a.now().Sub(began))
 			return nil
 		case ctx.Err() != nil:
-			return nil //nolint:nilerr // the measurement is over
+			return nil // the measurement is over
 		case err != nil:
 			reason = err.Error()
 		case wire.Permanent(status):
@@ -157,7 +157,7 @@ func (a *agents) post(ctx context.Context, body []byte) (status int, reason stri
 	}
 	var p wire.Problem
 	if err := json.Unmarshal(text, &p); err != nil {
-		return answer.StatusCode, "status " + answer.Status, nil //nolint:nilerr // the status says enough
+		return answer.StatusCode, "status " + answer.Status, nil // the status says enough
 	}
 	return answer.StatusCode, string(p.Reason), nil
 }

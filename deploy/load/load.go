@@ -43,7 +43,7 @@ func (l *load) run(ctx context.Context) (err error) {
 		defer func() { err = errors.Join(err, os.RemoveAll(l.options.dir)) }()
 	}
 	token := rand.Text()
-	if err := os.WriteFile(filepath.Join(l.options.dir, "agent.token"), []byte(token+"\n"), 0o600); err != nil {
+	if err = os.WriteFile(filepath.Join(l.options.dir, "agent.token"), []byte(token+"\n"), 0o600); err != nil {
 		return err
 	}
 	pool, err := l.certificate()

@@ -55,7 +55,7 @@ func (r *recommender) run(in io.Reader, out io.Writer) (err error) {
 	defer func() { err = errors.Join(err, r.store.Close()) }()
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
-	if err := r.past(ctx); err != nil {
+	if err = r.past(ctx); err != nil {
 		return err
 	}
 	handler, listener, err := r.listen()
@@ -82,10 +82,10 @@ func (r *recommender) run(in io.Reader, out io.Writer) (err error) {
 	m.Wall, m.CPU = r.now().Sub(began).Seconds(), cpuSeconds()-cpu
 	stop()
 	asking.Wait()
-	if err := server.Close(); err != nil {
+	if err = server.Close(); err != nil {
 		return err
 	}
-	if err := <-served; !errors.Is(err, http.ErrServerClosed) {
+	if err = <-served; !errors.Is(err, http.ErrServerClosed) {
 		return err
 	}
 	m.PeakRSS = peakRSS()

@@ -42,7 +42,7 @@ func TestRegister(t *testing.T) {
 		}
 	}
 	note(view(epoch, "a"))
-	if err := p.Store.Close(); err != nil {
+	if err := p.Close(); err != nil {
 		t.Fatal(err)
 	}
 	p = open()
@@ -52,8 +52,10 @@ func TestRegister(t *testing.T) {
 		t.Errorf("findings %+v, %v", found, err)
 	}
 	for i, d := range []store.Decision{
-		{Finding: "a", Verdict: store.Accepted}, {Finding: "b", Verdict: store.Rejected},
-		{Finding: "c", Verdict: store.Accepted, Until: epoch.Add(2 * time.Hour)}, {Finding: "d", Cluster: "other", Verdict: store.Accepted},
+		{Finding: "a", Verdict: store.Accepted},
+		{Finding: "b", Verdict: store.Rejected},
+		{Finding: "c", Verdict: store.Accepted, Until: epoch.Add(2 * time.Hour)},
+		{Finding: "d", Cluster: "other", Verdict: store.Accepted},
 	} {
 		d.ID, d.By, d.At, d.Reason = fmt.Sprintf("decision-%08d", i), "ada", epoch.Add(time.Hour), "planned"
 		if d.Cluster == "" {

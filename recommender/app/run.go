@@ -47,7 +47,7 @@ func (a *App) openIngest() error {
 	if err != nil {
 		return err
 	}
-	if err := tokens.CheckClusters(a.names()); err != nil {
+	if err = tokens.CheckClusters(a.names()); err != nil {
 		return fmt.Errorf("reading the agents' tokens: %s: %w", path, err)
 	}
 	handler, err := ingest.New(ingest.Options{

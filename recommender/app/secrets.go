@@ -75,7 +75,7 @@ func cause(err error) error {
 // token a cluster where there are several.
 func (a *App) keptAgentTokens(path string) error {
 	if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
-		return nil //nolint:nilerr // whoever reads it says what is wrong
+		return nil // whoever reads it says what is wrong
 	}
 	if len(a.members) == 1 {
 		return writePrivate(path, []byte(newToken()+"\n"))

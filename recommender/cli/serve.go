@@ -93,7 +93,7 @@ func (s *serve) run(ctx context.Context, env *Env) error {
 	}
 	klog.SetSlogLogger(log) // what client-go has to say
 	o := s.options
-	if err := setClusters(&o, s.clusters); err != nil {
+	if err = setClusters(&o, s.clusters); err != nil {
 		return err
 	}
 	o.Now, o.Log, o.Release = env.Now, log, env.Version

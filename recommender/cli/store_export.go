@@ -52,7 +52,7 @@ output is whole, and how to go on from there.`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return e.run(cmd.Context(), env) },
 	}
 	e.flag(cmd)
-	e.view.flags(cmd)
+	e.flags(cmd)
 	f := cmd.Flags()
 	f.StringVar(&e.cluster, "cluster", "", "only what this cluster sent (default: all)")
 	f.StringVar(&e.level, "level", "edges", "edges: folded to workloads; pods: as they came")

@@ -25,8 +25,8 @@ import (
 type Handler struct {
 	options Options
 	metrics *metrics
-	slots   chan struct{} // of those that are worked on
-	queue   chan struct{} // of those that wait for a slot
+	slots   chan struct{}      // of those that are worked on
+	queue   chan struct{}      // of those that wait for a slot
 	waiters map[string]*waiter // by cluster
 	quiet   *quiet
 }
@@ -93,7 +93,7 @@ func (h *Handler) take(w http.ResponseWriter, r *http.Request) (*wire.Ack, error
 	if err != nil {
 		return nil, err
 	}
-	if err := h.slot(r.Context()); err != nil {
+	if err = h.slot(r.Context()); err != nil {
 		return nil, err
 	}
 	defer func() { <-h.slots }()

@@ -79,7 +79,7 @@ func beside(target string) (string, error) {
 		return "", plainly(err)
 	}
 	parent := filepath.Dir(filepath.Clean(target))
-	if err := os.MkdirAll(parent, 0o700); err != nil {
+	if err = os.MkdirAll(parent, 0o700); err != nil {
 		return "", plainly(err)
 	}
 	building, err := os.MkdirTemp(parent, "."+filepath.Base(target)+".new-")
@@ -126,7 +126,7 @@ func (s *Store) fill(ctx context.Context, dir string, leaveOut bool, m *Manifest
 	for _, f := range files {
 		from := filepath.Join(s.options.Dir, f.name)
 		if err := copyDatabase(ctx, from, filepath.Join(dir, f.name), f.of); err != nil {
-			if err := skip(f, err); err != nil {
+			if err = skip(f, err); err != nil {
 				return err
 			}
 		}
@@ -140,7 +140,7 @@ func (s *Store) fill(ctx context.Context, dir string, leaveOut bool, m *Manifest
 			continue
 		}
 		if err := wrong[f.name]; err != nil {
-			if err := skip(f, fmt.Errorf("the copy is not sound, so the store's own file is not either: %w", err)); err != nil {
+			if err = skip(f, fmt.Errorf("the copy is not sound, so the store's own file is not either: %w", err)); err != nil {
 				return err
 			}
 			continue
@@ -180,7 +180,7 @@ func copyDatabase(ctx context.Context, from, to string, of schema) (err error) {
 	// Within a transaction the copy begins once, and sees no later change.
 	end := sqlitex.Transaction(src)
 	defer func() { rollback := errDone; end(&rollback) }()
-	if _, err := number(src, "SELECT count(*) FROM sqlite_schema"); err != nil {
+	if _, err = number(src, "SELECT count(*) FROM sqlite_schema"); err != nil {
 		return describe("reading", name, err)
 	}
 	b, err := sqlite.NewBackup(dst, "main", src, "main")

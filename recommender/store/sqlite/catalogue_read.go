@@ -105,9 +105,9 @@ func (s *Store) unwritten(ctx context.Context, q store.Query) (map[key]entry, er
 	}
 	err = s.eachCounted(ctx, q, func(r *reader) error {
 		collect(r.day, r.waiting)
-		generation, err := number(r.conn, "SELECT value FROM meta WHERE name = 'generation'")
-		if err != nil || generation == upTo[r.day] {
-			return err
+		generation, wrong := number(r.conn, "SELECT value FROM meta WHERE name = 'generation'")
+		if wrong != nil || generation == upTo[r.day] {
+			return wrong
 		}
 		return eachOfDay(r.day, r.conn, func(k key, e entry) error {
 			if !selects(q, e.cluster, e.edge) {
@@ -192,7 +192,7 @@ func (c *catalogue) read(ctx context.Context, q store.Query, unwritten map[key]e
 	if err != nil {
 		return nil, err
 	}
-	if err := addFilePrograms(conn, found, fromFile); err != nil {
+	if err = addFilePrograms(conn, found, fromFile); err != nil {
 		return nil, err
 	}
 	for k, e := range unwritten {
@@ -243,7 +243,7 @@ func (c *catalogue) fromIndex(conn *sqlite.Conn, q store.Query, visit func(key, 
 	from, to := millis(q)
 	where, args := "WHERE last > ? AND first < ?", []any{from, to}
 	if few, named := fewEdges(q); few != "" {
-		where, args = few+" AND last > ? AND first < ?", append(named, from, to)
+		where, args = few+" AND last > ? AND first < ?", slices.Concat(named, []any{from, to})
 	} else if !q.NewSince.IsZero() {
 		where, args = "INDEXED BY edge_first WHERE first >= ? AND last > ? AND first < ?", []any{q.NewSince.UnixMilli(), from, to}
 	}

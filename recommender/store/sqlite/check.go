@@ -104,9 +104,9 @@ func name(e flow.Endpoint) string {
 		return e.Workload.String()
 	case flow.KindNode:
 		return e.Node
-	default:
-		return e.IP.String()
+	case flow.KindOutside:
 	}
+	return e.IP.String()
 }
 
 // journal unpacks every row of the journal.

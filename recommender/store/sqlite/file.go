@@ -75,7 +75,7 @@ func set(conn *sqlite.Conn, of schema, create bool) error {
 	if fresh && create {
 		return begin(conn, of.fresh)
 	}
-	if err := checkVersion(conn); err != nil {
+	if err = checkVersion(conn); err != nil {
 		return err
 	}
 	version, err := number(conn, "PRAGMA user_version")

@@ -64,7 +64,7 @@ func (g *register) with(ctx context.Context, work func(*sqlite.Conn) error) (err
 	if g.conn == nil {
 		return store.ErrClosed
 	}
-	if err := ctx.Err(); err != nil {
+	if err = ctx.Err(); err != nil {
 		return fmt.Errorf("%w: %w", store.ErrBusy, err)
 	}
 	defer func() { err = describe("writing", registerFile, err) }()
@@ -94,7 +94,7 @@ func (g *register) read(ctx context.Context, work func(*sqlite.Conn) error) erro
 // Note implements store.Register.
 func (s *Store) Note(ctx context.Context, findings []store.Finding) (fresh []string, err error) {
 	for i := range findings {
-		if err := findings[i].Validate(); err != nil {
+		if err = findings[i].Validate(); err != nil {
 			return nil, err
 		}
 	}
@@ -103,9 +103,9 @@ func (s *Store) Note(ctx context.Context, findings []store.Finding) (fresh []str
 	}
 	err = s.register.with(ctx, func(conn *sqlite.Conn) error {
 		for i := range findings {
-			isNew, err := note(conn, &findings[i])
-			if err != nil {
-				return err
+			isNew, wrong := note(conn, &findings[i])
+			if wrong != nil {
+				return wrong
 			}
 			if isNew {
 				fresh = append(fresh, findings[i].ID)

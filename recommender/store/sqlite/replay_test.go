@@ -81,7 +81,7 @@ func TestRowsThatAreNotCountedStay(t *testing.T) {
 			}
 			defer s.Close()
 			for i := range uint64(3) { // after each the old rows are looked after
-				if _, err := s.Append(t.Context(), storetest.Batch(i+1, 12*time.Hour, record(1))); err != nil {
+				if _, err = s.Append(t.Context(), storetest.Batch(i+1, 12*time.Hour, record(1))); err != nil {
 					t.Fatal(err)
 				}
 				later.Add(int64(2 * time.Hour))

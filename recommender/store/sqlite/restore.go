@@ -23,7 +23,7 @@ func Restore(ctx context.Context, backup, target string) (Manifest, error) {
 	if err != nil {
 		return m, fmt.Errorf("restoring from %s: %w", backup, err)
 	}
-	if err := emptied(target); err != nil {
+	if err = emptied(target); err != nil {
 		return m, fmt.Errorf("restoring to %s: %w", target, err)
 	}
 	building, err := beside(target)

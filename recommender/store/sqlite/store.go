@@ -132,7 +132,7 @@ func (s *Store) load() error {
 	}
 	s.days = newDays(s.options.Dir, s.options.Logger, found)
 	for _, d := range found {
-		err := s.catchUp(d)
+		err = s.catchUp(d)
 		switch {
 		case errors.Is(err, store.ErrDamaged):
 			s.days.damage(d, err)
@@ -140,7 +140,7 @@ func (s *Store) load() error {
 			return errors.Join(err, s.cat.close())
 		}
 	}
-	if err := s.cat.flush(s.options.Clock()); err != nil { // what it lacks stays in memory
+	if err = s.cat.flush(s.options.Clock()); err != nil { // what it lacks stays in memory
 		s.options.Logger.Warn("writing the catalogue", "error", err)
 	}
 	if s.register, err = openRegister(s.options.Dir); err != nil {

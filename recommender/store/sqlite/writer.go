@@ -150,11 +150,11 @@ func (w *writer) write(from, to int, latest int64) (sights []*sight, generation 
 	if err != nil {
 		return nil, 0, err
 	}
-	if err := w.count(rows); err != nil {
+	if err = w.count(rows); err != nil {
 		return nil, 0, err
 	}
 	for i := from; i < to; i++ {
-		err := run(w.conn, "INSERT INTO mark VALUES (?, ?) ON CONFLICT DO UPDATE SET folded = excluded.folded", func(p *binder) {
+		err = run(w.conn, "INSERT INTO mark VALUES (?, ?) ON CONFLICT DO UPDATE SET folded = excluded.folded", func(p *binder) {
 			p.number(int64(i), latest)
 		})
 		if err != nil {
