@@ -152,7 +152,8 @@ func findingOf(v *View, f *analyze.Finding) findingBody {
 	switch f.Kind {
 	case analyze.FindingUnused, analyze.FindingPartlyUsed, analyze.FindingRedundant:
 		b.Recommendation = tightening(v, *f.Policy)
-	case analyze.FindingSelectsNothing, analyze.FindingUnseen, analyze.FindingDenied, analyze.FindingRisky, analyze.FindingConflict:
+	case analyze.FindingSelectsNothing, analyze.FindingUnseen, analyze.FindingDenied, analyze.FindingRisky, analyze.FindingConflict,
+		analyze.FindingShadowed, analyze.FindingAmbiguous, analyze.FindingNotUnderstood:
 	}
 	return b
 }
@@ -167,7 +168,8 @@ func IsAlert(f *analyze.Finding) bool {
 	switch f.Kind {
 	case analyze.FindingUnseen, analyze.FindingDenied, analyze.FindingRisky:
 		return true
-	case analyze.FindingUnused, analyze.FindingRedundant, analyze.FindingPartlyUsed, analyze.FindingSelectsNothing, analyze.FindingConflict:
+	case analyze.FindingUnused, analyze.FindingRedundant, analyze.FindingPartlyUsed, analyze.FindingSelectsNothing, analyze.FindingConflict,
+		analyze.FindingShadowed, analyze.FindingAmbiguous, analyze.FindingNotUnderstood:
 	}
 	return false
 }

@@ -4,6 +4,7 @@ package flow
 
 import (
 	"net/netip"
+	"strings"
 	"time"
 )
 
@@ -35,6 +36,9 @@ type Endpoint struct {
 	// policies it stays an outside address.
 	Elsewhere string
 }
+
+// DNSName gives a DNS name as endpoints carry it: lower case, no final dots.
+func DNSName(name string) string { return strings.ToLower(strings.TrimRight(name, ".")) }
 
 // EndpointKind tells a pod, a node and an outside address apart.
 type EndpointKind uint8

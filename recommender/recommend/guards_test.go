@@ -104,10 +104,19 @@ func TestGuardRails(t *testing.T) {
 		port    uint16
 		want    bool
 	}{
-		{"scraper", "192.168.0.2", 10250, true}, {"scraper", "fd00:ff::2", 10250, true}, {"scraper", "169.254.169.254", 80, false},
-		{"web", "192.168.0.2", 10250, false}, {"web", "fd00:ff::2", 10250, false}, {"web", "192.168.0.1", 22, false}, {"web", "192.168.0.2", 443, true},
-		{"cloud", "169.254.169.254", 80, true}, {"cloud", "fd00:ec2::254", 80, true}, {"web", "169.254.169.254", 80, false}, {"web", "fd00:ec2::254", 443, false},
-		{"web", "203.0.113.1", 22, true}, {"cloud", "192.168.0.1", 2379, false},
+		{"scraper", "192.168.0.2", 10250, true},
+		{"scraper", "fd00:ff::2", 10250, true},
+		{"scraper", "169.254.169.254", 80, false},
+		{"web", "192.168.0.2", 10250, false},
+		{"web", "fd00:ff::2", 10250, false},
+		{"web", "192.168.0.1", 22, false},
+		{"web", "192.168.0.2", 443, true},
+		{"cloud", "169.254.169.254", 80, true},
+		{"cloud", "fd00:ec2::254", 80, true},
+		{"web", "169.254.169.254", 80, false},
+		{"web", "fd00:ec2::254", 443, false},
+		{"web", "203.0.113.1", 22, true},
+		{"cloud", "192.168.0.1", 2379, false},
 	} {
 		var pod *cluster.Pod
 		for i := range applied.Pods {
@@ -175,10 +184,18 @@ func TestHostPolicies(t *testing.T) {
 		port     uint16
 		want     bool
 	}{
-		{"10.0.0.1", "192.168.0.2", 10250, true}, {"fd00::1", "fd00:ff::2", 10250, true}, {"10.0.0.3", "192.168.0.2", 10250, false}, {"fd00::3", "fd00:ff::2", 10250, false},
-		{"192.168.0.1", "192.168.0.2", 10257, true}, {"fd00:ff::1", "fd00:ff::2", 10257, true}, {"192.168.0.2", "192.168.0.1", 10257, false},
-		{"203.0.113.9", "192.168.0.2", 22, true}, {"198.51.100.1", "192.168.0.1", 22, true}, {"2001:db8::9", "fd00:ff::1", 6443, true},
-		{"198.51.100.1", "192.168.0.1", 80, false}, {"2001:db8::9", "fd00:ff::1", 80, false},
+		{"10.0.0.1", "192.168.0.2", 10250, true},
+		{"fd00::1", "fd00:ff::2", 10250, true},
+		{"10.0.0.3", "192.168.0.2", 10250, false},
+		{"fd00::3", "fd00:ff::2", 10250, false},
+		{"192.168.0.1", "192.168.0.2", 10257, true},
+		{"fd00:ff::1", "fd00:ff::2", 10257, true},
+		{"192.168.0.2", "192.168.0.1", 10257, false},
+		{"203.0.113.9", "192.168.0.2", 22, true},
+		{"198.51.100.1", "192.168.0.1", 22, true},
+		{"2001:db8::9", "fd00:ff::1", 6443, true},
+		{"198.51.100.1", "192.168.0.1", 80, false},
+		{"2001:db8::9", "fd00:ff::1", 80, false},
 	} {
 		conn := policy.Connection{From: policy.Peer{Addr: netip.MustParseAddr(c.from)}, To: policy.Peer{Addr: netip.MustParseAddr(c.to)}, Protocol: flow.TCP, Port: c.port, ICMPType: -1, ICMPCode: -1}
 		if got := permits(engine, conn); got != c.want {

@@ -33,8 +33,8 @@ func everyPair(crowds *analyze.Crowds, client, server analyze.Party, port portKe
 }
 
 // allowedPairs visits those of them that are allowed now.
-func (w *world) allowedPairs(crowds *analyze.Crowds, client, server analyze.Party, port portKey, visit func(c policy.Connection, pairs int)) (always int) {
-	return everyPair(crowds, client, server, port, func(c policy.Connection, pairs int) {
+func (w *world) allowedPairs(crowds *analyze.Crowds, client, server analyze.Party, port portKey, visit func(c policy.Connection, pairs int)) {
+	everyPair(crowds, client, server, port, func(c policy.Connection, pairs int) {
 		if permits(w.engine, c) {
 			visit(c, pairs)
 		}

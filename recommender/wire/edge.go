@@ -15,7 +15,7 @@ func (k EdgeKey) normal() EdgeKey {
 	k.Local, k.Remote = k.Local.Unmap().WithZone(""), k.Remote.Unmap().WithZone("")
 	k.Dialled = netip.AddrPortFrom(k.Dialled.Addr().Unmap().WithZone(""), k.Dialled.Port())
 	k.Reason = fit(k.Reason, MaxString)
-	k.DNS = fit(strings.TrimSuffix(strings.ToLower(k.DNS), "."), MaxName)
+	k.DNS = fit(flow.DNSName(k.DNS), MaxName)
 	k.Process = fit(k.Process, MaxString)
 	return k
 }

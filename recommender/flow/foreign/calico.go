@@ -186,7 +186,7 @@ func (im *importer) calicoEndpoint(e *calicoEnd) (flow.Endpoint, bool) {
 	case "ns", "net":
 		switch {
 		case len(e.domains) == 1:
-			out.DNS = strings.ToLower(strings.TrimSuffix(e.domains[0], "."))
+			out.DNS = flow.DNSName(e.domains[0])
 		case !e.ip.IsValid() && e.kind == "ns" && e.name != "":
 			out.DNS = hostName(e.text()) + ".networkset" + Aggregated
 		case !e.ip.IsValid():

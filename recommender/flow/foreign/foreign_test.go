@@ -264,10 +264,14 @@ func TestEventsOfOneConnectionAreJoined(t *testing.T) {
 		return fmt.Sprintf(`{"flow":{"time":"2026-03-01T10:00:00Z","verdict":"FORWARDED","IP":{"source":%q,"destination":%q},"l4":{"UDP":{"source_port":%d,"destination_port":%d}},"traffic_direction":"EGRESS"%s}}`+"\n", src, dst, from, to, more)
 	}
 	for _, c := range []struct{ name, log, want string }{
-		{"the answer comes first and has no name", event("2001:db8::1", "fd00::5", 53, 4000, `,"is_reply":true`) + event("fd00::5", "2001:db8::1", 4000, 53, `,"is_reply":false,"destination_names":["dns.example"]`),
-			"10:00 fd00::5 → dns.example 2001:db8::1 UDP 53 established; client 1, 0 B, 0 B, 0, 0"},
-		{"a guess that the rest corrects", event("10.0.0.5", "10.0.0.9", 1000, 9000, "") + event("10.0.0.5", "10.0.0.9", 1000, 9000, `,"is_reply":false`) + event("10.0.0.9", "10.0.0.5", 9000, 1000, `,"is_reply":true`),
-			"10:00 10.0.0.5 → 10.0.0.9 UDP 9000 established; client 1, 0 B, 0 B, 0, 0"},
+		{
+			"the answer comes first and has no name", event("2001:db8::1", "fd00::5", 53, 4000, `,"is_reply":true`) + event("fd00::5", "2001:db8::1", 4000, 53, `,"is_reply":false,"destination_names":["dns.example"]`),
+			"10:00 fd00::5 → dns.example 2001:db8::1 UDP 53 established; client 1, 0 B, 0 B, 0, 0",
+		},
+		{
+			"a guess that the rest corrects", event("10.0.0.5", "10.0.0.9", 1000, 9000, "") + event("10.0.0.5", "10.0.0.9", 1000, 9000, `,"is_reply":false`) + event("10.0.0.9", "10.0.0.5", 9000, 1000, `,"is_reply":true`),
+			"10:00 10.0.0.5 → 10.0.0.9 UDP 9000 established; client 1, 0 B, 0 B, 0, 0",
+		},
 	} {
 		got := told(t, Hubble, c.log, Options{})
 		if lines := strings.Split(got, "\n"); lines[0] != c.want || !strings.HasPrefix(lines[1], "events") {

@@ -197,7 +197,7 @@ func (im *importer) hubbleEndpoint(e *hubbleEnd, at netip.AddrPort, names []stri
 	case e.is("host"):
 		out.Node = f.nodeName
 	case len(names) == 1:
-		out.DNS = strings.ToLower(strings.TrimSuffix(names[0], "."))
+		out.DNS = flow.DNSName(names[0])
 	}
 	return out
 }

@@ -204,7 +204,7 @@ func (e *endpoint) value(field string) (flow.Endpoint, error) {
 	}
 	out.Workload.Namespace = e.Namespace
 	out.Pod, out.Node, out.Process, out.Elsewhere = e.Pod, e.Node, e.Process, e.Elsewhere
-	out.DNS = strings.ToLower(strings.TrimSuffix(e.DNS, "."))
+	out.DNS = flow.DNSName(e.DNS)
 	if out.Workload.IsZero() && out.Node == "" && out.DNS == "" && !out.IP.IsValid() {
 		return out, wrong(field, "says nothing; give what is known of it: namespace and pod or workload, ip, node or dns")
 	}

@@ -76,14 +76,15 @@ func TestWriteKeepsWhatItIsNotAskedToChange(t *testing.T) {
 		if err := os.Symlink(filepath.Join("real", "p.yaml"), link); err != nil {
 			t.Fatal(err)
 		}
-		last := c.before[strings.Index(c.before, "kind: B"):]
+		_, tail, _ := strings.Cut(c.before, "kind: B")
+		last := "kind: B" + tail
 		plan, err := Plan(dir, []recommend.Recommendation{
 			tightened(link, 6, last, strings.Replace(second, "1", "3", 1)), tightened(link, 1, first, strings.Replace(first, "1", "2", 1)), newPolicy("fresh", "kind: C\n"),
 		})
 		if err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
-		if err := Write(plan); err != nil {
+		if err = Write(plan); err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
 		info, err := os.Lstat(link)
@@ -102,11 +103,11 @@ func TestWriteKeepsWhatItIsNotAskedToChange(t *testing.T) {
 // TestWriteAllOrNone: whatever goes wrong, every file is as it was and nothing
 // is left behind.
 func TestWriteAllOrNone(t *testing.T) {
-	for name, spoil := range map[string]func(t *testing.T, dir string){
-		"a file changed meanwhile": func(t *testing.T, dir string) { put(t, filepath.Join(dir, "b.yaml"), "kind: Z\n") },
-		"a file went":              func(t *testing.T, dir string) { _ = os.Remove(filepath.Join(dir, "b.yaml")) },
-		"a new one came":           func(t *testing.T, dir string) { put(t, filepath.Join(dir, Folder, "ns-fresh.yaml"), "kind: Z\n") },
-		"a file in the way":        func(t *testing.T, dir string) { put(t, filepath.Join(dir, Folder), "") },
+	for name, spoil := range map[string]func(dir string){
+		"a file changed meanwhile": func(dir string) { put(t, filepath.Join(dir, "b.yaml"), "kind: Z\n") },
+		"a file went":              func(dir string) { _ = os.Remove(filepath.Join(dir, "b.yaml")) },
+		"a new one came":           func(dir string) { put(t, filepath.Join(dir, Folder, "ns-fresh.yaml"), "kind: Z\n") },
+		"a file in the way":        func(dir string) { put(t, filepath.Join(dir, Folder), "") },
 	} {
 		dir := t.TempDir()
 		a, b := filepath.Join(dir, "a.yaml"), filepath.Join(dir, "b.yaml")
@@ -116,7 +117,7 @@ func TestWriteAllOrNone(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		spoil(t, dir)
+		spoil(dir)
 		before := tree(t, dir)
 		if err := Write(plan); err == nil {
 			t.Errorf("%s: written", name)
@@ -200,7 +201,8 @@ func TestGitTakesPatches(t *testing.T) {
 		t.Chdir(dir)
 		before := first + "---\n" + strings.Repeat("kind: Filler\n---\n", 20) + strings.TrimSuffix(second, "\n") + end
 		put(t, "a.yaml", before)
-		last := before[strings.Index(before, "kind: B"):]
+		_, tail, _ := strings.Cut(before, "kind: B")
+		last := "kind: B" + tail
 		plan, err := Plan(".", []recommend.Recommendation{
 			tightened("a.yaml", 1, first, "# a\n# b\nkind: A\n"), tightened("a.yaml", 46, last, "kind: B\nspec: {}\n"), newPolicy("fresh", "kind: C"),
 		})

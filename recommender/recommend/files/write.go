@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"syscall"
 )
 
@@ -167,8 +168,8 @@ func (s *staged) undo() error {
 		}
 	}
 	_ = os.Remove(s.ready)
-	for i := len(s.made) - 1; i >= 0; i-- {
-		_ = os.Remove(s.made[i]) // stays where something else is in it
+	for _, v := range slices.Backward(s.made) {
+		_ = os.Remove(v) // stays where something else is in it
 	}
 	return err
 }
