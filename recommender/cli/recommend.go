@@ -85,10 +85,10 @@ func (a *advise) run(ctx context.Context, env *Env) error {
 	if err := a.known(); err != nil {
 		return err
 	}
-	if a.diff && a.output.format != "table" {
+	if a.diff && a.format != "table" {
 		return errors.New("give --diff or -o, not both")
 	}
-	if err := a.form.check(&a.input, a.diff || a.output.format != "table"); err != nil {
+	if err := a.check(&a.input, a.diff || a.format != "table"); err != nil {
 		return err
 	}
 	list, err := a.result(ctx, env)
@@ -98,13 +98,13 @@ func (a *advise) run(ctx context.Context, env *Env) error {
 	list = slices.DeleteFunc(list, func(r recommend.Recommendation) bool {
 		return a.namespace != "" && r.Namespace != a.namespace || a.workload != "" && !slices.Contains(r.Workloads, a.workload) || a.ready && !r.Ready
 	})
-	a.form.hold(list)
+	a.hold(list)
 	switch {
-	case a.form.writes():
-		err = a.form.write(env, &a.input, list)
+	case a.writes():
+		err = a.write(env, &a.input, list)
 	case a.diff:
 		err = writeDiffs(env.Stdout, list)
-	case a.output.format == "yaml":
+	case a.format == "yaml":
 		a.warn(env, list)
 		err = writeManifests(env.Stdout, list)
 	default:

@@ -35,8 +35,10 @@ func TestShadowed(t *testing.T) {
 		{"what two rules decide together", anpHead + "  priority: 1\n" + everyPod + "  ingress: [{action: Deny, from: [{namespaces: {matchLabels: {team: pay}}}]}, {action: Allow, from: [{namespaces: {matchLabels: {team: shop}}}]}, {action: Deny, from: [{namespaces: {matchExpressions: [{key: team, operator: In, values: [pay, shop]}]}}]}]", []string{"a Ingress 2 < a/0, a/1"}},
 		{"a lower priority is not asked", anpHead + "  priority: 9\n" + everyPod + "  ingress: [" + deny80 + "]\n---\n" + named(anpHead, "b") + "  priority: 3\n" + everyPod + "  ingress: [{action: Allow, " + fromAll + "}]", []string{"a Ingress 0 < b/0"}},
 		{"only at some pods is not shadowed", anpHead + "  priority: 9\n" + everyPod + "  ingress: [" + deny80 + "]\n---\n" + named(anpHead, "b") + "  priority: 3\n" + shopPods + "  ingress: [{action: Allow, " + fromAll + "}]", nil},
-		{"baseline behind a default deny", banpHead + "  subject: {namespaces: {matchLabels: {team: shop}}}\n  ingress: [{action: Deny, " + fromAll + "}]\n---\n" + npHead + "  podSelector: {}\n  ingress: [{ports: [{port: 80}]}]\n---\n" + named(npHead, "q") + "  podSelector: {}\n  ingress: [{ports: [{port: 81}]}]",
-			[]string{"default Ingress 0 < p/0, q/0 and tier default"}},
+		{
+			"baseline behind a default deny", banpHead + "  subject: {namespaces: {matchLabels: {team: shop}}}\n  ingress: [{action: Deny, " + fromAll + "}]\n---\n" + npHead + "  podSelector: {}\n  ingress: [{ports: [{port: 80}]}]\n---\n" + named(npHead, "q") + "  podSelector: {}\n  ingress: [{ports: [{port: 81}]}]",
+			[]string{"default Ingress 0 < p/0, q/0 and tier default"},
+		},
 		{"pass leaves it to the next tier", anpHead + "  priority: 1\n" + everyPod + "  ingress: [{action: Pass, " + fromAll + "}, " + deny80 + "]\n---\n" + npHead + "  podSelector: {}\n  ingress: [{from: [{namespaceSelector: {}}], ports: [{port: 80}]}]", []string{"a Ingress 1 < a/0"}},
 		{"Calico's order", gnpHead + "  order: 10\n  types: [Ingress]\n  ingress: [{action: Deny, protocol: TCP}]\n---\n" + cnpHead + "  order: 20\n  types: [Ingress]\n  ingress: [{action: Allow, protocol: TCP, destination: {ports: [80]}}, {action: Allow, protocol: UDP}]", []string{"p Ingress 0 < g/0"}},
 		{"Calico's tiers", tierHead + named(gnpHead, "sec.g") + "  tier: sec\n  types: [Egress]\n  egress: [{action: Allow}]\n---\n" + gnpHead + "  types: [Egress]\n  egress: [{action: Deny, destination: {nets: [10.0.0.0/8, '2001:db8::/32']}}]", []string{"g Egress 0 < sec.g/0"}},
@@ -69,7 +71,9 @@ func TestShadowed(t *testing.T) {
 }
 
 func TestTies(t *testing.T) {
-	rule := func(action, more string) string { return "  ingress: [{action: " + action + ", " + fromAll + more + "}]\n" }
+	rule := func(action, more string) string {
+		return "  ingress: [{action: " + action + ", " + fromAll + more + "}]\n"
+	}
 	port80 := ", ports: [{portNumber: {protocol: TCP, port: 80}}]"
 	for _, c := range []struct {
 		name, manifests string

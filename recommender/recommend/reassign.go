@@ -54,7 +54,7 @@ func (s *search) move(g *gathering, spare policy.AllowanceID) bool {
 			}
 			for _, other := range s.covering(g, spare, *d) {
 				rule, ok := s.before(g, ruleOf(other))
-				if ok && !(s.dirty[rule.policy] && rule.policy != home.policy) && slices.ContainsFunc(d.atoms, func(a policy.AllowanceID) bool { return ruleOf(a) == rule }) {
+				if ok && (!s.dirty[rule.policy] || rule.policy == home.policy) && slices.ContainsFunc(d.atoms, func(a policy.AllowanceID) bool { return ruleOf(a) == rule }) {
 					s.moved[d.name] = rule
 					s.touched[rule.policy], s.touched[home.policy] = true, true
 					any = true
