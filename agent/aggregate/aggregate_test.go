@@ -54,7 +54,7 @@ type world struct {
 	parts []Part
 }
 
-func newWorld(t *testing.T, change func(*Options)) *world {
+func newWorld(t testing.TB, change func(*Options)) *world {
 	t.Helper()
 	w := &world{now: noon, pods: map[capture.Slot]wire.PodKey{1: cart}}
 	o := DefaultOptions()

@@ -24,7 +24,7 @@ import (
 //
 // Numbers are varints, times nanoseconds since 1970, strings follow their
 // length. It is read by the same version of the agent, or not at all.
-const stateVersion = 1
+const stateVersion = 2
 
 // ErrState says that a state is not what State gave.
 var ErrState = errors.New("not a state of the aggregator")
@@ -56,7 +56,7 @@ func appendKey(b []byte, k edgeKey) []byte {
 	b = append(b, k.local[:]...)
 	b = append(b, k.remote[:]...)
 	b = append(b, k.dialled[:]...)
-	for _, s := range []string{k.dns.String(), k.program.Path(), k.program.Container(), k.program.PodUID()} {
+	for _, s := range []string{k.dns.String(), k.reason.String(), k.program.Path(), k.program.Container(), k.program.PodUID()} {
 		b = appendText(b, s)
 	}
 	b = binary.AppendUvarint(b, uint64(k.slot))
@@ -165,7 +165,7 @@ func (r *stateReader) key() edgeKey {
 	for _, address := range []*[16]byte{&k.local, &k.remote, &k.dialled} {
 		copy(address[:], r.take(len(address)))
 	}
-	k.dns = makeText(r.text())
+	k.dns, k.reason = makeText(r.text()), makeText(r.text())
 	if path, container, pod := r.text(), r.text(), r.text(); path != "" || container != "" || pod != "" {
 		k.program = owner.NewProgram(path, container, pod)
 	}
