@@ -13,7 +13,7 @@ import (
 // Losses are what was not recorded since the last report, by cause.
 type Losses struct {
 	MapFull       uint64 // packets of flows that found no room
-	RingFull      uint64 // events that found no room
+	RingFull      uint64 // events (names, sockets, tracked connections, drops) that found no room
 	Unattributed  uint64 // edges whose local end is no known pod
 	Unparsed      uint64 // packets whose headers could not be read
 	Detached      uint64 // interfaces that could not be watched

@@ -183,10 +183,7 @@ func (o *Observer) publish() {
 func (o *Observer) emit(p aggregate.Part) {
 	o.publish()
 	s := o.Status()
-	total := export.Losses{
-		MapFull: s.Capture.LostPackets, RingFull: s.Capture.DNSLost + s.Capture.DNSUnparsed,
-		Unattributed: s.Aggregate.Unattributed, Unparsed: s.Capture.Unparsed, Detached: s.AttachFailures + o.lostBefore,
-	}
+	total := reportable(s)
 	w := export.Window{
 		Start: p.Window.Start, End: p.Window.End, Edges: p.Edges,
 		Losses: total.Since(o.reported), Coverage: o.coverage(s),

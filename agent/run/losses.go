@@ -49,3 +49,15 @@ func lossReport(s *Status, c *export.Counts) []status.Loss {
 	}
 	return all
 }
+
+// reportable sorts what the observer has lost so far by the causes that batches
+// know. The exporter adds its own.
+func reportable(s Status) export.Losses {
+	return export.Losses{
+		MapFull:      s.Capture.LostPackets,
+		RingFull:     s.Capture.DNSLost + s.Capture.DNSUnparsed + s.Aggregate.NamesFull + s.Conntrack.Full + s.Owners.SocketsFull + s.Drops.Lost,
+		Unattributed: s.Aggregate.Unattributed,
+		Unparsed:     s.Capture.Unparsed,
+		Detached:     s.AttachFailures + s.LostBefore,
+	}
+}

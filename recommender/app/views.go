@@ -225,7 +225,7 @@ func coverageOf(nodes []store.NodeCoverage) []analyze.NodeCoverage {
 		l := n.Losses
 		out = append(out, analyze.NodeCoverage{
 			Node: n.Node, Share: share,
-			Lost: l.MapFull + l.RingFull + l.Unattributed + l.Unparsed + l.SpoolOverflow + l.Refused,
+			Lost: l.MapFull + l.RingFull + l.Unattributed + l.Unparsed + l.Detached + l.SpoolOverflow + l.Refused,
 		})
 	}
 	return out
