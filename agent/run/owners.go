@@ -65,7 +65,8 @@ func (o *Observer) openDial(c *capture.Collector) {
 	o.dial = w
 }
 
-// tellingAttacher tells the others of every interface that is watched.
+// tellingAttacher tells the others of every interface that is watched from
+// within its own namespace.
 type tellingAttacher struct {
 	podmap.Attacher
 	observer *Observer
@@ -81,6 +82,12 @@ func (a tellingAttacher) Attach(netns, ifname string) (capture.Slot, error) {
 			slog.String("interface", ifname), slog.Uint64("slot", uint64(slot)), slog.Any("error", err))
 	}
 	return slot, nil
+}
+
+// AttachHost tells nobody: the namespace of the host's side is the node's, and
+// what listens there is no pod's.
+func (a tellingAttacher) AttachHost(netns, ifname string) (capture.Slot, error) {
+	return a.Attacher.AttachHost(netns, ifname)
 }
 
 func (o *Observer) tell(slot capture.Slot, netns string) error {
