@@ -98,18 +98,23 @@ func (s *sockets) read(found map[place]holders) error {
 	if err != nil {
 		return err
 	}
+	return errors.Join(s.takeAll(r, known, found), r.Close())
+}
+
+// takeAll reads one struct socket_seen after the other.
+func (s *sockets) takeAll(r io.Reader, known map[uint64]struct{}, found map[place]holders) error {
 	buffered := bufio.NewReaderSize(r, 64<<10)
 	var b [seenLength]byte
 	for {
-		if _, err = io.ReadFull(buffered, b[:]); err != nil {
-			break
+		_, err := io.ReadFull(buffered, b[:])
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
 		}
 		s.take(b[:], known, found)
 	}
-	if errors.Is(err, io.EOF) {
-		err = nil
-	}
-	return errors.Join(err, r.Close())
 }
 
 // take reads struct socket_seen.
