@@ -105,7 +105,7 @@ func (p *pod) nothingIsLeft(t *testing.T) {
 // TestClsactBesideOthers leaves the filter of somebody else, and the qdisc.
 func TestClsactBesideOthers(t *testing.T) {
 	w := newWorld(t)
-	client, _, to := w.pair(t)
+	client, to := w.pair(t)
 	spec, err := bpf.LoadFlow()
 	if err != nil {
 		t.Fatal(err)

@@ -86,9 +86,6 @@ func (r reading) last() uint32   { return binary.NativeEndian.Uint32(r.value[20:
 func (r reading) state() uint32  { return binary.NativeEndian.Uint32(r.value[24:]) }
 func (r reading) opened() uint32 { return binary.NativeEndian.Uint32(r.value[28:]) }
 
-// seen is what the reading would be reported as.
-func (r reading) seen() seen { return seen{tx: r.tx(), rx: r.rx(), opened: r.opened()} }
-
 func (r reading) slotProtocol() uint32 { return binary.NativeEndian.Uint32(r.key[len(r.key)-4:]) }
 func (r reading) slot() Slot           { return Slot(r.slotProtocol() >> 8) }
 func (r reading) protocol() uint8      { return uint8(r.slotProtocol()) }
@@ -140,9 +137,3 @@ func (r reading) hasConnections() bool {
 
 func (r reading) txFlags() uint8 { return uint8(r.state()) }
 func (r reading) rxFlags() uint8 { return uint8(r.state() >> 8) }
-
-// isClosed says that both ends said goodbye or one hung up.
-func (r reading) isClosed() bool {
-	tx, rx := r.txFlags(), r.rxFlags()
-	return (tx|rx)&flagRST != 0 || tx&rx&flagFIN != 0
-}

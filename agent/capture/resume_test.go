@@ -5,12 +5,11 @@
 package capture
 
 import (
+	"net/netip"
 	"os"
 	"path/filepath"
 	"testing"
 	"time"
-
-	"net/netip"
 
 	"golang.org/x/sys/unix"
 
@@ -46,12 +45,12 @@ func open(t *testing.T, change func(*Options)) *Collector {
 	return c
 }
 
-func (w *world) pair(t *testing.T) (client, server *pod, to netip.AddrPort) {
+func (w *world) pair(t *testing.T) (client *pod, to netip.AddrPort) {
 	t.Helper()
-	client, server = w.addPod(), w.addPod()
+	client, server := w.addPod(), w.addPod()
 	to = netip.AddrPortFrom(server.v4, 8080)
 	server.echo(to)
-	return client, server, to
+	return client, to
 }
 
 func mustClose(t *testing.T, c *Collector) {
@@ -66,7 +65,7 @@ func mustClose(t *testing.T, c *Collector) {
 func TestResume(t *testing.T) {
 	dir := pinDir(t)
 	w := newWorld(t)
-	client, _, to := w.pair(t)
+	client, to := w.pair(t)
 	pinned := func(before *State) func(*Options) {
 		return func(o *Options) { o.Probe.PinDir, o.Resume = dir, before }
 	}
@@ -122,7 +121,7 @@ func TestResume(t *testing.T) {
 func TestResumeWithoutState(t *testing.T) {
 	dir := pinDir(t)
 	w := newWorld(t)
-	client, _, to := w.pair(t)
+	client, to := w.pair(t)
 	pinned := func(o *Options) { o.Probe.PinDir = dir }
 	c := open(t, pinned)
 	slot := attach(t, c, client)
@@ -190,7 +189,7 @@ func TestFlowsLeaveWhenTheyAreSafe(t *testing.T) {
 func TestGoneWhileNobodyLooked(t *testing.T) {
 	dir := pinDir(t)
 	w := newWorld(t)
-	client, _, to := w.pair(t)
+	client, to := w.pair(t)
 	c := open(t, func(o *Options) { o.Probe.PinDir = dir })
 	slot := attach(t, c, client)
 	flush(t, c)
@@ -293,7 +292,7 @@ func TestUpgrade(t *testing.T) {
 func TestOtherMode(t *testing.T) {
 	dir := pinDir(t)
 	w := newWorld(t)
-	client, _, to := w.pair(t)
+	client, to := w.pair(t)
 	var before *State
 	var seen uint64
 	for i, mode := range []probe.Mode{probe.PodTCX, probe.Clsact, probe.HostTCX, probe.PodTCX} {

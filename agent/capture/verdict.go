@@ -116,13 +116,6 @@ func (r reading) outcome(initiator Initiator) Outcome {
 	}
 }
 
-// undecided says that an answer or a refusal may yet come.
-func (r reading) undecided() bool {
-	initiator, _ := r.initiator()
-	answered, refused := r.answer(initiator)
-	return !answered && !refused
-}
-
 func (r reading) answer(initiator Initiator) (answered, refused bool) {
 	state := r.state()
 	asked, replied := r.txFlags(), r.rxFlags()

@@ -123,9 +123,9 @@ table ip6 nat {
 	defer func() { _ = c.Close() }()
 	slots := make(map[capture.Slot]bool) // the client's
 	for _, p := range []*nodetest.Pod{client, server} {
-		slot, err := c.Attach(p.Path(), "eth0")
-		if err != nil {
-			t.Fatal(err)
+		slot, failed := c.Attach(p.Path(), "eth0")
+		if failed != nil {
+			t.Fatal(failed)
 		}
 		slots[slot] = p == client
 	}

@@ -69,12 +69,12 @@ func detachFilter(f *netlink.BpfFilter) error {
 	if !isOurs(device, f) {
 		return nil
 	}
-	if err := netlink.FilterDel(f); err != nil && !errors.Is(err, os.ErrNotExist) {
+	if err = netlink.FilterDel(f); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return fmt.Errorf("removing the filter: %w", err)
 	}
 	for _, parent := range []uint32{netlink.HANDLE_MIN_INGRESS, netlink.HANDLE_MIN_EGRESS} {
-		if left, err := netlink.FilterList(device, parent); err != nil || len(left) > 0 {
-			return err
+		if left, failed := netlink.FilterList(device, parent); failed != nil || len(left) > 0 {
+			return failed
 		}
 	}
 	qdiscs, err := netlink.QdiscList(device)

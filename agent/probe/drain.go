@@ -40,8 +40,8 @@ func (s *Set) openDrains() error {
 	if err := s.load(&p, variables{}); err != nil {
 		return explain("loading the program that reads the flows (Linux 5.14)", err)
 	}
-	s.Drains.IPv4 = newDrain(p.IPv4, s.Turns, s.Tellings, s.Flows4)
-	s.Drains.IPv6 = newDrain(p.IPv6, s.Turns, s.Tellings, s.Flows6)
+	s.IPv4 = newDrain(p.IPv4, s.Turns, s.Tellings, s.Flows4)
+	s.IPv6 = newDrain(p.IPv6, s.Turns, s.Tellings, s.Flows6)
 	return nil
 }
 
@@ -83,7 +83,7 @@ func (d *Drain) Turn(t *bpf.FlowTurn) ([]byte, error) {
 	if err != nil || result != 0 {
 		return nil, fmt.Errorf("reading the flows: %w", errors.Join(err, failure(result)))
 	}
-	if err := d.turns.Lookup(uint32(0), t); err != nil {
+	if err = d.turns.Lookup(uint32(0), t); err != nil {
 		return nil, fmt.Errorf("reading the flows: %w", err)
 	}
 	if t.Told > 0 && d.memory == nil {

@@ -60,7 +60,8 @@ func TestExplain(t *testing.T) {
 		},
 		{"too old", system{all, true, "5.10.0"}, unix.EINVAL, "missing Linux 5.14 or newer: kernel 5.10.0 is too old"},
 		{
-			"a verifier's word", system{all, true, "6.18.1"},
+			"a verifier's word",
+			system{all, true, "6.18.1"},
 			fmt.Errorf("load program: %w", &ebpf.VerifierError{Cause: unix.EACCES, Log: []string{"0: (85) call", "R2 type=mem expected=fp", "processed 2 insns"}}),
 			"missing a verifier that takes the program: kernel 6.18.1 says \"R2 type=mem expected=fp\": tell",
 		},

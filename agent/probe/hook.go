@@ -46,7 +46,6 @@ type Hook struct {
 	ifindex   int
 	key       bpf.FlowInterface
 	links     *[2]link.Link // by direction; nil for filters
-	programID ebpf.ProgramID
 }
 
 // Attach hooks the interface of that name in a network namespace, whose end is

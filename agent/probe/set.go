@@ -126,25 +126,25 @@ func (s *Set) open() (err error) {
 	}
 	cache := btf.NewCache() // of the kernel's types, for as long as is needed
 	s.findOwners()
-	if err := s.openMaps(cache); err != nil {
+	if err = s.openMaps(cache); err != nil {
 		return err
 	}
 	whyNoCache := mayCache() // nil where counting by CPU may be tried
-	if err := s.loadShared(cache); err != nil {
+	if err = s.loadShared(cache); err != nil {
 		return err
 	}
-	if err := s.openDrains(); err != nil {
+	if err = s.openDrains(); err != nil {
 		return err
 	}
 	if whyNoCache != nil {
 		s.missing = append(s.missing, feature.PerCPU.Without(whyNoCache))
-	} else if err := s.loadFlush(); err != nil {
+	} else if err = s.loadFlush(); err != nil {
 		return err
 	}
 	if s.mode, err = s.choose(s.options.Mode); err != nil {
 		return err
 	}
-	if err := s.disown(cache); err != nil {
+	if err = s.disown(cache); err != nil {
 		return err
 	}
 	return s.adopt()
@@ -334,7 +334,7 @@ func (s *Set) maps() map[string]*ebpf.Map {
 	found := make(map[string]*ebpf.Map)
 	v := reflect.ValueOf(s.FlowMaps)
 	for i := range v.NumField() {
-		if m, ok := v.Field(i).Interface().(*ebpf.Map); ok {
+		if m, ok := reflect.TypeAssert[*ebpf.Map](v.Field(i)); ok {
 			found[v.Type().Field(i).Tag.Get("ebpf")] = m
 		}
 	}

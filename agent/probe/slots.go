@@ -121,12 +121,12 @@ func (s *Set) programsFor(h *Hook) (*pair, *[2]link.Link, error) {
 		return nil, nil, fmt.Errorf("looking for the interface's slot: %w", err)
 	}
 	if err != nil {
-		p, err := s.pool.take(h.netnsID)
-		if err != nil {
-			return nil, nil, err
+		p, failed := s.pool.take(h.netnsID)
+		if failed != nil {
+			return nil, nil, failed
 		}
-		if err := s.remember(h.key, p.v.slot); err != nil {
-			return nil, nil, errors.Join(err, p.close())
+		if failed = s.remember(h.key, p.v.slot); failed != nil {
+			return nil, nil, errors.Join(failed, p.close())
 		}
 		return p, nil, nil
 	}
