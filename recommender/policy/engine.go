@@ -151,11 +151,15 @@ func (c *compiler) settle(name string, s stage, p *compiled) {
 	p.settle()
 }
 
+// compareTiers compares tiers by the order in which they are asked.
+func compareTiers(a, b *tier) int {
+	return cmp.Or(cmp.Compare(a.stage, b.stage), cmp.Compare(a.order, b.order), cmp.Compare(a.name, b.name))
+}
+
 // comparePolicies compares policies by the order in which they are asked.
 func comparePolicies(a, b *compiled) int {
 	return cmp.Or(
-		cmp.Compare(a.tier.stage, b.tier.stage),
-		cmp.Compare(a.tier.order, b.tier.order), cmp.Compare(a.tier.name, b.tier.name),
+		compareTiers(a.tier, b.tier),
 		cmp.Compare(a.order, b.order), cmp.Compare(a.tieBreak, b.tieBreak),
 		cmp.Compare(a.object.Ref.Kind, b.object.Ref.Kind), cmp.Compare(a.object.Ref.Namespace, b.object.Ref.Namespace),
 		cmp.Compare(a.object.Ref.Name, b.object.Ref.Name), cmp.Compare(a.object.Ref.APIVersion, b.object.Ref.APIVersion),

@@ -3,6 +3,8 @@
 package policy
 
 import (
+	"cmp"
+	"maps"
 	"math"
 	"slices"
 
@@ -38,7 +40,7 @@ func (e *Engine) Shadowed() []Shadow {
 		}
 		at := s.policy.places.rule(AllowanceID{Policy: s.shadow.Policy, Direction: s.shadow.Direction, Rule: s.shadow.Rule, Peer: -1, Port: -1})
 		s.shadow.Line = newLocator(s.policy.object.Source.YAML).line(at)
-		out = append(out, s.shadow)
+		out = append(out, s.done())
 	}
 	slices.SortFunc(out, func(a, b Shadow) int { return compareRules(a.RuleID, b.RuleID) })
 	return out
@@ -49,6 +51,24 @@ type shade struct {
 	policy        *compiled
 	shadow        Shadow
 	live, matched bool
+	by            map[RuleID]*compiled // the policies of shadow.By
+	tiers         map[*tier]bool       // those of shadow.Tiers
+}
+
+func newShade(p *compiled, s Shadow) *shade {
+	return &shade{policy: p, shadow: s, by: map[RuleID]*compiled{}, tiers: map[*tier]bool{}}
+}
+
+// done puts what decides instead into the order of evaluation: it is found in
+// the order of the crowds that were asked, which says nothing.
+func (s *shade) done() Shadow {
+	s.shadow.By = slices.SortedFunc(maps.Keys(s.by), func(a, b RuleID) int {
+		return cmp.Or(comparePolicies(s.by[a], s.by[b]), compareRules(a, b))
+	})
+	for _, t := range slices.SortedFunc(maps.Keys(s.tiers), compareTiers) {
+		s.shadow.Tiers = append(s.shadow.Tiers, t.name)
+	}
+	return s.shadow
 }
 
 // shade looks at the rules of a policy where it stands.
@@ -68,7 +88,7 @@ func (e *Engine) shade(p *position, found map[RuleID]*shade) {
 		id := RuleID{Policy: target.ref(), Direction: p.direction, Rule: r.index}
 		s := found[id]
 		if s == nil {
-			s = &shade{shadow: Shadow{RuleID: id, Action: r.action}, policy: target}
+			s = newShade(target, Shadow{RuleID: id, Action: r.action})
 			found[id] = s
 		}
 		if first && (k == 0 || target.kubernetes) {
@@ -100,7 +120,7 @@ func (e *Engine) reachRule(p *position, k int, s *shade, local, remote []class) 
 				continue
 			}
 			s.matched = true
-			if rest := e.open(p, k, &from.member, &to.member, f, wanted, &s.shadow); !rest.Empty() {
+			if rest := e.open(p, k, &from.member, &to.member, f, wanted, s); !rest.Empty() {
 				s.live = true
 				return
 			}
@@ -109,15 +129,15 @@ func (e *Engine) reachRule(p *position, k int, s *shade, local, remote []class) 
 }
 
 // open gives what of the points is left to decide when the k-th rule of the
-// policy is asked, and notes in the shadow what decided the others.
-func (e *Engine) open(p *position, k int, from, to *endpoint, f family, points l4.Set, s *Shadow) l4.Set {
+// policy is asked, and notes in the shade what decided the others.
+func (e *Engine) open(p *position, k int, from, to *endpoint, f family, points l4.Set, s *shade) l4.Set {
 	tier := 0
 	var passed l4.Set
 	end := func() { // of a tier
 		t := p.group.tiers[tier].tier
 		if t.fallback != ActionPass {
-			if !points.Empty() && !slices.Contains(s.Tiers, t.name) {
-				s.Tiers = append(s.Tiers, t.name)
+			if !points.Empty() {
+				s.tiers[t] = true
 			}
 			points = nil
 		}
@@ -133,8 +153,8 @@ func (e *Engine) open(p *position, k int, from, to *endpoint, f family, points l
 				passed = passed.Union(hit)
 			}
 			id := RuleID{Policy: q.ref(), Direction: p.direction, Rule: q.rules[p.direction][rule].index}
-			if (a != ActionPass || t == p.tier) && !slices.Contains(s.By, id) && !q.profile {
-				s.By = append(s.By, id)
+			if (a != ActionPass || t == p.tier) && !q.profile {
+				s.by[id] = q
 			}
 		})
 	}

@@ -100,13 +100,14 @@ func (e *Engine) tie(at *position, j int, out *tied) {
 	policies := []*compiled{first, second}
 	lead.before(func(_ int, q *compiled) { policies = append(policies, q) })
 	local, remote := e.sides(at.direction, policies, at.ends)
+	unread := newShade(nil, Shadow{})
 	for i := range local {
 		for k := range remote {
 			from, to, f, ok := e.meeting(at.direction, &local[i], &remote[k])
 			if !ok {
 				continue
 			}
-			open := e.open(&lead, 0, &from.member, &to.member, f, everything, &Shadow{})
+			open := e.open(&lead, 0, &from.member, &to.member, f, everything, unread)
 			if points := e.disagree(first, second, at.direction, &from.member, &to.member, f, open); !points.Empty() {
 				out.cells = append(out.cells, cellOf(from, to, points))
 			}
