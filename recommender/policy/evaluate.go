@@ -40,7 +40,7 @@ func (e *Engine) decide(d Direction, q *query) bool {
 	if !q.exact || (remote.end < 0 && !remote.addr.IsValid()) {
 		return e.walk(d, g, q)
 	}
-	t := e.tables[d][g].Load()
+	t := e.table(d, g)
 	if t == nil {
 		t = e.tabulate(d, g)
 		e.tables[d][g].Store(t)

@@ -18,6 +18,7 @@ type lookup struct {
 	index    *atomic.Pointer[index]
 	members  [2]func() []bits.Set           // the ends of each group
 	declared func() map[int32][]declaration // by the number of the name
+	base     *Engine                        // of a swap: what it is but for some policies
 }
 
 func newLookup(e *Engine) lookup {

@@ -83,7 +83,11 @@ func (c *shifts) touched(d Direction) bits.Set {
 	if &before[0] == &after[0] {
 		return out
 	}
+	numbered := c.new.base == c.old // equal numbers are equal groups
 	for n, a := range before {
+		if numbered && a == after[n] {
+			continue
+		}
 		x, y := c.old.groups[d][a].tiers, c.new.groups[d][after[n]].tiers
 		if len(x) != len(y) || len(x) > 0 && &x[0] != &y[0] && !sameTiers(x, y) {
 			out.Add(n)
@@ -220,6 +224,7 @@ func (c *shifts) refine(d Direction, l kinClass, part bits.Set, points l4.Set, f
 	}
 	var shares []share
 	known := map[string]int{}
+	whole := -1 // the share of those that let all through
 	for i := range c.k.classes {
 		remote := &c.k.classes[i]
 		if !part.Has(int(remote.member.end)) {
@@ -232,24 +237,25 @@ func (c *shifts) refine(d Direction, l kinClass, part bits.Set, points l4.Set, f
 		if left.Empty() {
 			continue
 		}
-		key := pointsKey(left)
-		at, ok := known[key]
+		all := slices.Equal(left, points)
+		at, ok := whole, whole >= 0
+		if !all {
+			at, ok = known[pointsKey(left)]
+		}
 		if !ok {
 			at = len(shares)
-			known[key] = at
 			shares = append(shares, share{points: left})
+			if all {
+				whole = at
+			} else {
+				known[pointsKey(left)] = at
+			}
 		}
-		addAll(&shares[at].ends, remote.ends)
+		shares[at].ends.Include(remote.ends)
 	}
 	for _, s := range shares {
 		from, to := ends(d, ShiftSide{top: c.k.top, ends: l.ends}, ShiftSide{top: c.k.top, ends: s.ends})
 		*into = append(*into, Shift{From: from, To: to, Points: s.points})
-	}
-}
-
-func addAll(set *bits.Set, more bits.Set) {
-	for n := range more.All {
-		set.Add(n)
 	}
 }
 
@@ -260,7 +266,7 @@ func (c *shifts) through(d Direction, l, remote *kinClass, points l4.Set, f fami
 		return points
 	}
 	g := c.old.group[d][remote.member.end]
-	t := c.old.tables[d][g].Load()
+	t := c.old.table(d, g)
 	if t == nil {
 		t = c.old.tabulate(d, g)
 		c.old.tables[d][g].Store(t)
@@ -439,27 +445,14 @@ func (t *topology) ownedRuns() []netipx.IPRange {
 // false where the table can't tell.
 func (t *table) through(points l4.Set, remote int32) (left l4.Set, known bool) {
 	all, none := true, true
-	var in []l4.Interval
 	for _, p := range points {
-		at, found := slices.BinarySearch(t.starts, p.First)
-		if !found {
-			at--
-		}
-		for ; at < len(t.starts) && t.starts[at] <= p.Last; at++ {
+		for at := t.cell(p.First); at < len(t.starts) && t.starts[at] <= p.Last; at++ {
 			cell := &t.cells[at]
 			if cell.walk {
 				return nil, false
 			}
-			if !cell.whole && !cell.ends.Has(int(remote)) {
-				all = false
-				continue
-			}
-			none = false
-			last := uint32(l4.Max)
-			if at+1 < len(t.starts) {
-				last = t.starts[at+1] - 1
-			}
-			in = append(in, l4.Interval{First: max(p.First, t.starts[at]), Last: min(p.Last, last)})
+			in := cell.whole || cell.ends.Has(int(remote))
+			all, none = all && in, none && !in
 		}
 	}
 	switch {
@@ -468,7 +461,35 @@ func (t *table) through(points l4.Set, remote int32) (left l4.Set, known bool) {
 	case none:
 		return nil, true
 	}
-	return l4.Of(in...), true
+	return t.cut(points, remote), true
+}
+
+// cut gives which of some points are allowed with a remote end, where no cell
+// is walked.
+func (t *table) cut(points l4.Set, remote int32) l4.Set {
+	var in []l4.Interval
+	for _, p := range points {
+		for at := t.cell(p.First); at < len(t.starts) && t.starts[at] <= p.Last; at++ {
+			if cell := &t.cells[at]; !cell.whole && !cell.ends.Has(int(remote)) {
+				continue
+			}
+			last := uint32(l4.Max)
+			if at+1 < len(t.starts) {
+				last = t.starts[at+1] - 1
+			}
+			in = append(in, l4.Interval{First: max(p.First, t.starts[at]), Last: min(p.Last, last)})
+		}
+	}
+	return l4.Of(in...)
+}
+
+// cell gives the number of the cell that a point lies in.
+func (t *table) cell(point uint32) int {
+	at, found := slices.BinarySearch(t.starts, point)
+	if !found {
+		at--
+	}
+	return at
 }
 
 // anyNameOf is a name that stands for all of a class.

@@ -49,10 +49,10 @@ func (e *Engine) quick(c *Connection) (egress, ingress, ok bool) {
 	case from < 0 && to < 0:
 		return true, true, true
 	case to < 0:
-		egress, ok = e.tables[Egress][e.group[Egress][from]].Load().quick(point, to, &c.To.Addr)
+		egress, ok = e.table(Egress, e.group[Egress][from]).quick(point, to, &c.To.Addr)
 		return egress, true, ok
 	case from < 0:
-		ingress, ok = e.tables[Ingress][e.group[Ingress][to]].Load().quick(point, from, &c.From.Addr)
+		ingress, ok = e.table(Ingress, e.group[Ingress][to]).quick(point, from, &c.From.Addr)
 		return true, ingress, ok
 	}
 	a, b := &x.spots[from], &x.spots[to]
@@ -62,8 +62,8 @@ func (e *Engine) quick(c *Connection) (egress, ingress, ok bool) {
 	case a.always(b):
 		return true, true, true
 	}
-	egress, known = e.tables[Egress][e.group[Egress][from]].Load().quick(point, to, nil)
-	ingress, ok = e.tables[Ingress][e.group[Ingress][to]].Load().quick(point, from, nil)
+	egress, known = e.table(Egress, e.group[Egress][from]).quick(point, to, nil)
+	ingress, ok = e.table(Ingress, e.group[Ingress][to]).quick(point, from, nil)
 	return egress, ingress, known && ok
 }
 

@@ -4,7 +4,7 @@ package policy
 
 import (
 	"slices"
-	"sync/atomic"
+	"sync"
 
 	"github.com/netcinch/netcinch/recommender/cluster"
 )
@@ -14,6 +14,14 @@ import (
 type Swaps struct {
 	base, other     *Engine
 	inBase, inOther map[cluster.Ref][]*compiled
+	spares          sync.Pool // of *spare
+}
+
+// spare is the memory of an engine that nobody asks any more.
+type spare struct {
+	policies []*compiled
+	group    [2][]int32
+	groups   [2][]group
 }
 
 // NewSwaps prepares to swap policies of base for those of other, which must
@@ -43,7 +51,11 @@ func (s *Swaps) Engine(refs ...cluster.Ref) *Engine {
 	}
 	slices.SortStableFunc(come, comparePolicies)
 	out := &Engine{top: e.top, options: e.options, calico: e.calico, tiers: s.other.tiers, snapshot: e.snapshot, units: e.units, swapped: true}
-	out.policies = exchanged(e.policies, gone, come)
+	room, _ := s.spares.Get().(*spare)
+	if room == nil {
+		room = &spare{}
+	}
+	out.policies = exchanged(room.policies, e.policies, gone, come)
 	for _, l := range e.left {
 		if !slices.Contains(refs, l.ref) {
 			out.left = append(out.left, l)
@@ -55,25 +67,45 @@ func (s *Swaps) Engine(refs ...cluster.Ref) *Engine {
 		}
 	}
 	for _, d := range []Direction{Egress, Ingress} {
-		out.group[d], out.groups[d] = e.regrouped(d, gone, come)
-		out.tables[d] = make([]atomic.Pointer[table], len(out.groups[d]))
-		for g := range e.tables[d] {
-			out.tables[d][g].Store(e.tables[d][g].Load())
-		}
-		for g := len(e.tables[d]); g < len(out.tables[d]); g++ {
-			out.tables[d][g].Store(walked) // a table is not worth the while
+		out.group[d], out.groups[d] = e.regrouped(d, room, gone, come)
+		out.tables[d] = e.tables[d] // groups that are not touched keep their numbers
+	}
+	out.index, out.declared, out.members, out.base = e.index, e.declared, e.members, e
+	return out
+}
+
+// Release takes back an engine that Engine made and that nobody asks any more:
+// the next is made in its place. What was computed with it stays.
+func (s *Swaps) Release(e *Engine) {
+	room := &spare{policies: e.policies}
+	for _, d := range []Direction{Egress, Ingress} {
+		if !sameArray(e.group[d], s.base.group[d]) {
+			room.group[d], room.groups[d] = e.group[d], e.groups[d]
 		}
 	}
-	out.index, out.declared, out.members = e.index, e.declared, e.members
-	return out
+	s.spares.Put(room)
+}
+
+func sameArray[T any](a, b []T) bool {
+	return len(a) == 0 || len(b) > 0 && &a[0] == &b[0]
 }
 
 // walked is the table of a group whose rules are walked.
 var walked = &table{starts: []uint32{0}, cells: []crowd{{walk: true}}}
 
-// exchanged gives a list of policies, in order, without some and with others.
-func exchanged(list, gone, come []*compiled) []*compiled {
-	out := make([]*compiled, 0, len(list)+len(come))
+// table gives the table of a group; nil where it is not made yet. A group that a
+// swap made has none of its own.
+func (e *Engine) table(d Direction, g int32) *table {
+	if int(g) >= len(e.tables[d]) {
+		return walked // a table is not worth the while
+	}
+	return e.tables[d][g].Load()
+}
+
+// exchanged gives a list of policies, in order, without some and with others, in
+// the room given where that is large enough.
+func exchanged(room, list, gone, come []*compiled) []*compiled {
+	out := slices.Grow(room[:0], len(list)+len(come))
 	for _, p := range list {
 		if !slices.Contains(gone, p) {
 			out = append(out, p)
@@ -91,7 +123,7 @@ func exchanged(list, gone, come []*compiled) []*compiled {
 
 // regrouped gives the groups of ends after an exchange. Groups that it does not
 // touch keep their numbers.
-func (e *Engine) regrouped(d Direction, gone, come []*compiled) ([]int32, []group) {
+func (e *Engine) regrouped(d Direction, room *spare, gone, come []*compiled) ([]int32, []group) {
 	type change struct {
 		from int32
 		mask uint64
@@ -105,7 +137,7 @@ func (e *Engine) regrouped(d Direction, gone, come []*compiled) ([]int32, []grou
 	if len(touched) == 0 {
 		return e.group[d], e.groups[d]
 	}
-	numbers, groups := slices.Clone(e.group[d]), slices.Clip(e.groups[d])
+	numbers, groups := append(room.group[d][:0], e.group[d]...), append(room.groups[d][:0], e.groups[d]...)
 	made := map[change]int32{}
 	for _, p := range touched {
 		for n := range p.subject.All {
@@ -124,7 +156,7 @@ func (e *Engine) regrouped(d Direction, gone, come []*compiled) ([]int32, []grou
 			if !ok || len(come) > 64 {
 				to = int32(len(groups))
 				made[c] = to
-				groups = append(groups, grouped(exchanged(groups[c.from].flat(), gone, here)))
+				groups = append(groups, grouped(exchanged(nil, groups[c.from].flat(), gone, here)))
 			}
 			numbers[n] = to
 		}

@@ -18,8 +18,9 @@ const maxRanges = 6
 // cells writes what changes for people, sorted, at most limit.
 func (w *world) cells(list []policy.Shift, limit int) []Cell {
 	out := []Cell{}
+	seen := make([]bool, len(w.index.Workloads()))
 	for i := range list {
-		from, to := w.sideText(list[i].From), w.sideText(list[i].To)
+		from, to := w.sideText(list[i].From, seen), w.sideText(list[i].To, seen)
 		ranges := list[i].Points.Ranges()
 		if len(ranges) > maxRanges {
 			out = append(out, Cell{From: from, To: to, Protocol: "several", Ports: rangesText(ranges)})
@@ -43,11 +44,12 @@ func (w *world) cells(list []policy.Shift, limit int) []Cell {
 const maxNames = 6
 
 // sideText names whom one side of a change means: workloads, some of whose pods
-// it may be, nodes, or outside addresses.
-func (w *world) sideText(s policy.ShiftSide) string {
+// it may be, nodes, or outside addresses. Seen has room for a mark for each
+// workload.
+func (w *world) sideText(s policy.ShiftSide, seen []bool) string {
 	var names []string
 	total := 0
-	seen := make([]bool, len(w.index.Workloads()))
+	clear(seen)
 	for i := range s.Pods {
 		n := w.ownerOf[i]
 		if n < 0 || seen[n] {

@@ -42,6 +42,7 @@ func (w *world) prove(g *gathering, r *Recommendation) {
 	pr.nothingOpened(&p)
 	p.Holds = !slices.ContainsFunc(p.Statements, func(s Statement) bool { return !s.Holds })
 	r.Proof = p
+	g.swaps.Release(pr.alone)
 }
 
 // prover proves one recommendation.

@@ -57,6 +57,27 @@ func (s *Set) Add(n int) {
 	s.words[word-s.base] |= 1 << (n & 63)
 }
 
+// Include puts all members of another set into the set, growing the window
+// where needed.
+func (s *Set) Include(o Set) {
+	switch {
+	case len(o.words) == 0:
+		return
+	case len(s.words) == 0:
+		s.base = o.base
+	case o.base < s.base:
+		grown := make([]uint64, int(s.base-o.base)+len(s.words))
+		copy(grown[s.base-o.base:], s.words)
+		s.base, s.words = o.base, grown
+	}
+	for s.end() < o.end() {
+		s.words = append(s.words, 0)
+	}
+	for i, w := range o.words {
+		s.words[o.base-s.base+uint32(i)] |= w
+	}
+}
+
 // Has says whether n is in the set. It allocates nothing.
 func (s Set) Has(n int) bool {
 	word := uint32(n>>6) - s.base // wraps below the window and fails the test

@@ -32,6 +32,14 @@ func (m model) members() []int {
 	return out
 }
 
+func including(sets ...Set) Set {
+	var out Set
+	for _, s := range sets {
+		out.Include(s)
+	}
+	return out
+}
+
 func TestSetAgreesWithMap(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	for range 5000 {
@@ -53,7 +61,7 @@ func TestSetAgreesWithMap(t *testing.T) {
 			name string
 			got  Set
 			want model
-		}{{"union", a.Union(b), union}, {"intersect", a.Intersect(b), inter}, {"minus", a.Minus(b), minus}, {"self", a, ma}} {
+		}{{"union", a.Union(b), union}, {"include", including(a, b), union}, {"intersect", a.Intersect(b), inter}, {"minus", a.Minus(b), minus}, {"self", a, ma}} {
 			if !slices.Equal(c.got.Members(), c.want.members()) || c.got.Len() != len(c.want) || c.got.Empty() != (len(c.want) == 0) {
 				t.Fatalf("%s of %v and %v = %v, want %v", c.name, ma.members(), mb.members(), c.got.Members(), c.want.members())
 			}
