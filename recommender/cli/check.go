@@ -109,6 +109,9 @@ func (c *check) run(ctx context.Context, env *Env, cmd *cobra.Command) error {
 
 func (c *check) asker(env *Env) (asker, error) {
 	if len(c.manifests) == 0 {
+		if err := c.filesOnly(); err != nil {
+			return nil, err
+		}
 		client, err := c.client(env)
 		if err != nil {
 			return nil, err

@@ -73,6 +73,9 @@ func (g *graph) run(ctx context.Context, env *Env) error {
 
 func (g *graph) result(ctx context.Context, env *Env) (graphResult, error) {
 	if !g.offline() {
+		if err := g.filesOnly(); err != nil {
+			return graphResult{}, err
+		}
 		client, err := g.client(env)
 		if err != nil {
 			return graphResult{}, err

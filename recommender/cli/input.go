@@ -79,6 +79,14 @@ func (in *input) flowFlags(cmd *cobra.Command) {
 // offline says whether the command works on files.
 func (in *input) offline() bool { return len(in.manifests) > 0 || len(in.flows) > 0 }
 
+// filesOnly refuses flags that say how files are read, where none are given.
+func (in *input) filesOnly() error {
+	if in.policies != (policy.Options{}) {
+		return errors.New("--policy-order and --ipblock-skips-pods work on files only; give -f (a running recommender has its own way)")
+	}
+	return nil
+}
+
 // needBoth refuses one without the other.
 func (in *input) needBoth() error {
 	switch {

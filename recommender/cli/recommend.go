@@ -68,6 +68,7 @@ that is there is tightened as what it is.`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.run(cmd.Context(), env) },
 	}
 	a.manifestFlags(cmd)
+	a.policyFlags(cmd)
 	a.flowFlags(cmd)
 	a.output.flag(cmd)
 	a.failOn.flag(cmd, "any", "ready", "withheld")
@@ -150,6 +151,9 @@ func adviceKinds(list []recommend.Recommendation) []string {
 
 func (a *advise) result(ctx context.Context, env *Env) ([]recommend.Recommendation, error) {
 	if !a.offline() {
+		if err := a.filesOnly(); err != nil {
+			return nil, err
+		}
 		client, err := a.client(env)
 		if err != nil {
 			return nil, err
@@ -172,7 +176,7 @@ func (a *advise) result(ctx context.Context, env *Env) ([]recommend.Recommendati
 		}
 	}
 	in := a.form.input(&a.view, a.workload)
-	in.Snapshot, in.Report, in.Engine = ai.Snapshot, report, ai.Engine
+	in.Snapshot, in.Report, in.Engine, in.Policy = ai.Snapshot, report, ai.Engine, a.policies
 	shown := startProgress(env.Stderr)
 	in.Progress = shown.set
 	list, err := recommend.Build(in)

@@ -60,6 +60,7 @@ would have hit, and those that were denied and would pass.`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return r.run(cmd.Context(), env) },
 	}
 	r.manifestFlags(cmd)
+	r.policyFlags(cmd)
 	r.flowFlags(cmd)
 	r.output.flag(cmd)
 	r.failOn.flag(cmd, "denied", "allowed")
@@ -102,7 +103,7 @@ func (r *replay) result(ctx context.Context, env *Env) (*recommend.ReplayReport,
 	if !r.offline() {
 		return r.ask(ctx, env)
 	}
-	in := recommend.ReplayInput{Alone: r.alone, Namespace: r.namespace}
+	in := recommend.ReplayInput{Alone: r.alone, Namespace: r.namespace, Policy: r.input.policies}
 	var err error
 	if len(r.policies) > 0 {
 		if in.Policies, err = r.proposed(env, "--policies", r.policies); err != nil {
@@ -185,6 +186,9 @@ func (r *replay) ask(ctx context.Context, env *Env) (*recommend.ReplayReport, er
 		if given {
 			return nil, fmt.Errorf("%s works on files only; give -f and --flows", flag)
 		}
+	}
+	if err := r.filesOnly(); err != nil {
+		return nil, err
 	}
 	client, err := r.client(env)
 	if err != nil {

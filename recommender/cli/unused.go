@@ -68,6 +68,7 @@ use of every single allowance.`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return u.run(cmd.Context(), env) },
 	}
 	u.manifestFlags(cmd)
+	u.policyFlags(cmd)
 	u.flowFlags(cmd)
 	u.output.flag(cmd)
 	u.failOn.flag(cmd, "any", "ready", "unused", "partly-used", "redundant", "selects-nothing", "shadowed", "ambiguous-order", "not-understood", "conflict")
@@ -123,6 +124,9 @@ func (u *unused) result(ctx context.Context, env *Env) (unusedResult, error) {
 
 func (u *unused) ask(ctx context.Context, env *Env) (unusedResult, error) {
 	r := unusedResult{Usage: []analyze.Usage{}, Totals: []analyze.Total{}, Readiness: []analyze.Readiness{}, Notes: []string{}}
+	if err := u.filesOnly(); err != nil {
+		return r, err
+	}
 	client, err := u.client(env)
 	if err != nil {
 		return r, err
