@@ -15,38 +15,62 @@
 #include "packet.h"
 #include "sighting.h"
 
-/* Reads the ports and flags; 0 where the packet is not for here. */
-static __always_inline int ordinary(const void *transport, const void *end, struct packet *p,
-				    enum direction direction)
-{
-	const __be16 *ports = transport;
-	const __u8 *tcp = transport;
+/* Words of the packet, which are as aligned as it is. */
+typedef __u64 __attribute__((may_alias)) word;
+typedef __u32 __attribute__((may_alias)) half;
 
-	if (p->protocol == IP_TCP) {
-		if (transport + 20 > end || (tcp[13] & TCP_SYN))
+/* An ordinary packet, as far as it is needed before its flow is found. */
+struct ordinary {
+	__u64 rest; /* the last word of the key: both ports, local first, then slot and protocol */
+	__u32 bits; /* of a flow's state, to be set for the packet to be counted by CPU */
+};
+
+/* Says whether the packet is for here, and reads its transport header. */
+static __always_inline int is_ordinary(const void *transport, const void *end, __u8 protocol,
+				       struct ordinary *o, enum direction direction)
+{
+	const __u8 *tcp = transport;
+	__u32 flags = 0;
+
+	if (protocol == IP_TCP) {
+		if (transport + 20 > end)
 			return 0;
-		p->flags = tcp[13];
-		p->payload = p->transport + (tcp[12] >> 4) * 4;
-	} else if (p->protocol == IP_UDP) {
-		if (transport + 8 > end)
+		flags = tcp[13];
+		if (flags & TCP_SYN)
 			return 0;
-		p->payload = p->transport + 8;
-	} else {
+	} else if (protocol != IP_UDP || transport + 8 > end) {
 		return 0;
 	}
-	if (direction == INGRESS && ports[0] == bpf_htons(DNS_PORT))
-		return 0;
-	p->source_port = ports[0];
-	p->target_port = ports[1];
+	__u32 ports = *(const half *)transport; /* the first one is the lower half */
+	if (direction == INGRESS) {
+		if ((__u16)ports == bpf_htons(DNS_PORT))
+			return 0;
+		ports = ports << 16 | ports >> 16;
+		o->bits = RECEIVED | flags << RX_FLAGS_SHIFT | (conntrack ? ASKED_CONNTRACK : 0);
+	} else {
+		o->bits = SENT | flags << TX_FLAGS_SHIFT;
+	}
+	o->rest = ports | (__u64)(slot << 8 | protocol) << 32;
 	return 1;
 }
 
-/* The bits of a flow's state that a packet needs to be set, to be counted by CPU. */
-static __always_inline __u32 bits_of(const struct packet *p, enum direction direction)
+/* Packets and bytes, as amount() of sighting.h counts them. length 0 is a BIG TCP packet. */
+static __always_inline __u64 ordinary_amount(struct __sk_buff *skb, const void *transport,
+					     __u32 length, __u32 before, __u8 protocol)
 {
-	if (direction == EGRESS)
-		return SENT | (__u32)p->flags << TX_FLAGS_SHIFT;
-	return RECEIVED | (__u32)p->flags << RX_FLAGS_SHIFT | (conntrack ? ASKED_CONNTRACK : 0);
+	__u32 bytes = skb->len - ETHERNET_LENGTH;
+
+	if (length - 1 < bytes) /* Ethernet padding */
+		bytes = length;
+	if (skb->gso_size) {
+		struct packet p = { .network = ETHERNET_LENGTH, .bytes = length };
+		__u32 header = 8;
+		if (protocol == IP_TCP)
+			header = (((const __u8 *)transport)[12] >> 4) * 4;
+		p.payload = ETHERNET_LENGTH + before + header;
+		return amount(skb, &p);
+	}
+	return (1ULL << COUNT_SHIFT) + bytes;
 }
 
 /* Adds to a flow in the map; 0 where there is more to be done for it. */
@@ -61,125 +85,118 @@ static __always_inline int add_known(struct flow *flow, __u64 amount, __u32 bits
 	return 1;
 }
 
-/*
- * The key is in registers until it is not found in the cache: written to the
- * stack in halves and read back whole it would cost more than all the rest.
- */
-static __always_inline int count4(__u64 ends, __u64 rest, __u64 amount, __u32 bits,
-				  enum direction direction)
-{
-	__u32 at = place((ends >> 32) ^ (__u32)rest ^ (rest >> 32));
-	struct cached4 *c = cached ? bpf_map_lookup_elem(&cache4, &at) : 0;
-	int here = c && ((const __u64 *)&c->key)[0] == ends && ((const __u64 *)&c->key)[1] == rest;
-	__u64 key[2];
+#define HERE (1U << 31) /* with bits: the flow has its place, but not all of them */
 
-	if (here && !(bits & ~c->state)) {
-		if (direction == EGRESS)
-			c->tx += amount;
-		else
-			c->rx += amount;
-		c->last = bpf_jiffies64();
-		return 1;
-	}
-	key[0] = ends;
-	key[1] = rest;
+/* Counts in the flow map, and gives the flow the place if it may have it. */
+static __noinline int miss4(const struct key4 *key, struct cached4 *c, __u64 amount, __u32 bits,
+			    enum direction direction)
+{
 	struct flow4 *value = bpf_map_lookup_elem(&flows4, key);
-	if (!value || !add_known(&value->flow, amount, bits, direction))
+
+	if (!value || !add_known(&value->flow, amount, bits & ~HERE, direction))
 		return 0;
-	if (!c || !(here || is_free(c->key.slot_protocol, c->last)))
+	if (!c || !((bits & HERE) || is_free(c->key.slot_protocol, c->last)))
 		return 1;
 	settle4(c);
-	c->key = *(const struct key4 *)key;
+	c->key = *key;
 	c->state = value->flow.state & ~CLOSED;
 	c->last = bpf_jiffies64();
 	return 1;
 }
 
-static __always_inline int count6(const __u64 words[5], __u64 amount, __u32 bits,
-				  enum direction direction)
+static __noinline int miss6(const struct key6 *key, struct cached6 *c, __u64 amount, __u32 bits,
+			    enum direction direction)
 {
-	__u32 at = place((words[3] >> 32) ^ (__u32)words[4] ^ (words[4] >> 32));
-	struct cached6 *c = cached ? bpf_map_lookup_elem(&cache6, &at) : 0;
-	const __u64 *k = (const __u64 *)&c->key;
-	int here = c && k[0] == words[0] && k[1] == words[1] && k[2] == words[2] &&
-		   k[3] == words[3] && k[4] == words[4];
-	__u64 key[5];
-
-	if (here && !(bits & ~c->state)) {
-		if (direction == EGRESS)
-			c->tx += amount;
-		else
-			c->rx += amount;
-		c->last = bpf_jiffies64();
-		return 1;
-	}
-	for (int i = 0; i < 5; i++)
-		key[i] = words[i];
 	struct flow6 *value = bpf_map_lookup_elem(&flows6, key);
-	if (!value || !add_known(&value->flow, amount, bits, direction))
+
+	if (!value || !add_known(&value->flow, amount, bits & ~HERE, direction))
 		return 0;
-	if (!c || !(here || is_free(c->key.slot_protocol, c->last)))
+	if (!c || !((bits & HERE) || is_free(c->key.slot_protocol, c->last)))
 		return 1;
 	settle6(c);
-	c->key = *(const struct key6 *)key;
+	c->key = *key;
 	c->state = value->flow.state & ~CLOSED;
 	c->last = bpf_jiffies64();
 	return 1;
 }
 
-/* The last word of a key: both ports, local first, then slot and protocol. */
-static __always_inline __u64 last_word(const struct packet *p, enum direction direction)
-{
-	__u32 ports = direction == EGRESS ? p->source_port | (__u32)p->target_port << 16
-					  : p->target_port | (__u32)p->source_port << 16;
-
-	return ports | (__u64)(slot << 8 | p->protocol) << 32;
-}
-
-/* Two words of an address as one of the key. */
-static __always_inline __u64 word(const __be32 *at)
-{
-	return at[0] | (__u64)at[1] << 32;
-}
-
+/*
+ * The key stays in the packet and in registers until it is not found in the
+ * cache: written to the stack it would cost more than all the rest.
+ */
 static __always_inline int known4(struct __sk_buff *skb, const void *data, const void *end,
 				  enum direction direction)
 {
 	const struct ipv4_header *ip = data + ETHERNET_LENGTH;
-	struct packet p = { .network = ETHERNET_LENGTH };
+	const void *transport = ip + 1;
+	__u8 protocol = ip->protocol;
+	struct ordinary o;
 
 	if (ip->version_length != 0x45 || (ip->fragment & bpf_htons(0x3fff)))
 		return 0;
-	p.transport = ETHERNET_LENGTH + sizeof(*ip);
-	p.protocol = ip->protocol;
-	p.bytes = bpf_ntohs(ip->length);
-	if (!ordinary(ip + 1, end, &p, direction))
+	if (!is_ordinary(transport, end, protocol, &o, direction))
 		return 0;
-	__u64 ends = direction == EGRESS ? ip->source | (__u64)ip->target << 32
-					 : ip->target | (__u64)ip->source << 32;
-	return count4(ends, last_word(&p, direction), amount(skb, &p), bits_of(&p, direction),
-		      direction);
+	__u64 ends = *(const word *)&ip->source; /* the source is the lower half */
+	if (direction == INGRESS)
+		ends = ends << 32 | ends >> 32;
+	__u32 at = place((ends >> 32) ^ (__u32)o.rest ^ (o.rest >> 32));
+	struct cached4 *c = cached ? bpf_map_lookup_elem(&cache4, &at) : 0;
+	const word *k = (const word *)&c->key;
+	int here = c && !((k[0] ^ ends) | (k[1] ^ o.rest));
+	__u64 amount =
+		ordinary_amount(skb, transport, bpf_ntohs(ip->length), sizeof(*ip), protocol);
+
+	if (here) {
+		if (!(o.bits & ~c->state)) {
+			if (direction == EGRESS)
+				c->tx += amount;
+			else
+				c->rx += amount;
+			c->last = bpf_jiffies64();
+			return 1;
+		}
+		o.bits |= HERE;
+	}
+	word key[2] = { ends, o.rest };
+	return miss4((const struct key4 *)key, c, amount, o.bits, direction);
 }
 
 static __always_inline int known6(struct __sk_buff *skb, const void *data, const void *end,
 				  enum direction direction)
 {
 	const struct ipv6_header *ip = data + ETHERNET_LENGTH;
-	struct packet p = { .network = ETHERNET_LENGTH };
+	const void *transport = ip + 1;
+	struct ordinary o;
 
-	if ((const void *)(ip + 1) > end || (*(const __u8 *)ip >> 4) != 6)
+	if (transport > end || (*(const __u8 *)ip >> 4) != 6)
 		return 0;
-	p.transport = ETHERNET_LENGTH + sizeof(*ip);
-	p.protocol = ip->next;
-	if (ip->length)
-		p.bytes = bpf_ntohs(ip->length) + sizeof(*ip);
-	if (!ordinary(ip + 1, end, &p, direction))
+	__u8 protocol = ip->next;
+	if (!is_ordinary(transport, end, protocol, &o, direction))
 		return 0;
-	const __be32 *local = direction == EGRESS ? ip->source : ip->target;
-	const __be32 *remote = direction == EGRESS ? ip->target : ip->source;
-	__u64 words[5] = { word(local), word(local + 2), word(remote), word(remote + 2),
-			   last_word(&p, direction) };
-	return count6(words, amount(skb, &p), bits_of(&p, direction), direction);
+	const __be32 *from = direction == EGRESS ? ip->source : ip->target;
+	const __be32 *to = direction == EGRESS ? ip->target : ip->source;
+	__u32 at = place(to[3] ^ (__u32)o.rest ^ (o.rest >> 32));
+	struct cached6 *c = cached ? bpf_map_lookup_elem(&cache6, &at) : 0;
+	const word *k = (const word *)&c->key, *local = (const word *)from,
+		   *remote = (const word *)to;
+	int here = c && !((k[4] ^ o.rest) | (k[3] ^ remote[1]) | (k[2] ^ remote[0]) |
+			  (k[1] ^ local[1]) | (k[0] ^ local[0]));
+	__u32 length = ip->length ? bpf_ntohs(ip->length) + sizeof(*ip) : 0;
+	__u64 amount = ordinary_amount(skb, transport, length, sizeof(*ip), protocol);
+
+	if (here) {
+		if (!(o.bits & ~c->state)) {
+			if (direction == EGRESS)
+				c->tx += amount;
+			else
+				c->rx += amount;
+			c->last = bpf_jiffies64();
+			return 1;
+		}
+		o.bits |= HERE;
+	}
+	word key[5] = { local[0], local[1], remote[0], remote[1], o.rest };
+	return miss6((const struct key6 *)key, c, amount, o.bits, direction);
 }
 
 /* Counts a packet of a known flow; 0 where that was not to be done here. */
