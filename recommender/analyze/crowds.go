@@ -50,6 +50,9 @@ func (c *Crowds) find(p Party) []Crowd {
 
 // Group puts peers of one kin together.
 func (c *Crowds) Group(peers []policy.Peer) []Crowd {
+	if len(peers) == 1 {
+		return []Crowd{{Kin: c.kin.Of(peers[0]), Peers: peers}}
+	}
 	var out []Crowd
 	at := map[policy.Kin]int{}
 	for _, p := range peers {

@@ -4,7 +4,6 @@ package analyze
 
 import (
 	"cmp"
-	"maps"
 	"runtime"
 	"slices"
 	"sync"
@@ -15,16 +14,17 @@ import (
 )
 
 // edges turns folded records into edges of the report, sorted.
-func (x *Index) edges(in Input, folded map[key]*folded, h *history) []Edge {
-	keys := slices.SortedFunc(maps.Keys(folded), key.compare)
-	out := make([]Edge, len(keys))
+func (x *Index) edges(in Input, folded *foldings, h *history) []Edge {
+	folded.sort()
+	list := folded.list
+	out := make([]Edge, len(list))
 	crowds := NewCrowds(x, in.Engine, policy.NewKinship(in.Engine))
 	var workers sync.WaitGroup
-	for part := range slices.Chunk(indexes(len(keys)), max(1, (len(keys)+runtime.GOMAXPROCS(0)-1)/runtime.GOMAXPROCS(0))) {
+	for part := range slices.Chunk(indexes(len(list)), max(1, (len(list)+runtime.GOMAXPROCS(0)-1)/runtime.GOMAXPROCS(0))) {
 		workers.Go(func() {
 			j := x.newJudge(in.Engine, crowds)
 			for _, i := range part {
-				out[i] = x.edge(j, folded[keys[i]], h)
+				out[i] = x.edge(j, list[i], h)
 			}
 		})
 	}
@@ -58,7 +58,7 @@ func (x *Index) edge(judge *judge, f *folded, h *history) Edge {
 	if e.Conflict == "" {
 		e.Conflict = h.sightings.silent(x, f, c)
 	}
-	e.Unseen = h.unseen(f.key, e.ID)
+	e.Unseen = h.unseen(f, e.ID)
 	e.Risky = x.risky(&e, f.protocol)
 	e.Teaches = teaches(&e)
 	return e

@@ -41,10 +41,15 @@ func (s *sightings) add(k key, r *flow.Record) {
 }
 
 func mark(in map[Party]map[int64]struct{}, p Party, bin int64) {
-	if in[p] == nil {
-		in[p] = map[int64]struct{}{}
+	if p.Kind != PartyWorkload {
+		return // nobody asks
 	}
-	in[p][bin] = struct{}{}
+	bins := in[p]
+	if bins == nil {
+		bins = map[int64]struct{}{}
+		in[p] = bins
+	}
+	bins[bin] = struct{}{}
 }
 
 // silent says that one end saw connections come about and the other, which was

@@ -3,7 +3,6 @@
 package analyze
 
 import (
-	"cmp"
 	"fmt"
 	"maps"
 	"net/netip"
@@ -21,10 +20,6 @@ type key struct {
 	port           uint16
 }
 
-func (k key) compare(o key) int {
-	return cmp.Or(k.client.compare(o.client), k.server.compare(o.server), cmp.Compare(k.protocol, o.protocol), cmp.Compare(k.port, o.port))
-}
-
 // ID is the edge's identity: the same for the same parties, protocol and port
 // on every run.
 func (k key) id() string {
@@ -34,6 +29,7 @@ func (k key) id() string {
 // folded is one edge while it is summed up.
 type folded struct {
 	key
+	place
 	services, processes, reasons set
 	bins                         []int64 // start of each window in which it was seen, Unix nanoseconds, ascending
 	pairs                        tallies
@@ -128,18 +124,13 @@ func (s set) sorted() []string {
 }
 
 // fold sums records to workload edges.
-func (x *Index) fold(records []flow.Record) (map[key]*folded, *sightings) {
-	edges := map[key]*folded{}
+func (x *Index) fold(records []flow.Record) (*foldings, *sightings) {
+	edges := newFoldings()
 	seen := newSightings()
 	for i := range records {
 		r := &records[i]
 		k := key{x.party(r.Edge.Client, r.Window), x.party(r.Edge.Server, r.Window), r.Edge.Protocol, r.Edge.Port}
-		e := edges[k]
-		if e == nil {
-			e = &folded{key: k}
-			edges[k] = e
-		}
-		e.add(r)
+		edges.of(k).add(r)
 		seen.add(k, r)
 	}
 	return edges, seen

@@ -50,12 +50,20 @@ func (p Party) String() string {
 }
 
 // compare orders parties: workloads, nodes, outside; then by name and address.
-func (p Party) compare(o Party) int {
-	return cmp.Or(
-		cmp.Compare(kindOrder(p.Kind), kindOrder(o.Kind)),
-		cmp.Compare(p.Namespace, o.Namespace), cmp.Compare(p.Name, o.Name), cmp.Compare(p.WorkloadKind, o.WorkloadKind),
-		cmp.Compare(p.DNS, o.DNS), p.IP.Compare(o.IP),
-	)
+func (p *Party) compare(o *Party) int {
+	switch {
+	case p.Kind != o.Kind:
+		return cmp.Compare(kindOrder(p.Kind), kindOrder(o.Kind))
+	case p.Namespace != o.Namespace:
+		return cmp.Compare(p.Namespace, o.Namespace)
+	case p.Name != o.Name:
+		return cmp.Compare(p.Name, o.Name)
+	case p.WorkloadKind != o.WorkloadKind:
+		return cmp.Compare(p.WorkloadKind, o.WorkloadKind)
+	case p.DNS != o.DNS:
+		return cmp.Compare(p.DNS, o.DNS)
+	}
+	return p.IP.Compare(o.IP)
 }
 
 func kindOrder(k PartyKind) int {

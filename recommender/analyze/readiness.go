@@ -14,7 +14,7 @@ import (
 const goodCoverage = 0.95
 
 // readiness says for each workload how far its evidence can be trusted.
-func (x *Index) readiness(in Input, edges []Edge, folded map[key]*folded, h *history) []Readiness {
+func (x *Index) readiness(in Input, edges []Edge, folded *foldings, h *history) []Readiness {
 	touching := map[Party][]*Edge{}
 	for i := range edges {
 		e := &edges[i]
@@ -45,9 +45,9 @@ func (x *Index) readiness(in Input, edges []Edge, folded map[key]*folded, h *his
 	return out
 }
 
-func allBins(folded map[key]*folded) int {
+func allBins(folded *foldings) int {
 	bins := map[int64]bool{}
-	for _, f := range folded {
+	for _, f := range folded.list {
 		for _, b := range f.bins {
 			bins[b] = true
 		}
@@ -57,13 +57,13 @@ func allBins(folded map[key]*folded) int {
 
 // runs counts the runs of a CronJob: stretches of time bins in which it was
 // seen, a quarter of its period or more apart. 0 for other kinds.
-func runs(p Party, folded map[key]*folded, period time.Duration) int {
+func runs(p Party, folded *foldings, period time.Duration) int {
 	if period == 0 {
 		return 0
 	}
 	bins := map[int64]bool{}
-	for k, f := range folded {
-		if k.client != p && k.server != p {
+	for _, f := range folded.list {
+		if f.client != p && f.server != p {
 			continue
 		}
 		for _, b := range f.bins {

@@ -12,8 +12,8 @@ import (
 type history struct {
 	start, end time.Time // of all observation
 	learning   time.Duration
-	first      map[Party]time.Time // first edge of each party
-	spoken     map[habit]time.Time // first time of each habit
+	first      map[Party]time.Time // first edge of each workload
+	spoken     map[habit]time.Time // first time of each habit that is more than one edge
 	accepted   map[string]bool
 	learnt     map[Party]time.Time // when a workload's learning period ends
 	sightings  *sightings
@@ -31,6 +31,12 @@ func habitOf(k key) habit {
 	return habit{client: habitual(k.client), server: habitual(k.server), protocol: k.protocol, port: k.port}
 }
 
+// many says whether a habit may be that of several edges.
+func (k *key) many() bool {
+	vague := func(p *Party) bool { return p.Kind == PartyNode || p.Kind == PartyOutside && p.DNS != "" }
+	return vague(&k.client) || vague(&k.server)
+}
+
 func habitual(p Party) Party {
 	switch {
 	case p.Kind == PartyNode:
@@ -42,7 +48,7 @@ func habitual(p Party) Party {
 }
 
 // newHistory dates every folded edge by the catalogue.
-func (x *Index) newHistory(in Input, edges map[key]*folded) *history {
+func (x *Index) newHistory(in Input, edges *foldings) *history {
 	h := &history{
 		learning: in.Options.learning(), first: map[Party]time.Time{}, spoken: map[habit]time.Time{},
 		accepted: map[string]bool{}, learnt: map[Party]time.Time{},
@@ -53,13 +59,13 @@ func (x *Index) newHistory(in Input, edges map[key]*folded) *history {
 	for _, c := range in.Catalogue {
 		w := flow.Window{Start: c.FirstSeen, End: c.LastSeen}
 		k := key{x.party(c.Edge.Client, w), x.party(c.Edge.Server, w), c.Edge.Protocol, c.Edge.Port}
-		if e := edges[k]; e != nil {
+		if e := edges.find(k); e != nil {
 			e.seen(c.FirstSeen, c.LastSeen)
 		}
-		h.note(k, c.FirstSeen, c.LastSeen)
+		h.note(&k, c.FirstSeen, c.LastSeen)
 	}
-	for k, e := range edges {
-		h.note(k, e.first, e.last)
+	for _, e := range edges.list {
+		h.note(&e.key, e.first, e.last)
 	}
 	if in.Window.End.After(h.end) {
 		h.end = in.Window.End
@@ -68,7 +74,7 @@ func (x *Index) newHistory(in Input, edges map[key]*folded) *history {
 	return h
 }
 
-func (h *history) note(k key, first, last time.Time) {
+func (h *history) note(k *key, first, last time.Time) {
 	if last.After(h.end) {
 		h.end = last
 	}
@@ -76,14 +82,21 @@ func (h *history) note(k key, first, last time.Time) {
 		return
 	}
 	earliest(&h.start, first)
-	for _, p := range []Party{k.client, k.server} {
-		at := h.first[p]
-		earliest(&at, first)
-		h.first[p] = at
+	for _, p := range []*Party{&k.client, &k.server} {
+		if p.Kind != PartyWorkload {
+			continue
+		}
+		if at, ok := h.first[*p]; !ok || first.Before(at) {
+			h.first[*p] = first
+		}
 	}
-	at := h.spoken[habitOf(k)]
-	earliest(&at, first)
-	h.spoken[habitOf(k)] = at
+	if !k.many() {
+		return
+	}
+	habit := habitOf(*k)
+	if at, ok := h.spoken[habit]; !ok || first.Before(at) {
+		h.spoken[habit] = first
+	}
 }
 
 func earliest(t *time.Time, u time.Time) {
@@ -141,8 +154,11 @@ func (x *Index) period(w flow.Workload) time.Duration {
 
 // unseen says whether an edge first appeared when both of its ends had been
 // learnt. Nodes and outside addresses count as learnt.
-func (h *history) unseen(k key, id string) bool {
-	at := h.spoken[habitOf(k)]
+func (h *history) unseen(k *folded, id string) bool {
+	at := k.first
+	if k.many() {
+		at = h.spoken[habitOf(k.key)]
+	}
 	return !h.accepted[id] && !at.IsZero() && h.isLearnt(k.client, at) && h.isLearnt(k.server, at) &&
 		(k.client.Kind == PartyWorkload || k.server.Kind == PartyWorkload)
 }

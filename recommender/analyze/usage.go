@@ -32,11 +32,16 @@ type uses struct {
 // uses lists every allowance in force, and where it stands in its file.
 func (x *Index) uses(engine *policy.Engine) *uses {
 	u := &uses{all: map[policy.AllowanceID]*use{}, parts: map[totalKey]*total{}}
+	var last []int // whom the policy at hand selects
+	var subjects []string
 	for _, a := range engine.Allowances() {
+		if len(a.Subjects) != len(last) || len(last) == 0 || &a.Subjects[0] != &last[0] {
+			last, subjects = a.Subjects, x.workloadsOf(a.Subjects)
+		}
 		entry := &use{allowance: a}
 		entry.entry = Usage{
 			ID: identity("allowance", AllowanceOf(a.ID).identity()), Allowance: AllowanceOf(a.ID),
-			PeerText: a.Peer, PortText: a.Port, Edges: []string{}, Subjects: x.subjects(a), UsedBy: []string{}, Peers: []string{}, CoveredBy: []string{},
+			PeerText: a.Peer, PortText: a.Port, Edges: []string{}, Subjects: subjects, UsedBy: []string{}, Peers: []string{}, CoveredBy: []string{},
 		}
 		if o := x.policies[a.ID.Policy]; o != nil {
 			entry.entry.File = o.Source.File
@@ -75,17 +80,6 @@ func compareIDs(a, b policy.AllowanceID) int {
 		compareRefs(RefOf(a.Policy), RefOf(b.Policy)), cmp.Compare(b.Direction, a.Direction), // ingress first, as manifests have it
 		cmp.Compare(a.Rule, b.Rule), cmp.Compare(a.Peer, b.Peer), cmp.Compare(a.Port, b.Port),
 	)
-}
-
-func (x *Index) subjects(a policy.Allowance) []string {
-	names := []string{}
-	for _, i := range a.Subjects {
-		p := &x.snapshot.Pods[i]
-		if !p.Finished {
-			names = append(names, workloadOf(p).String())
-		}
-	}
-	return sortUnique(names)
 }
 
 // add counts an edge for the allowances that let it through.

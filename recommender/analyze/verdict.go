@@ -54,7 +54,8 @@ type judgement struct {
 	allowed   int
 	denied    []string
 	uncertain set
-	asked     map[[2]string]bool
+	first     [2]string          // the pair that was asked first
+	asked     map[[2]string]bool // those after it
 	needs     []Need
 }
 
@@ -95,13 +96,16 @@ func (j *judge) answer(q question, from, to policy.Peer, always bool) *answer {
 
 func (g *judgement) add(v *answer, from, to policy.Peer) {
 	pair := [2]string{endText(from), endText(to)}
-	if g.asked[pair] {
+	switch {
+	case g.shown == nil:
+		g.first = pair
+	case g.first == pair || g.asked[pair]:
 		return
+	case g.asked == nil:
+		g.asked = map[[2]string]bool{pair: true}
+	default:
+		g.asked[pair] = true
 	}
-	if g.asked == nil {
-		g.asked = map[[2]string]bool{}
-	}
-	g.asked[pair] = true
 	for _, u := range v.uncertain {
 		g.uncertain.add(u)
 	}

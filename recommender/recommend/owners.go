@@ -18,9 +18,9 @@ import (
 type demand struct {
 	direction policy.Direction
 	atoms     []policy.AllowanceID
-	other     analyze.Party // the far end
-	client    analyze.Party
-	server    analyze.Party
+	other     *analyze.Party // the far end
+	client    *analyze.Party
+	server    *analyze.Party
 	port      portKey
 	edge      *analyze.Edge // nil: kept without having been seen
 	dns       bool
@@ -28,6 +28,9 @@ type demand struct {
 	// wholePeer and wholePort keep the item as its author wrote it.
 	wholePeer, wholePort bool
 }
+
+// nobody stands for the ends of what is kept without a party to keep it for.
+var nobody = &analyze.Party{}
 
 // demandName tells demands apart, the same in each round of a search. Zero for
 // those that never move.
@@ -177,7 +180,13 @@ func (o *owners) compare(a, b policy.AllowanceID) int {
 
 // seen lists what the edges that teach stand on.
 func (o *owners) seen() []demand {
-	var out []demand
+	most := 0
+	for i := range o.report.Edges {
+		if e := &o.report.Edges[i]; e.Teaches {
+			most += len(e.Needs)
+		}
+	}
+	out := make([]demand, 0, most)
 	for i := range o.report.Edges {
 		e := &o.report.Edges[i]
 		if !e.Teaches {
@@ -190,7 +199,7 @@ func (o *owners) seen() []demand {
 			if atoms := o.current(n.Atoms); len(atoms) > 0 {
 				out = append(out, demand{
 					name: demandName{edge: int32(i + 1), need: int32(k + 1)}, direction: n.Direction, atoms: atoms, other: farEnd(e, n.Direction),
-					client: e.Client, server: e.Server, port: portKey{e.Number, e.Port}, edge: e,
+					client: &e.Client, server: &e.Server, port: portKey{e.Number, e.Port}, edge: e,
 				})
 			}
 		}
@@ -207,11 +216,11 @@ func (o *owners) current(atoms []policy.AllowanceID) []policy.AllowanceID {
 	return slices.DeleteFunc(slices.Clone(atoms), unknown)
 }
 
-func farEnd(e *analyze.Edge, d policy.Direction) analyze.Party {
+func farEnd(e *analyze.Edge, d policy.Direction) *analyze.Party {
 	if d == policy.Ingress {
-		return e.Client
+		return &e.Client
 	}
-	return e.Server
+	return &e.Server
 }
 
 // names lists what name resolution stands on: every workload's way to the DNS
@@ -229,9 +238,9 @@ func (o *owners) names() []demand {
 				var atoms [2][]policy.AllowanceID
 				o.engine.Matching(c, func(id policy.AllowanceID) { atoms[id.Direction] = append(atoms[id.Direction], id) })
 				for _, d := range []policy.Direction{policy.Egress, policy.Ingress} {
-					dem := demand{direction: d, atoms: o.current(atoms[d]), port: portKey{s.protocol, s.port}, dns: true, other: s.party, client: client, server: s.party}
+					dem := demand{direction: d, atoms: o.current(atoms[d]), port: portKey{s.protocol, s.port}, dns: true, other: &s.party, client: &client, server: &s.party}
 					if d == policy.Ingress {
-						dem.other, dem.wholePeer = client, true
+						dem.other, dem.wholePeer = &client, true
 					}
 					dem.name = demandName{dns: int32(i + 1), client: wl, direction: d, need: int32(len(told))}
 					if len(dem.atoms) > 0 && !slices.ContainsFunc(told, func(t demand) bool { return t.direction == d && slices.Equal(t.atoms, dem.atoms) }) {
@@ -254,13 +263,14 @@ func (o *owners) runs() {
 	}
 	for id, a := range o.atoms {
 		for _, wl := range o.late {
+			party := analyze.PartyOf(wl)
 			if _, reached := o.reach[id].workloads[wl]; reached && !o.reach[id].anyone {
-				o.owned[id] = append(o.owned[id], &demand{direction: id.Direction, other: analyze.PartyOf(wl), wholePort: true})
+				o.owned[id] = append(o.owned[id], &demand{direction: id.Direction, other: &party, client: nobody, server: nobody, wholePort: true})
 			}
 		}
 		for _, i := range a.Subjects {
 			if slices.Contains(o.late, o.owner(&o.snapshot.Pods[i])) {
-				o.owned[id] = append(o.owned[id], &demand{direction: id.Direction, wholePeer: true, wholePort: true})
+				o.owned[id] = append(o.owned[id], &demand{direction: id.Direction, other: nobody, client: nobody, server: nobody, wholePeer: true, wholePort: true})
 				break
 			}
 		}

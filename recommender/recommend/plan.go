@@ -54,7 +54,7 @@ func (o *owners) plan(shape ruleShape) plan {
 	byPeer := map[int][]owned{}
 	for _, id := range o.atomsOf(shape.id) {
 		for _, d := range o.owned[id] {
-			byPeer[id.Peer] = append(byPeer[id.Peer], owned{id, *d})
+			byPeer[id.Peer] = append(byPeer[id.Peer], owned{id, d})
 		}
 	}
 	full := fullRanges(shape, byPeer, o.input.AllowExtra)
@@ -70,7 +70,7 @@ func (o *owners) plan(shape ruleShape) plan {
 // owned is a demand with the atom that owns it.
 type owned struct {
 	atom policy.AllowanceID
-	demand
+	*demand
 }
 
 // fullRanges says which port items are used from end to end, but for as many

@@ -21,11 +21,11 @@ const maxAddresses = 32
 // is what the atom lets through: the author may have meant one family only, and
 // a node's own pods need no rule.
 func (o *owners) meets(d owned, t target) bool {
-	if !t.prefix.IsValid() || d.client == (analyze.Party{}) {
+	if !t.prefix.IsValid() || *d.client == (analyze.Party{}) {
 		return true
 	}
 	met := false
-	o.pairsAt(d.client, d.server, d.atom.Direction, t.prefix.Addr(), func(from, to policy.Peer) {
+	o.pairsAt(*d.client, *d.server, d.atom.Direction, t.prefix.Addr(), func(from, to policy.Peer) {
 		c := connection(from, to, d.port)
 		if met || !permits(o.engine, c) {
 			return
@@ -79,7 +79,7 @@ func (o *owners) writer(shape ruleShape, i int, list []owned) func(owned) []targ
 		if d.other.Kind != analyze.PartyWorkload || !o.separable(d) || !o.within(item, d) {
 			return whole
 		}
-		return o.peersOf(d.other)
+		return o.peersOf(*d.other)
 	}
 }
 
@@ -93,7 +93,7 @@ func (o *owners) openWriter(shape ruleShape, i int, list []owned) func(owned) []
 			if outside[d.port] == nil {
 				outside[d.port] = map[analyze.Party]bool{}
 			}
-			outside[d.port][d.other] = true
+			outside[d.port][*d.other] = true
 		}
 	}
 	return func(d owned) []target {
@@ -105,7 +105,7 @@ func (o *owners) openWriter(shape ruleShape, i int, list []owned) func(owned) []
 			!ingress && d.other.Kind == analyze.PartyOutside && len(outside[d.port]) > maxAddresses:
 			return []target{original(i)}
 		}
-		if peers := o.peersOf(d.other); len(peers) > 0 {
+		if peers := o.peersOf(*d.other); len(peers) > 0 {
 			return peers
 		}
 		return []target{original(i)}
@@ -133,14 +133,14 @@ func (o *owners) usedAlike(list []owned) bool {
 		if d.other.Kind == "" {
 			continue
 		}
-		if ports[d.other] == nil {
-			ports[d.other] = map[string]bool{}
+		if ports[*d.other] == nil {
+			ports[*d.other] = map[string]bool{}
 		}
 		key := d.port.String()
 		if d.wholePort {
 			key = "whole"
 		}
-		ports[d.other][key] = true
+		ports[*d.other][key] = true
 	}
 	var first map[string]bool
 	for wl := range o.reach[list[0].atom].workloads {
@@ -157,7 +157,7 @@ func (o *owners) usedAlike(list []owned) bool {
 // anybody in whom the item did not let in.
 func (o *owners) separable(d owned) bool {
 	reach := o.reach[d.atom]
-	peers := o.peersOf(d.other)
+	peers := o.peersOf(*d.other)
 	if len(peers) == 0 || !reach.workloads[d.other.Workload()] {
 		return false
 	}

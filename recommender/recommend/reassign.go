@@ -93,9 +93,9 @@ func (s *search) covering(g *gathering, spare policy.AllowanceID, d demand) []po
 		}
 	}
 	if d.dns { // each end by itself
-		everyPair(g.crowds, d.client, d.server, d.port, visit)
+		everyPair(g.crowds, *d.client, *d.server, d.port, visit)
 	} else {
-		s.allowedPairs(g.crowds, d.client, d.server, d.port, visit)
+		s.allowedPairs(g.crowds, *d.client, *d.server, d.port, visit)
 	}
 	slices.SortFunc(common, compareAtoms)
 	return common
