@@ -57,7 +57,7 @@ func BenchmarkDrain(b *testing.B) {
 					update()
 				}
 				start := cpuTime(b)
-				if err := c.Drain(b.Context(), func(Record) { records++ }); err != nil {
+				if err := c.Drain(b.Context(), func(*Record) { records++ }); err != nil {
 					b.Fatal(err)
 				}
 				spent += cpuTime(b) - start
@@ -91,7 +91,7 @@ func BenchmarkEnd(b *testing.B) {
 		}
 		records := 0
 		start := cpuTime(b)
-		if err := c.Drain(b.Context(), func(Record) { records++ }); err != nil {
+		if err := c.Drain(b.Context(), func(*Record) { records++ }); err != nil {
 			b.Fatal(err)
 		}
 		spent += cpuTime(b) - start

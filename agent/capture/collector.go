@@ -222,22 +222,23 @@ func (c *Collector) retire() {
 
 // Drain gives one record for each flow that counted something since it was
 // last reported, and takes flows that are over out of the kernel's map. A
-// record is valid after emit returns; emit must not call the collector. Where
+// record is emit's until it returns, to change as well; emit must not call the
+// collector. Where
 // something is pinned, a flow leaves the map only when what was told of it is
 // committed: see Commit. Between two drains at most 67 million packets and 256
 // GiB may pass on one flow and direction, or the count wraps: drain at least
 // every 20 seconds on a link of 100 Gbit/s.
-func (c *Collector) Drain(ctx context.Context, emit func(Record)) error {
+func (c *Collector) Drain(ctx context.Context, emit func(*Record)) error {
 	return c.pass(ctx, emit, false)
 }
 
 // Flush is Drain without patience: also what may yet be answered is given. For
 // the last drain before the end.
-func (c *Collector) Flush(ctx context.Context, emit func(Record)) error {
+func (c *Collector) Flush(ctx context.Context, emit func(*Record)) error {
 	return c.pass(ctx, emit, true)
 }
 
-func (c *Collector) pass(ctx context.Context, emit func(Record), all bool) error {
+func (c *Collector) pass(ctx context.Context, emit func(*Record), all bool) error {
 	c.drain.Lock()
 	defer c.drain.Unlock()
 	c.mu.Lock()

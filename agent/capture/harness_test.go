@@ -54,7 +54,8 @@ type flowKey struct {
 // flows folds records to flows: counts are summed, the rest is the latest's.
 type flows map[flowKey]Record
 
-func (f flows) add(r Record) {
+func (f flows) add(told *Record) {
+	r := *told
 	k := flowKey{
 		r.Slot, netip.AddrPortFrom(r.Local, r.LocalPort), netip.AddrPortFrom(r.Remote, r.RemotePort), r.Protocol,
 	}

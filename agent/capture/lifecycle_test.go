@@ -160,7 +160,7 @@ func TestGonePod(t *testing.T) {
 	if at := flush(t, c).one(t, cs, 6, server.v4); at.Connections != 1 || at.Outcome != Established {
 		t.Errorf("%+v", at)
 	}
-	if err := c.Drain(t.Context(), func(Record) {}); err != nil || c.table4.live != 0 {
+	if err := c.Drain(t.Context(), func(*Record) {}); err != nil || c.table4.live != 0 {
 		t.Errorf("%d entries in the kernel after the pod was gone (%v): want none",
 			c.table4.live, err)
 	}
@@ -195,7 +195,7 @@ func TestCloseLeavesNothing(t *testing.T) {
 		if _, ok := <-c.DNS(); ok {
 			t.Error("the DNS channel is open after Close")
 		}
-		if err := c.Drain(context.Background(), func(Record) {}); !errors.Is(err, ErrClosed) {
+		if err := c.Drain(context.Background(), func(*Record) {}); !errors.Is(err, ErrClosed) {
 			t.Errorf("draining a closed collector: %v", err)
 		}
 		if _, err := c.Attach(client.path, "eth0"); !errors.Is(err, ErrClosed) {

@@ -147,9 +147,9 @@ func (r *reader) overflowed(p *pass) {
 	}
 	r.mu.Unlock()
 	for k, v := range flows4 {
-		p.emit(reading{key: k[:], value: v[:]}.record(p.moment, seen{}))
+		p.give(reading{key: k[:], value: v[:]}, seen{})
 	}
 	for k, v := range flows6 {
-		p.emit(reading{key: k[:], value: v[:]}.record(p.moment, seen{}))
+		p.give(reading{key: k[:], value: v[:]}, seen{})
 	}
 }

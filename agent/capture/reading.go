@@ -123,8 +123,10 @@ func (r reading) owner() uint32 {
 }
 
 func address(b []byte) netip.Addr {
-	a, _ := netip.AddrFromSlice(b) // b is 4 or 16 bytes long
-	return a
+	if len(b) == 4 {
+		return netip.AddrFrom4([4]byte(b))
+	}
+	return netip.AddrFrom16([16]byte(b))
 }
 
 func (r reading) isICMP() bool {

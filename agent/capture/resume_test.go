@@ -254,7 +254,7 @@ func TestUpgrade(t *testing.T) {
 				}
 			}()
 			var recorded uint64
-			add := func(r Record) {
+			add := func(r *Record) {
 				if r.Protocol == 17 {
 					recorded += r.Tx.Packets
 				}

@@ -47,7 +47,8 @@ type pass struct {
 	generation uint32
 	retiring   bool // entries of slots that are detached may be left
 	all        bool
-	emit       func(Record)
+	emit       func(*Record)
+	record     Record // the one that is given
 
 	retired uint32 // entries found of such slots
 }
@@ -99,9 +100,15 @@ func (t *table) turn(p *pass) bpf.FlowTurn {
 func (t *table) report(p *pass, told []byte) {
 	at := t.key + t.value
 	before := told[at : at+markSize]
-	p.emit(reading{key: told[:t.key], value: told[t.key:at]}.record(p.moment, seen{
+	p.give(reading{key: told[:t.key], value: told[t.key:at]}, seen{
 		tx: binary.NativeEndian.Uint64(before), rx: binary.NativeEndian.Uint64(before[8:]), opened: binary.NativeEndian.Uint32(before[16:]),
-	}))
+	})
+}
+
+// give gives what a reading has more than the report before it.
+func (p *pass) give(r reading, before seen) {
+	r.fill(&p.record, p.moment, before)
+	p.emit(&p.record)
 }
 
 // rollBack forgets what a process before this one was told and did not make

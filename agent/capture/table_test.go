@@ -227,7 +227,7 @@ func TestDrainAllocatesNothingAFlow(t *testing.T) {
 				t.Fatal(err)
 			}
 			reported = 0
-			if err := c.Drain(t.Context(), func(Record) { reported++ }); err != nil {
+			if err := c.Drain(t.Context(), func(*Record) { reported++ }); err != nil {
 				t.Fatal(err)
 			}
 			if reported != n {

@@ -6,36 +6,37 @@ package capture
 
 import "github.com/netcinch/netcinch/bpf"
 
-// record makes a record of what a reading has more than the report before it.
-func (r reading) record(m moment, before seen) Record {
-	initiator, guessed := r.initiator()
-	rec := Record{
-		Slot:        r.slot(),
-		Local:       r.local(),
-		Remote:      r.remote(),
-		Protocol:    r.protocol(),
-		Initiator:   initiator,
-		Guessed:     guessed,
-		Outcome:     r.outcome(initiator),
-		Fragment:    r.state()&fragment != 0,
-		Tx:          difference(r.tx(), before.tx),
-		Rx:          difference(r.rx(), before.rx),
-		Connections: uint64(r.opened() - before.opened),
-		First:       m.at(r.first()),
-		Last:        m.at(r.last()),
-		Owner:       Owner(r.owner()),
+// fill makes rec the record of what a reading has more than the report before
+// it.
+func (r reading) fill(rec *Record, m moment, before seen) {
+	state, protocol := r.state(), r.protocol()
+	*rec = Record{
+		Slot:            r.slot(),
+		Local:           r.local(),
+		Remote:          r.remote(),
+		Protocol:        protocol,
+		Fragment:        state&fragment != 0,
+		SourceRewritten: state&sourceRewritten != 0,
+		Tx:              difference(r.tx(), before.tx),
+		Rx:              difference(r.rx(), before.rx),
+		Connections:     uint64(r.opened() - before.opened),
+		First:           m.at(r.first()),
+		Last:            m.at(r.last()),
+		Owner:           Owner(r.owner()),
 	}
-	switch {
-	case r.isICMP():
+	rec.Initiator, rec.Guessed = r.initiator()
+	rec.Outcome = r.outcome(rec.Initiator)
+	if r.isICMP() {
 		rec.ICMPType, rec.ICMPCode = r.icmp()
-	default:
+	} else {
 		rec.LocalPort, rec.RemotePort = r.localPort(), r.remotePort()
 	}
-	if r.protocol() == protocolTCP {
+	if protocol == protocolTCP {
 		rec.TxFlags, rec.RxFlags = r.txFlags(), r.rxFlags()
 	}
-	r.translate(&rec)
-	return rec
+	if state&(destRewritten|sourceRewritten) != 0 {
+		r.translate(rec)
+	}
 }
 
 // icmp gives type and code; the key holds them in the machine's byte order, in
@@ -49,7 +50,6 @@ func (r reading) icmp() (kind, code uint8) {
 // translate fills in what conntrack knew.
 func (r reading) translate(rec *Record) {
 	state := r.state()
-	rec.SourceRewritten = state&sourceRewritten != 0
 	if state&destRewritten != 0 {
 		rec.Dialled = r.dialled()
 		if state&trackedLocal != 0 {

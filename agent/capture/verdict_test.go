@@ -62,7 +62,8 @@ func TestInitiatorAndOutcome(t *testing.T) {
 				if test.state&fragment != 0 { // they have none
 					e.local, e.remote = noPort(e.local), noPort(e.remote)
 				}
-				got := e.reading().record(moment{tick: time.Millisecond}, seen{})
+				var got Record
+				e.reading().fill(&got, moment{tick: time.Millisecond}, seen{})
 				if got.Initiator != test.want || got.Guessed != test.guessed || got.Outcome != test.outcome {
 					t.Errorf("%s: initiator %d, guessed %v, outcome %d: want %d, %v, %d", e.local,
 						got.Initiator, got.Guessed, got.Outcome, test.want, test.guessed, test.outcome)

@@ -137,21 +137,21 @@ table ip6 nat {
 		time.Sleep(time.Millisecond)
 	}
 	right, guessed := 0, 0
-	err = c.Flush(t.Context(), func(r capture.Record) {
+	err = c.Flush(t.Context(), func(r *capture.Record) {
 		if r.Protocol != 6 {
 			return
 		}
 		if r.Guessed {
 			guessed++
 		}
-		tracker.Resolve(&r)
+		tracker.Resolve(r)
 		atClient := slots[r.Slot]
 		if (r.Initiator == capture.InitiatorLocal) != atClient || r.Guessed {
 			t.Errorf("who began %+v", r)
 			return
 		}
 		right++
-		wantAddresses(t, r, atClient)
+		wantAddresses(t, *r, atClient)
 	})
 	if err != nil {
 		t.Fatal(err)

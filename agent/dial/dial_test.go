@@ -206,9 +206,9 @@ func TestDialled(t *testing.T) {
 func expect(t *testing.T, c *capture.Collector, slot capture.Slot, backend, dialled netip.AddrPort) {
 	t.Helper()
 	var found []capture.Record
-	if err := c.Flush(context.Background(), func(r capture.Record) {
+	if err := c.Flush(context.Background(), func(r *capture.Record) {
 		if r.Slot == slot && r.RemotePort == backend.Port() && r.Connections > 0 {
-			found = append(found, r)
+			found = append(found, *r)
 		}
 	}); err != nil {
 		t.Fatal(err)

@@ -117,7 +117,7 @@ func (s *stage) records() []capture.Record {
 		s.t.Fatal(err)
 	}
 	var all []capture.Record
-	if err := s.collector.Flush(context.Background(), func(r capture.Record) { all = append(all, r) }); err != nil {
+	if err := s.collector.Flush(context.Background(), func(r *capture.Record) { all = append(all, *r) }); err != nil {
 		s.t.Fatal(err)
 	}
 	for i := range all {

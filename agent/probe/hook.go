@@ -40,12 +40,12 @@ type Hook struct {
 	Slot uint32
 	Mode Mode
 
-	set       *Set
-	netns     string // as it was given; may name another one later
-	netnsID   int32
-	ifindex   int
-	key       bpf.FlowInterface
-	links     *[2]link.Link // by direction; nil for filters
+	set     *Set
+	netns   string // as it was given; may name another one later
+	netnsID int32
+	ifindex int
+	key     bpf.FlowInterface
+	links   *[2]link.Link // by direction; nil for filters
 }
 
 // Attach hooks the interface of that name in a network namespace, whose end is

@@ -114,14 +114,14 @@ func (o *Observer) drain(ctx context.Context) {
 	o.publish()
 }
 
-func (o *Observer) drainWith(ctx context.Context, drain func(context.Context, func(capture.Record)) error) {
+func (o *Observer) drainWith(ctx context.Context, drain func(context.Context, func(*capture.Record)) error) {
 	o.refresh(ctx)
-	err := drain(ctx, func(r capture.Record) {
+	err := drain(ctx, func(r *capture.Record) {
 		if o.tracked != nil {
-			o.tracked.Resolve(&r)
+			o.tracked.Resolve(r)
 		}
-		o.traffic.add(&r)
-		o.add(&r)
+		o.traffic.add(r)
+		o.add(r)
 	})
 	if err == nil {
 		o.drainProblem = ""

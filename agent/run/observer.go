@@ -34,8 +34,8 @@ type Sink interface {
 // collector is what an observer needs of [capture.Collector].
 type collector interface {
 	podmap.Attacher
-	Drain(ctx context.Context, emit func(capture.Record)) error
-	Flush(ctx context.Context, emit func(capture.Record)) error
+	Drain(ctx context.Context, emit func(*capture.Record)) error
+	Flush(ctx context.Context, emit func(*capture.Record)) error
 	DNS() <-chan capture.DNSAnswer
 	Losses() (capture.Losses, error)
 	Missing() []probe.Missing

@@ -43,19 +43,19 @@ func (k *kernel) Modes() map[capture.Slot]probe.Mode {
 	return map[capture.Slot]probe.Mode{1: probe.PodTCX}
 }
 
-func (k *kernel) Drain(_ context.Context, emit func(capture.Record)) error {
+func (k *kernel) Drain(_ context.Context, emit func(*capture.Record)) error {
 	if k.fail != nil {
 		return k.fail
 	}
 	k.drains++
-	emit(capture.Record{
+	emit(&capture.Record{
 		Slot: 1, Local: netip.MustParseAddr("10.1.0.5"), LocalPort: 40000, Remote: netip.MustParseAddr("10.1.0.9"), RemotePort: 80,
 		Protocol: 6, Initiator: capture.InitiatorLocal, Connections: 1, Tx: capture.Count{Packets: 1, Bytes: 60},
 	})
 	return nil
 }
 
-func (k *kernel) Flush(ctx context.Context, emit func(capture.Record)) error {
+func (k *kernel) Flush(ctx context.Context, emit func(*capture.Record)) error {
 	k.flushes++
 	return k.Drain(ctx, emit)
 }
