@@ -120,7 +120,7 @@ func (c *compiler) addresses(set *netipx.IPSet, pods bool) *peer {
 	if !pods {
 		ends = ends.Minus(c.top.pods)
 	}
-	return c.top.intern(peer{ends: ends, outside: set})
+	return c.top.intern(peer{ends: ends, outside: set, block: pods})
 }
 
 // within gives the ends whose address is in the set.

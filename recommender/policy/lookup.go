@@ -19,6 +19,7 @@ type lookup struct {
 	members  [2]func() []bits.Set           // the ends of each group
 	declared func() map[int32][]declaration // by the number of the name
 	base     *Engine                        // of a swap: what it is but for some policies
+	room     [2]*spare                      // of a swap, by Direction: nil where its groups are those of the base
 }
 
 func newLookup(e *Engine) lookup {

@@ -83,13 +83,20 @@ func (c *shifts) touched(d Direction) bits.Set {
 	if &before[0] == &after[0] {
 		return out
 	}
-	numbered := c.new.base == c.old // equal numbers are equal groups
-	for n, a := range before {
-		if numbered && a == after[n] {
-			continue
+	differ := func(n int) bool {
+		x, y := c.old.groups[d][before[n]].tiers, c.new.groups[d][after[n]].tiers
+		return len(x) != len(y) || len(x) > 0 && &x[0] != &y[0] && !sameTiers(x, y)
+	}
+	if c.new.base == c.old { // a swap knows what it changed
+		for _, n := range c.new.room[d].changed {
+			if differ(int(n)) {
+				out.Add(int(n))
+			}
 		}
-		x, y := c.old.groups[d][a].tiers, c.new.groups[d][after[n]].tiers
-		if len(x) != len(y) || len(x) > 0 && &x[0] != &y[0] && !sameTiers(x, y) {
+		return out
+	}
+	for n := range before {
+		if differ(n) {
 			out.Add(n)
 		}
 	}

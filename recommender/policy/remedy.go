@@ -144,11 +144,20 @@ func (e *Engine) addition(p *compiled, at int, d Direction, q *query) Change {
 	if q.protocol.HasPorts() {
 		text = "port " + text
 	}
-	if p.kubernetes && !q.protocol.HasPorts() {
-		text = "any port and protocol, since this kind of policy cannot name " + text
+	if !p.names(q.protocol) {
+		text = "any port and protocol, since this kind of policy cannot name " + q.protocol.String()
 	}
 	out.Text = fmt.Sprintf("%s: %s %s, %s", where, side, peer.text, text)
 	return out
+}
+
+// names says whether rules of the policy's kind can name a protocol.
+func (c *compiled) names(p flow.Protocol) bool {
+	switch c.object.Typed.(type) {
+	case *calicov3.NetworkPolicy, *calicov3.GlobalNetworkPolicy:
+		return true
+	}
+	return p == flow.TCP || p == flow.UDP || p == flow.SCTP
 }
 
 // wording is a peer as the rules of each kind of policy write it.
@@ -240,19 +249,19 @@ func (e *Engine) ruleYAML(p *compiled, d Direction, q *query, peer wording) stri
 	kubernetes := strings.TrimSuffix(strings.TrimPrefix(peer.kubernetes, "{"), "}")
 	switch p.object.Ref.Kind {
 	case "AdminNetworkPolicy", "BaselineAdminNetworkPolicy":
-		return fmt.Sprintf("{action: Allow, %s: [%s]%s}", side, widePeerYAML(peer), portsYAML(q, ", ports: [{portNumber: {protocol: %s, port: %d}}]", port))
+		return fmt.Sprintf("{action: Allow, %s: [%s]%s}", side, widePeerYAML(peer), portsYAML(p, q, ", ports: [{portNumber: {protocol: %s, port: %d}}]", port))
 	case "ClusterNetworkPolicy":
 		item := ""
-		if q.protocol.HasPorts() {
+		if p.names(q.protocol) {
 			item = fmt.Sprintf(", protocols: [{%s: {destinationPort: {number: %d}}}]", strings.ToLower(q.protocol.String()), port)
 		}
 		return fmt.Sprintf("{action: Accept, %s: [%s]%s}", side, widePeerYAML(peer), item)
 	}
-	return fmt.Sprintf("{%s: [{%s}]%s}", side, kubernetes, portsYAML(q, ", ports: [{protocol: %s, port: %d}]", port))
+	return fmt.Sprintf("{%s: [{%s}]%s}", side, kubernetes, portsYAML(p, q, ", ports: [{protocol: %s, port: %d}]", port))
 }
 
-func portsYAML(q *query, format string, port uint16) string {
-	if !q.protocol.HasPorts() {
+func portsYAML(p *compiled, q *query, format string, port uint16) string {
+	if !p.names(q.protocol) {
 		return ""
 	}
 	return fmt.Sprintf(format, q.protocol, port)

@@ -86,6 +86,9 @@ type peer struct {
 	ends    bits.Set
 	outside *netipx.IPSet // nil: none
 	names   []string      // domain names, lower case; "*." before one means all below it
+	// block: it is made of address blocks, so that of an end without an address
+	// nobody can say whether it belongs.
+	block bool
 }
 
 func (p *peer) has(x *endpoint) bool {
@@ -133,6 +136,9 @@ type query struct {
 func (t *topology) intern(p peer) *peer {
 	var key strings.Builder
 	key.WriteString(p.ends.Key())
+	if p.block {
+		key.WriteByte('/')
+	}
 	if p.outside != nil {
 		for _, r := range p.outside.Ranges() {
 			key.WriteByte('|')

@@ -14,14 +14,15 @@ import (
 type Swaps struct {
 	base, other     *Engine
 	inBase, inOther map[cluster.Ref][]*compiled
-	spares          sync.Pool // of *spare
+	spares          [2]sync.Pool // of *spare, by Direction
 }
 
-// spare is the memory of an engine that nobody asks any more.
+// spare is the memory of one direction of an engine that nobody asks any more:
+// as the base has it, but for the ends that changed and the groups beyond.
 type spare struct {
-	policies []*compiled
-	group    [2][]int32
-	groups   [2][]group
+	group   []int32
+	groups  []group
+	changed []int32
 }
 
 // NewSwaps prepares to swap policies of base for those of other, which must
@@ -51,11 +52,7 @@ func (s *Swaps) Engine(refs ...cluster.Ref) *Engine {
 	}
 	slices.SortStableFunc(come, comparePolicies)
 	out := &Engine{top: e.top, options: e.options, calico: e.calico, tiers: s.other.tiers, snapshot: e.snapshot, units: e.units, swapped: true}
-	room, _ := s.spares.Get().(*spare)
-	if room == nil {
-		room = &spare{}
-	}
-	out.policies = exchanged(room.policies, e.policies, gone, come)
+	out.policies = exchanged(e.policies, gone, come)
 	for _, l := range e.left {
 		if !slices.Contains(refs, l.ref) {
 			out.left = append(out.left, l)
@@ -67,7 +64,12 @@ func (s *Swaps) Engine(refs ...cluster.Ref) *Engine {
 		}
 	}
 	for _, d := range []Direction{Egress, Ingress} {
-		out.group[d], out.groups[d] = e.regrouped(d, room, gone, come)
+		out.group[d], out.groups[d] = e.group[d], e.groups[d]
+		if applying(d, gone) || applying(d, come) {
+			out.room[d] = s.room(d)
+			out.room[d].regroup(e, d, gone, come)
+			out.group[d], out.groups[d] = out.room[d].group, out.room[d].groups
+		}
 		out.tables[d] = e.tables[d] // groups that are not touched keep their numbers
 	}
 	out.index, out.declared, out.members, out.base = e.index, e.declared, e.members, e
@@ -77,17 +79,28 @@ func (s *Swaps) Engine(refs ...cluster.Ref) *Engine {
 // Release takes back an engine that Engine made and that nobody asks any more:
 // the next is made in its place. What was computed with it stays.
 func (s *Swaps) Release(e *Engine) {
-	room := &spare{policies: e.policies}
-	for _, d := range []Direction{Egress, Ingress} {
-		if !sameArray(e.group[d], s.base.group[d]) {
-			room.group[d], room.groups[d] = e.group[d], e.groups[d]
+	for d, room := range e.room {
+		if room != nil {
+			s.spares[d].Put(room)
 		}
 	}
-	s.spares.Put(room)
 }
 
-func sameArray[T any](a, b []T) bool {
-	return len(a) == 0 || len(b) > 0 && &a[0] == &b[0]
+// room gives room for the groups of a direction, as the base has them.
+func (s *Swaps) room(d Direction) *spare {
+	r, _ := s.spares[d].Get().(*spare)
+	if r == nil {
+		return &spare{group: slices.Clone(s.base.group[d]), groups: slices.Clone(s.base.groups[d])}
+	}
+	for _, n := range r.changed {
+		r.group[n] = s.base.group[d][n]
+	}
+	r.changed, r.groups = r.changed[:0], r.groups[:len(s.base.groups[d])]
+	return r
+}
+
+func applying(d Direction, list []*compiled) bool {
+	return slices.ContainsFunc(list, func(p *compiled) bool { return p.applies[d] })
 }
 
 // walked is the table of a group whose rules are walked.
@@ -102,10 +115,9 @@ func (e *Engine) table(d Direction, g int32) *table {
 	return e.tables[d][g].Load()
 }
 
-// exchanged gives a list of policies, in order, without some and with others, in
-// the room given where that is large enough.
-func exchanged(room, list, gone, come []*compiled) []*compiled {
-	out := slices.Grow(room[:0], len(list)+len(come))
+// exchanged gives a list of policies, in order, without some and with others.
+func exchanged(list, gone, come []*compiled) []*compiled {
+	out := make([]*compiled, 0, len(list)+len(come))
 	for _, p := range list {
 		if !slices.Contains(gone, p) {
 			out = append(out, p)
@@ -121,27 +133,20 @@ func exchanged(room, list, gone, come []*compiled) []*compiled {
 	return out
 }
 
-// regrouped gives the groups of ends after an exchange. Groups that it does not
+// regroup makes the groups of ends after an exchange. Groups that it does not
 // touch keep their numbers.
-func (e *Engine) regrouped(d Direction, room *spare, gone, come []*compiled) ([]int32, []group) {
+func (r *spare) regroup(e *Engine, d Direction, gone, come []*compiled) {
 	type change struct {
 		from int32
 		mask uint64
 	}
-	var touched []*compiled
-	for _, p := range append(slices.Clone(gone), come...) {
-		if p.applies[d] {
-			touched = append(touched, p)
-		}
-	}
-	if len(touched) == 0 {
-		return e.group[d], e.groups[d]
-	}
-	numbers, groups := append(room.group[d][:0], e.group[d]...), append(room.groups[d][:0], e.groups[d]...)
 	made := map[change]int32{}
-	for _, p := range touched {
+	for _, p := range append(slices.Clone(gone), come...) {
+		if !p.applies[d] {
+			continue
+		}
 		for n := range p.subject.All {
-			if numbers[n] != e.group[d][n] {
+			if r.group[n] != e.group[d][n] {
 				continue // done with another policy
 			}
 			c := change{from: e.group[d][n]}
@@ -154,14 +159,14 @@ func (e *Engine) regrouped(d Direction, room *spare, gone, come []*compiled) ([]
 			}
 			to, ok := made[c]
 			if !ok || len(come) > 64 {
-				to = int32(len(groups))
+				to = int32(len(r.groups))
 				made[c] = to
-				groups = append(groups, grouped(exchanged(nil, groups[c.from].flat(), gone, here)))
+				r.groups = append(r.groups, grouped(exchanged(e.groups[d][c.from].flat(), gone, here)))
 			}
-			numbers[n] = to
+			r.group[n] = to
+			r.changed = append(r.changed, int32(n)) //nolint:gosec // an end's number, which is small
 		}
 	}
-	return numbers, groups
 }
 
 // flat lists a group's policies in order.

@@ -70,9 +70,13 @@ func (t *topology) portItemText(p *port) string {
 // the nearest miss and what would have to change.
 func (w *walk) noMatch(t *groupTier, p *compiled) {
 	rules := p.rules[w.direction]
-	text := fmt.Sprintf("%s selects the pod for %s and has no %s rules, so it allows nothing", p.ref(), lower(w.direction), lower(w.direction))
+	who := "pod"
+	if w.engine.top.ends[w.q.local(w.direction).end].isNode() {
+		who = "node"
+	}
+	text := fmt.Sprintf("%s selects the %s for %s and has no %s rules, so it allows nothing", p.ref(), who, lower(w.direction), lower(w.direction))
 	if len(rules) > 0 {
-		text = fmt.Sprintf("%s selects the pod for %s and none of its %d rules matches%s", p.ref(), lower(w.direction), len(rules), w.nearest(p))
+		text = fmt.Sprintf("%s selects the %s for %s and none of its %d rules matches%s", p.ref(), who, lower(w.direction), len(rules), w.nearest(p))
 	}
 	if t.tier.fallback == ActionDeny {
 		text += "; " + w.remedy()

@@ -4,6 +4,7 @@ package policy
 
 import (
 	"fmt"
+	"net/netip"
 	"slices"
 )
 
@@ -14,6 +15,14 @@ type walk struct {
 	q         *query
 	steps     []Step
 	doubts    []string
+	perhaps   []possible
+}
+
+// possible is a rule that may match or not, and would be asked before what
+// decides.
+type possible struct {
+	action Action
+	text   string
 }
 
 // hit is a rule that matches, with its policy.
@@ -50,6 +59,11 @@ func (w *walk) run() DirectionVerdict {
 	}
 	if !decided {
 		w.steps = append(w.steps, Step{Kind: StepDefault, Action: ActionAllow, Text: "no tier decided, so it is allowed"})
+	}
+	for _, p := range w.perhaps {
+		if p.action == ActionPass || (p.action == ActionAllow) != v.Allowed {
+			w.doubts = append(w.doubts, p.text)
+		}
 	}
 	v.Why = w.steps
 	return v
@@ -113,19 +127,50 @@ func (t *groupTier) name() string {
 // hits gives every rule that matches, in order.
 func (w *walk) hits(t *groupTier) []hit {
 	var out []hit
+	var decider *compiled
 	for _, p := range t.policies {
 		for i := range p.rules[w.direction] {
 			r := &p.rules[w.direction][i]
-			switch w.engine.matches(r, w.direction, w.q) {
-			case yes:
+			early := decider == nil || (t.tier.unordered && p != decider && p.order == decider.order)
+			switch matched := w.engine.matches(r, w.direction, w.q); {
+			case matched == yes:
 				out = append(out, hit{p, r})
-			case maybe:
-				w.doubts = append(w.doubts, w.maybeText(p, r))
-			case no:
+				if decider == nil && r.action != ActionLog {
+					decider = p
+				}
+			case !early || r.action == ActionLog:
+			case matched == maybe:
+				w.perhaps = append(w.perhaps, possible{r.action, w.maybeText(p, r)})
+			case w.mayLieIn(r):
+				w.perhaps = append(w.perhaps, possible{r.action, fmt.Sprintf("%s %s rule %d may match or not: %s has no address in the input, and the rule names address blocks",
+					p.ref(), lower(w.direction), r.index+1, w.engine.top.endpointText(w.q.remote(w.direction)))})
 			}
 		}
 	}
 	return out
+}
+
+// mayLieIn says whether a rule would match if the other end, a pod without an
+// address, had one that pods are usually given.
+func (w *walk) mayLieIn(r *rule) bool {
+	remote := w.q.remote(w.direction)
+	if remote.end < 0 || w.engine.top.ends[remote.end].isNode() || w.engine.top.ends[remote.end].addr.IsValid() {
+		return false
+	}
+	return slices.ContainsFunc(r.clauses, func(c clause) bool {
+		if c.peer == nil || !c.peer.block || c.peer.outside == nil || !slices.ContainsFunc(usual, c.peer.outside.OverlapsPrefix) {
+			return false
+		}
+		c.peer = nil
+		return w.engine.holds(&c, w.direction, w.q) != no
+	})
+}
+
+// usual are the blocks that pods get their addresses from (RFC 1918, RFC 6598,
+// RFC 4193).
+var usual = []netip.Prefix{
+	netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("172.16.0.0/12"), netip.MustParsePrefix("192.168.0.0/16"),
+	netip.MustParsePrefix("100.64.0.0/10"), netip.MustParsePrefix("fc00::/7"),
 }
 
 func (w *walk) maybeText(p *compiled, r *rule) string {

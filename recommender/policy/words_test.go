@@ -44,3 +44,69 @@ func TestPodsAreFoundByName(t *testing.T) {
 		}
 	}
 }
+
+// Of a pod without an address, such as a template, nobody can say whether it lies
+// in a block that pods may lie in. What decides before does not leave that open.
+func TestPodsWithoutAddressAreDoubtful(t *testing.T) {
+	const to = npHead + "  podSelector: {matchLabels: {app: api}}\n  ingress:\n"
+	for _, c := range []struct {
+		policies, connection string
+		allowed              bool
+		want                 string
+	}{
+		{to + "  - from: [{ipBlock: {cidr: 10.0.0.0/8}}]\n", "shop/web -> shop/api TCP 80", false, "NetworkPolicy shop/p Ingress rule 1 may match or not: pod shop/web has no address in the input"},
+		{to + "  - from: [{ipBlock: {cidr: 'fd00::/8'}}]\n", "shop/web -> shop/api TCP 80", false, "rule 1 may match or not"},
+		{to + "  - from: [{ipBlock: {cidr: 203.0.113.0/24}}]\n", "shop/web -> shop/api TCP 80", false, ""},
+		{to + "  - from: [{ipBlock: {cidr: 10.0.0.0/8}}]\n    ports: [{port: 81}]\n", "shop/web -> shop/api TCP 80", false, ""},
+		{to + "  - from: [{ipBlock: {cidr: 10.0.0.0/8}}]\n  - {}\n", "shop/web -> shop/api TCP 80", true, ""},
+		{cnpHead + "  ingress: [{action: Deny, source: {nets: [10.0.0.0/8]}}, {action: Allow}]\n", "shop/web -> shop/api TCP 80", true, "rule 1 may match or not"},
+		{cnpHead + "  ingress: [{action: Allow}, {action: Deny, source: {nets: [10.0.0.0/8]}}]\n", "shop/web -> shop/api TCP 80", true, ""},
+	} {
+		s := calicoShop(t, c.policies)
+		for i := range s.Pods {
+			if s.Pods[i].Namespace == "shop" && s.Pods[i].Name == "web" {
+				s.Pods[i].IPs = nil
+			}
+		}
+		v := compileClean(t, s, Options{}).Check(connectionOf(t, s, c.connection))
+		if got := strings.ToLower(strings.Join(v.Uncertain, "; ")); v.Allowed != c.allowed || (c.want == "") != (got == "") || !strings.Contains(got, strings.ToLower(c.want)) {
+			t.Errorf("%s: %v, %v, want %v, %q", c.policies, v.Allowed, v.Uncertain, c.allowed, c.want)
+		}
+	}
+}
+
+// A rule that may match leaves nothing open where it would say what is said
+// without it, or comes after what decides.
+func TestDoubtsThatChangeNothing(t *testing.T) {
+	for _, c := range []struct{ rules, want string }{
+		{"[{action: Allow, protocol: ICMP, icmp: {type: 8}}, {action: Allow}]", ""},
+		{"[{action: Allow}, {action: Deny, protocol: ICMP, icmp: {type: 8}}]", ""},
+		{"[{action: Deny, protocol: ICMP, icmp: {type: 8}}]", ""},
+		{"[{action: Deny, protocol: ICMP, icmp: {type: 8}}, {action: Allow}]", "rule 1 may match or not"},
+		{"[{action: Allow, protocol: ICMP, icmp: {type: 8}}]", "rule 1 may match or not"},
+		{"[{action: Pass, protocol: ICMP, icmp: {type: 8}}, {action: Deny}]", "rule 1 may match or not"},
+	} {
+		s := calicoShop(t, cnpHead+"  ingress: "+c.rules+"\n")
+		conn := connectionOf(t, s, "shop/web -> shop/api TCP 80")
+		conn.Protocol, conn.Port, conn.ICMPType, conn.ICMPCode = 1, 0, -1, -1
+		v := compileClean(t, s, Options{}).Check(conn)
+		if got := strings.Join(v.Uncertain, "; "); (c.want == "") != (got == "") || !strings.Contains(got, c.want) {
+			t.Errorf("%s: %v, want %q", c.rules, v.Uncertain, c.want)
+		}
+	}
+}
+
+// What NetworkPolicy cannot name is not written into a rule of it.
+func TestChangesNameWhatTheKindKnows(t *testing.T) {
+	s := calicoShop(t, npHead+"  podSelector: {matchLabels: {app: api}}\n")
+	conn := connectionOf(t, s, "shop/web -> shop/api TCP 80")
+	conn.Protocol = 136
+	changes := compileClean(t, s, Options{}).Explain(conn).Changes
+	if len(changes) != 1 || strings.Contains(changes[0].Rule, "ports") || !strings.Contains(changes[0].Text, "cannot name UDPLite") {
+		t.Errorf("%+v", changes)
+	}
+	next, _ := applied(t, s, changes)
+	if v := compileClean(t, next, Options{}).Check(conn); !v.Allowed {
+		t.Errorf("still denied after %+v", changes)
+	}
+}

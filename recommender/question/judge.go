@@ -183,7 +183,7 @@ func (j *Judge) Ask(q Question) (Answer, error) {
 		return Answer{}, wrong("to", "%s and %s have no address family in common", q.From, q.To)
 	}
 	var p poll
-	for _, pair := range pairs {
+	for _, pair := range overFamilies(pairs, protocol) {
 		port, err := q.port(protocol, pair[1])
 		if err != nil {
 			return Answer{}, err
@@ -194,7 +194,11 @@ func (j *Judge) Ask(q Question) (Answer, error) {
 	a := j.answer(p.verdict)
 	j.explain(&a, j.engine.Explain(p.asked), q.Explain)
 	if p.allowed != "" && p.denied != "" {
-		a.Uncertain = append(a.Uncertain, fmt.Sprintf("the pods differ: %s is allowed, %s is denied; ask for pods", p.allowed, p.denied))
+		what := "pods"
+		if strings.Contains(p.allowed+p.denied, overIPv6) {
+			what = "addresses"
+		}
+		a.Uncertain = append(a.Uncertain, fmt.Sprintf("the %s differ: %s is allowed, %s is denied; ask for %s", what, p.allowed, p.denied, what))
 	}
 	if pod := pairs[0][0].Pod; pod != nil && pod.Template && pod == pairs[0][1].Pod {
 		a.Uncertain = append(a.Uncertain, "both ends are the one pod that stands in for "+q.From+"; another replica of it may be judged otherwise")
@@ -211,6 +215,9 @@ type poll struct {
 
 func (p *poll) add(c policy.Connection, v policy.Verdict) {
 	text := peerText(c.From) + " → " + peerText(c.To)
+	if c.From.Pod != nil && c.To.Pod != nil && c.From.Addr.IsValid() {
+		text += map[bool]string{true: overIPv4, false: overIPv6}[c.From.Addr.Is4()]
+	}
 	switch {
 	case v.Allowed && p.allowed == "" && p.denied == "":
 		p.allowed, p.verdict, p.asked = text, v, c
@@ -236,6 +243,48 @@ func pairsOf(from, to []policy.Peer) [][2]policy.Peer {
 		return own
 	}
 	return pairs
+}
+
+// overIPv4 and overIPv6 are what the answers for pods with both families add.
+const overIPv4, overIPv6 = " over IPv4", " over IPv6"
+
+// overFamilies gives each pair of pods that both have addresses of both families
+// once for each family that the protocol goes over, since rules may tell them
+// apart.
+func overFamilies(pairs [][2]policy.Peer, protocol flow.Protocol) [][2]policy.Peer {
+	var out [][2]policy.Peer
+	for _, pair := range pairs {
+		from4, from6 := addresses(pair[0])
+		to4, to6 := addresses(pair[1])
+		if !from4.IsValid() || !from6.IsValid() || !to4.IsValid() || !to6.IsValid() {
+			out = append(out, pair)
+			continue
+		}
+		if protocol != flow.ICMPv6 {
+			out = append(out, [2]policy.Peer{{Pod: pair[0].Pod, Addr: from4}, {Pod: pair[1].Pod, Addr: to4}})
+		}
+		if protocol != flow.ICMP {
+			out = append(out, [2]policy.Peer{{Pod: pair[0].Pod, Addr: from6}, {Pod: pair[1].Pod, Addr: to6}})
+		}
+	}
+	return out
+}
+
+// addresses gives a pod's first address of each family, where no address of it
+// was asked for.
+func addresses(p policy.Peer) (v4, v6 netip.Addr) {
+	if p.Pod == nil || p.Addr.IsValid() {
+		return v4, v6
+	}
+	for _, a := range p.Pod.IPs {
+		switch {
+		case a.Is4() && !v4.IsValid():
+			v4 = a
+		case a.Is6() && !v6.IsValid():
+			v6 = a
+		}
+	}
+	return v4, v6
 }
 
 func peerText(p policy.Peer) string {

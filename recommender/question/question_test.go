@@ -60,6 +60,23 @@ spec:
 ---
 apiVersion: networking.k8s.io/v1
 kind: NetworkPolicy
+metadata: {name: dual, namespace: x}
+spec: {podSelector: {matchLabels: {app: dual}}, ingress: [{from: [{ipBlock: {cidr: 10.1.0.0/16}}]}]}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: dual-1, namespace: x, labels: {app: dual}}
+spec: {containers: []}
+status: {podIPs: [{ip: 10.1.0.1}, {ip: "fd00:1::1"}]}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: dual-2, namespace: x, labels: {app: dual}}
+spec: {containers: []}
+status: {podIPs: [{ip: 10.1.0.2}, {ip: "fd00:1::2"}]}
+---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
 metadata: {name: a, namespace: x}
 spec: {podSelector: {matchLabels: {app: a}}}
 `
@@ -96,6 +113,11 @@ func TestAsk(t *testing.T) {
 		{"x/a-1", "x/a-1", "1", "TCP", true, ""},
 		{"x/a", "x/a", "1", "TCP", false, ""}, // its replicas, not one pod and itself
 		{"x/Deployment/b", "x/Deployment/b", "1", "TCP", true, "both ends are the one pod that stands in for x/Deployment/b; another replica of it may be judged otherwise"},
+		{"x/dual-1", "x/dual-2", "80", "TCP", false, "the addresses differ: x/dual-1 → x/dual-2 over IPv4 is allowed, x/dual-1 → x/dual-2 over IPv6 is denied; ask for addresses"},
+		{"x/dual-1", "10.1.0.2", "80", "TCP", true, ""},
+		{"fd00:1::1", "x/dual-2", "80", "TCP", false, ""},
+		{"x/dual-1", "x/dual-2", "", "ICMP", true, ""},
+		{"x/dual-1", "x/dual-2", "", "ICMPv6", false, ""},
 		{"192.0.2.1", "2001:db8::1", "1", "TCP", true, ""},
 	}
 	for _, tt := range tests {
