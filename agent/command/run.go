@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"runtime/debug"
 	"strconv"
 	"strings"
 	"time"
@@ -90,6 +91,7 @@ func newRun(e Environment) *cobra.Command {
 				return err
 			}
 			dropPrivileges(o.Observer.Logger, held, agent.Roams(), f.files())
+			debug.FreeOSMemory() // the kernel's types, which were read to load the programs
 			if err := agent.Run(c.Context()); err != nil {
 				return internalError{err}
 			}
