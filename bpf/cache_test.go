@@ -5,6 +5,7 @@
 package bpf
 
 import (
+	"net/netip"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -113,6 +114,59 @@ func TestCacheCrowded(t *testing.T) {
 			if f.tx != (count{turns, turns * (e.header + 18)}) || f.opened != 1 {
 				t.Fatalf("%+v: want %d packets", f, turns)
 			}
+		}
+	})
+}
+
+// TestCacheTellsAddressesApart has a flow in the cache, and then one that
+// differs from it in a single bit of one address.
+func TestCacheTellsAddressesApart(t *testing.T) {
+	forBoth(t, func(t *testing.T, e ends) {
+		flipped := func(a netip.AddrPort, at int) netip.AddrPort {
+			b := a.Addr().AsSlice()
+			b[at] ^= 1
+			other, _ := netip.AddrFromSlice(b)
+			return netip.AddrPortFrom(other, a.Port())
+		}
+		for at := range len(e.pod.Addr().AsSlice()) {
+			for _, other := range []ends{{flipped(e.pod, at), e.far, e.header, e.icmp}, {e.pod, flipped(e.far, at), e.header, e.icmp}} {
+				l := load(t, 64, 0)
+				for _, f := range []ends{e, other} {
+					for range 4 {
+						l.run(t, l.FlowEgress, f.to(udp, 0, 10).ethernet())
+						l.run(t, l.FlowIngress, f.back(udp, 0, 20).ethernet())
+					}
+				}
+				got := l.entries(t)
+				if len(got) != 2 {
+					t.Fatalf("%d flows: want %v and %v apart", len(got), e, other)
+				}
+				for _, f := range got {
+					if f.tx != (count{4, 4 * (e.header + 18)}) || f.rx != (count{4, 4 * (e.header + 28)}) {
+						t.Errorf("%+v: want 4 packets each way", f)
+					}
+				}
+			}
+		}
+	})
+}
+
+// TestCacheLeavesPaddingOut: what Ethernet adds to a short packet is none of
+// its bytes.
+func TestCacheLeavesPaddingOut(t *testing.T) {
+	forBoth(t, func(t *testing.T, e ends) {
+		l := load(t, 64, 0)
+		padding := make([]byte, 6)
+		for range 5 {
+			l.run(t, l.FlowEgress, append(e.to(udp, 0, 1).ethernet(), padding...))
+			l.run(t, l.FlowIngress, append(e.back(udp, 0, 2).ethernet(), padding...))
+		}
+		if _, packets := l.pending(t); packets == 0 {
+			t.Error("no packet was counted in the cache")
+		}
+		got := l.entries(t)
+		if len(got) != 1 || got[0].tx != (count{5, 5 * (e.header + 9)}) || got[0].rx != (count{5, 5 * (e.header + 10)}) {
+			t.Errorf("got %+v: want 5 packets each way, without padding", got)
 		}
 	})
 }
