@@ -229,6 +229,7 @@ func TestUpgrade(t *testing.T) {
 			to := netip.AddrPortFrom(server.v4, 5000)
 			server.datagrams(to, func([]byte) []byte { return nil })
 			conn := client.dial("udp", to)
+			_ = conn.SetDeadline(time.Time{}) // it lasts as long as the machine takes for six starts
 			quit, sent := make(chan struct{}), make(chan uint64)
 			var before *State
 			next := func(without bool) *Collector {
@@ -240,17 +241,24 @@ func TestUpgrade(t *testing.T) {
 			slot := attach(t, c, client)
 			go func() {
 				var n uint64
-				for tick := time.NewTicker(50 * time.Microsecond); ; n++ {
+				tick := time.NewTicker(50 * time.Microsecond)
+				defer tick.Stop()
+				for failed := false; ; {
 					select {
 					case <-quit:
-						tick.Stop()
 						sent <- n
 						return
 					case <-tick.C:
 					}
+					if failed {
+						continue
+					}
 					if _, err := conn.Write([]byte("x")); err != nil {
 						t.Errorf("sending: %v", err)
+						failed = true
+						continue
 					}
+					n++
 				}
 			}()
 			var recorded uint64
