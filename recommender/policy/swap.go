@@ -117,10 +117,10 @@ func (e *Engine) table(d Direction, g int32) *table {
 
 // exchanged gives a list of policies, in order, without some and with others.
 func exchanged(list, gone, come []*compiled) []*compiled {
-	out := make([]*compiled, 0, len(list)+len(come))
-	for _, p := range list {
-		if !slices.Contains(gone, p) {
-			out = append(out, p)
+	out := append(make([]*compiled, 0, len(list)+len(come)), list...)
+	for _, p := range gone {
+		if at := slices.Index(out, p); at >= 0 {
+			out = slices.Delete(out, at, at+1)
 		}
 	}
 	for _, p := range come {
