@@ -211,7 +211,7 @@ func run(tb testing.TB, where in, executable string, part ...string) {
 }
 
 // patience bounds an actor's life, should a test not end it.
-const patience = 30 * time.Second
+const patience = 2 * time.Minute
 
 func command(executable string, part []string) *exec.Cmd {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
