@@ -54,7 +54,7 @@ func (f *foldings) find(k key) *folded {
 func (f *foldings) numberOf(p Party) int32 {
 	n, ok := f.number[p]
 	if !ok {
-		n = int32(len(f.parties)) //nolint:gosec // no report has 2 billion parties
+		n = int32(len(f.parties))
 		f.number[p] = n
 		f.parties = append(f.parties, p)
 	}
@@ -65,12 +65,12 @@ func (f *foldings) numberOf(p Party) int32 {
 func (f *foldings) sort() {
 	order := make([]int32, len(f.parties))
 	for i := range order {
-		order[i] = int32(i) //nolint:gosec // as above
+		order[i] = int32(i)
 	}
 	slices.SortFunc(order, func(a, b int32) int { return f.parties[a].compare(&f.parties[b]) })
 	rank := make([]int32, len(order))
 	for i, n := range order {
-		rank[n] = int32(i) //nolint:gosec // as above
+		rank[n] = int32(i)
 	}
 	type ranked struct {
 		place

@@ -164,7 +164,7 @@ func (r *spare) regroup(e *Engine, d Direction, gone, come []*compiled) {
 				r.groups = append(r.groups, grouped(exchanged(e.groups[d][c.from].flat(), gone, here)))
 			}
 			r.group[n] = to
-			r.changed = append(r.changed, int32(n)) //nolint:gosec // an end's number, which is small
+			r.changed = append(r.changed, int32(n))
 		}
 	}
 }
