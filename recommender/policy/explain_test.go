@@ -97,11 +97,28 @@ func TestChangesFlipTheVerdict(t *testing.T) {
 	if testing.Short() {
 		rounds = 10
 	}
+	for _, c := range []struct {
+		name string
+		make func(seed uint64) (*policytest.Dice, *cluster.Snapshot)
+	}{
+		{"Kubernetes and Calico", func(seed uint64) (*policytest.Dice, *cluster.Snapshot) {
+			d := policytest.New(seed)
+			s := d.Cluster()
+			s.Policies = d.Policies(4, 4)
+			return d, s
+		}},
+		{"cluster-wide v1alpha1", policytest.Admin},
+		{"cluster-wide v1alpha2", policytest.ClusterWide},
+	} {
+		t.Run(c.name, func(t *testing.T) { flips(t, rounds, c.make) })
+	}
+}
+
+func flips(t *testing.T, rounds uint64, made func(uint64) (*policytest.Dice, *cluster.Snapshot)) {
+	t.Helper()
 	tried, flipped := [2]int{}, [2]int{}
 	for seed := range rounds {
-		d := policytest.New(seed)
-		s := d.Cluster()
-		s.Policies = d.Policies(4, 4)
+		d, s := made(seed)
 		e := compileClean(t, s, Options{})
 		n := 0
 		connections(d, s, func(c Connection) {
@@ -133,6 +150,40 @@ func TestChangesFlipTheVerdict(t *testing.T) {
 	}
 	if tried[0] < 20 || tried[1] < 5 {
 		t.Errorf("tried %v only", tried)
+	}
+}
+
+// Cluster-wide policies have no words for an address outside or a node as a
+// source: what denies one has to go.
+func TestChangesWithoutWords(t *testing.T) {
+	closed := "  ingress: [{action: Deny, from: [{}]}, {action: Deny, from: [{}]}]\n"
+	for _, c := range []struct{ name, manifests, connection, want string }{
+		{"v1alpha1, outside", anpHead + "  priority: 1\n" + shopPods + closed, "2001:db8::1 -> shop/api TCP 80", "AdminNetworkPolicy a"},
+		{"v1alpha1, a node", anpHead + "  priority: 1\n" + shopPods + closed, "192.168.0.2 -> shop/db@4 TCP 80", "AdminNetworkPolicy a"},
+		{"v1alpha2, outside", cnpV2 + "  tier: Admin\n  priority: 1\n" + shopPods + closed, "203.0.113.1 -> shop/api TCP 80", "ClusterNetworkPolicy"},
+		{"Baseline", banpHead + everyPod + closed, "2001:db8::1 -> shop/api TCP 80", "BaselineAdminNetworkPolicy default"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s := shop()
+			s.Policies = objectsOf(t, c.manifests)
+			e, _ := Compile(s, Options{}) // the peers are not understood, which fails closed
+			q := connectionOf(t, s, c.connection)
+			trail := e.Explain(q)
+			if trail.Verdict.Ingress.Allowed || len(trail.Changes) != 2 {
+				t.Fatalf("ingress %v, changes %+v", trail.Verdict.Ingress.Allowed, trail.Changes)
+			}
+			for i, x := range trail.Changes {
+				want := "take out ingress rule " + string(rune('1'+i)) + " of " + c.want
+				if x.Rule != "" || !strings.HasPrefix(x.Text, want) || !strings.Contains(x.Text, "no rule of it can allow") {
+					t.Errorf("got %+v, want %q", x, want)
+				}
+			}
+			next, _ := applied(t, s, trail.Changes)
+			after, problems := Compile(next, Options{})
+			if v := after.Check(q); !v.Allowed || len(problems) > 0 {
+				t.Errorf("still denied: %v: %s", problems, whyText(v))
+			}
+		})
 	}
 }
 

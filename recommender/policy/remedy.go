@@ -84,46 +84,70 @@ func (e *Engine) denying(d Direction, q *query) []Change {
 
 // allowing finds the rule that would let a connection pass at one end, and the
 // policy that it fits into: the one that denies, else one of the tier whose
-// default does.
+// default does. Where that policy's kind has no words for the other end, the rule
+// that denies has to go instead.
 func (e *Engine) allowing(d Direction, q *query) []Change {
+	var out []Change
 	for _, t := range e.groups[d][e.group[d][q.local(d).end]].tiers {
-		action, by, at := e.deciding(t, d, q)
+		action, by, at, gone := e.deciding(t, d, q)
+		out = append(out, gone...)
 		switch {
 		case action == ActionAllow:
-			return nil
+			return out
 		case action == ActionPass:
 			continue
 		case by == nil:
 			by, at = e.roomiest(t, d, q)
 		}
 		if by == nil || by.profile {
-			return []Change{{Direction: d, Text: fmt.Sprintf("add a policy that selects %s with an Allow rule %s", e.top.endpointText(q.local(d)), e.plainRule(d, q))}}
+			return append(out, Change{Direction: d, Text: fmt.Sprintf("add a policy that selects %s with an Allow rule %s", e.top.endpointText(q.local(d)), e.plainRule(d, q))})
 		}
-		return []Change{e.addition(by, at, d, q)}
+		return append(out, e.addition(by, at, d, q))
 	}
-	return nil
+	return out
 }
 
 // deciding gives what a tier says, and the policy and number of the rule that
-// says it.
-func (e *Engine) deciding(t *groupTier, d Direction, q *query) (Action, *compiled, int) {
+// says it. Rules that deny, in policies that cannot allow the other end, are
+// passed over and come back as what has to go.
+func (e *Engine) deciding(t *groupTier, d Direction, q *query) (Action, *compiled, int, []Change) {
+	var gone []Change
 	for _, p := range t.policies {
 		for i := range p.rules[d] {
-			if r := &p.rules[d][i]; r.action != ActionLog && e.matches(r, d, q) == yes {
-				return r.action, p, r.index
+			r := &p.rules[d][i]
+			switch {
+			case r.action == ActionLog || e.matches(r, d, q) != yes:
+			case r.action == ActionDeny && !e.speaksOf(p, d, q):
+				gone = append(gone, Change{Direction: d, Policy: p.ref(), At: r.index, Text: fmt.Sprintf(
+					"take out %s rule %d of %s, which denies: the sources of this kind of policy are pods and namespaces, so no rule of it can allow %s",
+					lower(d), r.index+1, p.ref(), e.top.endpointText(q.remote(d)))})
+			default:
+				return r.action, p, r.index, gone
 			}
 		}
 	}
-	return t.tier.fallback, nil, 0
+	return t.tier.fallback, nil, 0, gone
+}
+
+// speaksOf says whether rules of the policy's kind have words for the other end:
+// cluster-wide policies name addresses and nodes as destinations only.
+func (e *Engine) speaksOf(p *compiled, d Direction, q *query) bool {
+	switch p.object.Ref.Kind {
+	case "AdminNetworkPolicy", "BaselineAdminNetworkPolicy", "ClusterNetworkPolicy":
+		remote := q.remote(d)
+		return d == Egress || (remote.end >= 0 && !e.top.ends[remote.end].isNode())
+	}
+	return true
 }
 
 // roomiest picks the policy of a tier that a rule is added to: one with a rule
 // that nearly matches, else the first.
 func (e *Engine) roomiest(t *groupTier, d Direction, q *query) (*compiled, int) {
 	w := walk{engine: e, direction: d, q: q}
-	best := slices.IndexFunc(t.policies, func(p *compiled) bool { return !p.profile && w.nearest(p) != "" })
+	fits := func(p *compiled) bool { return !p.profile && e.speaksOf(p, d, q) }
+	best := slices.IndexFunc(t.policies, func(p *compiled) bool { return fits(p) && w.nearest(p) != "" })
 	if best < 0 {
-		best = slices.IndexFunc(t.policies, func(p *compiled) bool { return !p.profile })
+		best = slices.IndexFunc(t.policies, fits)
 	}
 	if best < 0 {
 		return nil, 0
