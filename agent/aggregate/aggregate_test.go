@@ -54,8 +54,8 @@ type world struct {
 	parts []Part
 }
 
-func newWorld(t testing.TB, change func(*Options)) *world {
-	t.Helper()
+func newWorld(tb testing.TB, change func(*Options)) *world {
+	tb.Helper()
 	w := &world{now: noon, pods: map[capture.Slot]wire.PodKey{1: cart}}
 	o := DefaultOptions()
 	o.Clock = func() time.Time { return w.now }
@@ -69,7 +69,7 @@ func newWorld(t testing.TB, change func(*Options)) *world {
 	}
 	a, err := New(o)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	w.Aggregator = a
 	a.Begin(window)

@@ -17,9 +17,9 @@ import (
 )
 
 // filled is an aggregator that holds edges of every kind, some without a pod.
-func filled(t testing.TB) *world {
-	t.Helper()
-	w := newWorld(t, func(o *Options) {
+func filled(tb testing.TB) *world {
+	tb.Helper()
+	w := newWorld(tb, func(o *Options) {
 		o.Program = func(r *capture.Record) owner.Program {
 			if r.Protocol == unix.IPPROTO_UDP {
 				return owner.Program{}
