@@ -171,11 +171,7 @@ const hostText = "whether a host endpoint sees the traffic of its own node's pod
 
 // toOwnHost says whether a pod talks to a host endpoint of its own node.
 func (e *Engine) toOwnHost(q *query) bool {
-	if q.from.end < 0 || q.to.end < 0 {
-		return false
-	}
-	from, to := &e.top.ends[q.from.end], &e.top.ends[q.to.end]
-	return !from.isNode() && to.isNode() && from.node >= 0 && from.node == to.node && e.calico.hostEnds().Has(int(q.to.end))
+	return e.top.toOwnNode(q) && e.calico.hostEnds().Has(int(q.to.end))
 }
 
 // hostEnds is all ends that are host endpoints.

@@ -23,6 +23,9 @@ func (e *Engine) Check(c Connection) Verdict {
 	for _, d := range []Direction{Egress, Ingress} {
 		w := walk{engine: e, direction: d, q: &q}
 		dv := w.run()
+		if d == Egress && !dv.Allowed && e.top.toOwnNode(&q) {
+			w.doubts = append(w.doubts, ownNodeText)
+		}
 		v.Uncertain = append(v.Uncertain, w.doubts...)
 		if d == Egress {
 			v.Egress = dv
@@ -74,6 +77,18 @@ func (e *Engine) doubts(c *Connection, q *query) []string {
 		}
 	}
 	return out
+}
+
+// ownNodeText says why a denial on the way to the own node is doubtful.
+const ownNodeText = "Kubernetes says that a pod's traffic to its own node is always allowed, while some network plugins, Calico among them, hold egress policies against it"
+
+// toOwnNode says whether a pod talks to the node that it runs on.
+func (t *topology) toOwnNode(q *query) bool {
+	if q.from.end < 0 || q.to.end < 0 {
+		return false
+	}
+	from, to := &t.ends[q.from.end], &t.ends[q.to.end]
+	return !from.isNode() && to.isNode() && from.node >= 0 && from.node == to.node
 }
 
 func (t *topology) alwaysText(q *query) string {

@@ -100,6 +100,31 @@ func TestUncertain(t *testing.T) {
 	}
 }
 
+// kubernetes.io/docs/concepts/services-networking/network-policies: traffic to
+// and from the node where a pod runs is always allowed; not every plugin does so.
+func TestOwnNode(t *testing.T) {
+	s := shop()
+	s.Policies = objectsOf(t, npHead+"  podSelector: {}\n  policyTypes: [Egress]\n  egress: [{ports: [{port: 80}]}]\n")
+	e := compileClean(t, s, Options{})
+	for _, c := range []struct {
+		connection         string
+		allowed, uncertain bool
+	}{
+		{"shop/api -> 192.168.0.2 TCP 81", false, true},
+		{"shop/api -> fd00:ff::2 TCP 81", false, true},
+		{"shop/api -> 192.168.0.2 TCP 80", true, false},
+		{"shop/api -> 192.168.0.1 TCP 81", false, false},
+		{"shop/api -> fd00:ff::1 TCP 81", false, false},
+		{"shop/api -> shop/db TCP 81", false, false},
+		{"192.168.0.2 -> shop/api TCP 81", true, false},
+	} {
+		v := e.Check(connectionOf(t, s, c.connection))
+		if v.Allowed != c.allowed || (len(v.Uncertain) == 1 && strings.Contains(v.Uncertain[0], "own node")) != c.uncertain || (len(v.Uncertain) > 0) != c.uncertain {
+			t.Errorf("%s: allowed %v, uncertain %v", c.connection, v.Allowed, v.Uncertain)
+		}
+	}
+}
+
 func TestAllowedAllocatesNothing(t *testing.T) {
 	s := shop()
 	s.Policies = objectsOf(t, atomsManifest)
