@@ -20,13 +20,14 @@ func (e *Engine) Check(c Connection) Verdict {
 		v.Allowed = true
 		return v
 	}
+	var doubts [2][]string
 	for _, d := range []Direction{Egress, Ingress} {
 		w := walk{engine: e, direction: d, q: &q}
 		dv := w.run()
 		if d == Egress && !dv.Allowed && e.top.toOwnNode(&q) {
 			w.doubts = append(w.doubts, ownNodeText)
 		}
-		v.Uncertain = append(v.Uncertain, w.doubts...)
+		doubts[d] = w.doubts
 		if d == Egress {
 			v.Egress = dv
 		} else {
@@ -34,6 +35,11 @@ func (e *Engine) Check(c Connection) Verdict {
 		}
 	}
 	v.Allowed = v.Egress.Allowed && v.Ingress.Allowed
+	// What one end denies for certain is denied, whatever the other would say.
+	sure := len(v.Uncertain) == 0 && ((!v.Egress.Allowed && len(doubts[Egress]) == 0) || (!v.Ingress.Allowed && len(doubts[Ingress]) == 0))
+	if !sure {
+		v.Uncertain = slices.Concat(v.Uncertain, doubts[Egress], doubts[Ingress])
+	}
 	return v
 }
 

@@ -98,6 +98,35 @@ func TestAmbiguousPriority(t *testing.T) {
 	}
 }
 
+// Where one end denies for certain, a tie at the other end changes nothing.
+func TestAmbiguousPriorityAtOneEnd(t *testing.T) {
+	tie := func(lists string) string {
+		a := anpHead + "  priority: 7\n" + shopPods + lists
+		return strings.ReplaceAll(a, "%", "Allow") + "\n---\n" + strings.ReplaceAll(strings.Replace(a, "name: a", "name: b", 1), "%", "Deny")
+	}
+	egress := func(action string) string {
+		return "\n---\n" + anpHead[:strings.Index(anpHead, "name: a")] + "name: c" + anpHead[strings.Index(anpHead, "name: a")+len("name: a"):] +
+			"  priority: 1\n  subject: {namespaces: {matchLabels: {team: pay}}}\n  egress: [{action: " + action + ", to: [{namespaces: {}}]}]"
+	}
+	for _, c := range []struct {
+		name, manifests, connection string
+		allowed, uncertain          bool
+	}{
+		{"the other end denies", tie("  ingress: [{action: %, "+fromAll+"}]") + egress("Deny"), "pay/web@4 -> shop/api@4 TCP 80", false, false},
+		{"the other end allows", tie("  ingress: [{action: %, "+fromAll+"}]") + egress("Allow"), "pay/web@6 -> shop/api@6 TCP 80", true, true},
+		{"both ends are tied", tie("  ingress: [{action: %, "+fromAll+"}]\n  egress: [{action: %, to: [{namespaces: {}}]}]"), "shop/web@4 -> shop/api@4 TCP 80", true, true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s := shop()
+			s.Policies = objectsOf(t, c.manifests)
+			v := compileClean(t, s, Options{}).Check(connectionOf(t, s, c.connection))
+			if v.Allowed != c.allowed || (len(v.Uncertain) > 0) != c.uncertain {
+				t.Errorf("allowed %v, want %v, uncertain %v\n%s", v.Allowed, c.allowed, v.Uncertain, whyText(v))
+			}
+		})
+	}
+}
+
 func TestUnknownPeerFailsClosed(t *testing.T) {
 	for _, c := range []struct {
 		action, want string
