@@ -114,7 +114,7 @@ func TestAmbiguousPriorityAtOneEnd(t *testing.T) {
 	}{
 		{"the other end denies", tie("  ingress: [{action: %, "+fromAll+"}]") + egress("Deny"), "pay/web@4 -> shop/api@4 TCP 80", false, false},
 		{"the other end allows", tie("  ingress: [{action: %, "+fromAll+"}]") + egress("Allow"), "pay/web@6 -> shop/api@6 TCP 80", true, true},
-		{"both ends are tied", tie("  ingress: [{action: %, "+fromAll+"}]\n  egress: [{action: %, to: [{namespaces: {}}]}]"), "shop/web@4 -> shop/api@4 TCP 80", true, true},
+		{"both ends are tied", tie("  ingress: [{action: %, " + fromAll + "}]\n  egress: [{action: %, to: [{namespaces: {}}]}]"), "shop/web@4 -> shop/api@4 TCP 80", true, true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			s := shop()
