@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/netcinch/netcinch/recommender/analyze"
+	"github.com/netcinch/netcinch/recommender/policy"
 )
 
 // The ports that serve listens on unless it is told otherwise.
@@ -66,6 +67,8 @@ type Options struct {
 	// TLSNames are further names and addresses for the certificate made here.
 	TLSNames []string
 
+	// Policies says how policies are read, of every cluster.
+	Policies policy.Options
 	// Learning is how long a workload is learnt before a new edge of it is
 	// held as unseen; 0 means analyze.DefaultLearning.
 	Learning time.Duration

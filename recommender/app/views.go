@@ -57,9 +57,9 @@ type world struct {
 
 // follow compiles a snapshot's policies: of a snapshot after another one only
 // what the change touches.
-func follow(known *world, s *cluster.Snapshot) (*policy.Engine, []cluster.Problem) {
+func follow(known *world, s *cluster.Snapshot, o policy.Options) (*policy.Engine, []cluster.Problem) {
 	if known == nil {
-		return policy.Compile(s, policy.Options{})
+		return policy.Compile(s, o)
 	}
 	return known.engine.Next(s)
 }
@@ -73,7 +73,7 @@ func (v *views) worldOf() *world {
 	if known != nil && known.snapshot == s {
 		return known
 	}
-	engine, problems := follow(known, s)
+	engine, problems := follow(known, s, v.options.Policies)
 	w := &world{snapshot: s, engine: engine, index: analyze.NewIndex(s)}
 	w.problems = slices.Concat(s.Problems, problems, v.extra)
 	v.mu.Lock()

@@ -61,7 +61,7 @@ ends with status 2.`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return c.run(cmd.Context(), env, cmd) },
 	}
 	c.manifestFlags(cmd)
-	c.policyFlags(cmd)
+	policyFlags(cmd, &c.policies)
 	c.output.flag(cmd)
 	c.failOn.flag(cmd, "denied", "uncertain")
 	c.flags(cmd)

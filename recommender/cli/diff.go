@@ -62,7 +62,7 @@ change on the day that they are.`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return d.run(cmd.Context(), env) },
 	}
 	d.manifestFlags(cmd)
-	d.policyFlags(cmd)
+	policyFlags(cmd, &d.policies)
 	d.flowFlags(cmd)
 	d.output.flag(cmd)
 	d.failOn.flag(cmd, "added", "removed")

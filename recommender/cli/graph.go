@@ -48,7 +48,7 @@ connections that did not come about.`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return g.run(cmd.Context(), env) },
 	}
 	g.manifestFlags(cmd)
-	g.policyFlags(cmd)
+	policyFlags(cmd, &g.policies)
 	g.flowFlags(cmd)
 	g.output.flag(cmd)
 	g.failOn.flag(cmd, "denied", "unseen", "risky")

@@ -64,10 +64,10 @@ func (v orderValue) Set(text string) error {
 }
 
 // policyFlags says how policies are read where clusters differ.
-func (in *input) policyFlags(cmd *cobra.Command) {
+func policyFlags(cmd *cobra.Command, to *policy.Options) {
 	f := cmd.Flags()
-	f.Var(orderValue{&in.policies.Order}, "policy-order", "how the kinds of policy combine: calico (all are tiers, by their orders; it is the default, since Calico enforces its kinds wherever they exist, and without them both are the same) or upstream (Admin first and Baseline last, whatever the tiers' orders)")
-	f.BoolVar(&in.policies.IPBlockSkipsPods, "ipblock-skips-pods", false, "an ipBlock never matches a pod's address, as with network plugins that know pods by identity")
+	f.Var(orderValue{&to.Order}, "policy-order", "how the kinds of policy combine: calico (all are tiers, by their orders; it is the default, since Calico enforces its kinds wherever they exist, and without them both are the same) or upstream (Admin first and Baseline last, whatever the tiers' orders)")
+	f.BoolVar(&to.IPBlockSkipsPods, "ipblock-skips-pods", false, "an ipBlock never matches a pod's address, as with network plugins that know pods by identity")
 }
 
 func (in *input) flowFlags(cmd *cobra.Command) {

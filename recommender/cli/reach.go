@@ -45,7 +45,7 @@ the pods on it.`,
 		RunE: func(*cobra.Command, []string) error { return r.run(env) },
 	}
 	r.manifestFlags(cmd)
-	r.policyFlags(cmd)
+	policyFlags(cmd, &r.policies)
 	r.output.flag(cmd)
 	r.failOn.flag(cmd, "any", "outside")
 	cmd.Flags().StringVar(&r.from, "from", "", "list what this end can reach")

@@ -68,7 +68,7 @@ that is there is tightened as what it is.`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.run(cmd.Context(), env) },
 	}
 	a.manifestFlags(cmd)
-	a.policyFlags(cmd)
+	policyFlags(cmd, &a.policies)
 	a.flowFlags(cmd)
 	a.output.flag(cmd)
 	a.failOn.flag(cmd, "any", "ready", "withheld")

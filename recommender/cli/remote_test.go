@@ -32,6 +32,23 @@ func netcinch(t *testing.T, env map[string]string, args ...string) (status int, 
 	return status, out.String(), err.String()
 }
 
+// ready waits until a recommender has computed its first view.
+func ready(t *testing.T, server string) {
+	t.Helper()
+	for deadline := time.Now().Add(time.Minute); ; {
+		resp, err := http.Get(server + "/readyz")
+		if err == nil {
+			resp.Body.Close()
+			if resp.StatusCode == http.StatusOK {
+				break
+			}
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("not ready after a minute: %v", err)
+		}
+	}
+}
+
 // serving runs a recommender on the shop's files; it gives the environment in
 // which commands reach it.
 func serving(t *testing.T) map[string]string {
@@ -57,18 +74,7 @@ func serving(t *testing.T) map[string]string {
 		}
 	})
 	server, _, _ := strings.Cut(a.PageURL(), "/#")
-	for deadline := time.Now().Add(time.Minute); ; { // until the first view is computed
-		resp, err := http.Get(server + "/readyz")
-		if err == nil {
-			resp.Body.Close()
-			if resp.StatusCode == http.StatusOK {
-				break
-			}
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("not ready after a minute: %v", err)
-		}
-	}
+	ready(t, server)
 	return map[string]string{"NETCINCH_SERVER": server, "NETCINCH_TOKEN": "a-token-of-the-test-0123456789"}
 }
 

@@ -60,7 +60,7 @@ would have hit, and those that were denied and would pass.`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return r.run(cmd.Context(), env) },
 	}
 	r.manifestFlags(cmd)
-	r.policyFlags(cmd)
+	policyFlags(cmd, &r.input.policies)
 	r.flowFlags(cmd)
 	r.output.flag(cmd)
 	r.failOn.flag(cmd, "denied", "allowed")

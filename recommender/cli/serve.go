@@ -68,6 +68,7 @@ func (s *serve) flags(cmd *cobra.Command) {
 	f.StringVar(&o.TLSCert, "tls-cert", "", "PEM certificate of the agents' port (default: one of a CA made in the data folder, ca.pem)")
 	f.StringVar(&o.TLSKey, "tls-key", "", "PEM key of --tls-cert")
 	f.StringArrayVar(&o.TLSNames, "tls-name", nil, "further name or address for the certificate that is made (repeatable)")
+	policyFlags(cmd, &o.Policies)
 	f.DurationVar(&o.Learning, "learning", analyze.DefaultLearning, "how long a workload is learnt before a new edge of it is unseen")
 	f.DurationVar(&o.Retention, "retention", app.DefaultRetention, "how long flows are kept")
 	f.StringVar(&s.level, "log-level", "info", "debug, info, warn or error")

@@ -88,6 +88,72 @@ func TestServeKeepsTheToken(t *testing.T) {
 	}
 }
 
+const ordered = `apiVersion: v1
+kind: Pod
+metadata: {name: a, namespace: x, labels: {app: a}}
+spec: {nodeName: n, containers: [{name: c, image: i}]}
+status: {phase: Running, podIP: 10.9.0.1, podIPs: [{ip: 10.9.0.1}]}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: b, namespace: x, labels: {app: b}}
+spec: {nodeName: n, containers: [{name: c, image: i}]}
+status: {phase: Running, podIP: 10.9.0.2, podIPs: [{ip: 10.9.0.2}]}
+---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: b, namespace: x}
+spec: {podSelector: {matchLabels: {app: b}}, ingress: [{from: [{ipBlock: {cidr: 10.0.0.0/8}}]}]}
+---
+apiVersion: projectcalico.org/v3
+kind: Tier
+metadata: {name: early}
+spec: {order: 10}
+---
+apiVersion: projectcalico.org/v3
+kind: GlobalNetworkPolicy
+metadata: {name: early.a}
+spec: {tier: early, selector: app == 'a', types: [Ingress], ingress: [{action: Deny}]}
+---
+apiVersion: policy.networking.k8s.io/v1alpha1
+kind: AdminNetworkPolicy
+metadata: {name: a}
+spec: {priority: 1, subject: {namespaces: {matchLabels: {kubernetes.io/metadata.name: x}}}, ingress: [{action: Allow, from: [{namespaces: {}}], ports: [{portNumber: {protocol: TCP, port: 80}}]}]}
+`
+
+// The flags that say how policies are read hold for a running recommender.
+func TestServePolicyFlags(t *testing.T) {
+	dir := t.TempDir()
+	file, token := filepath.Join(dir, "ordered.yaml"), filepath.Join(dir, "token")
+	for name, text := range map[string]string{file: ordered, token: "a-token-of-the-test-0123456789"} {
+		if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, tt := range []struct {
+		name         string
+		flags        []string
+		order, block string // what of a and b is said
+	}{
+		{"as usual", nil, "DENIED", "ALLOWED"},
+		{"upstream", []string{"--policy-order", "upstream"}, "ALLOWED", "ALLOWED"},
+		{"blocks skip pods", []string{"--ipblock-skips-pods"}, "DENIED", "DENIED"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			line, end := run(t, append(append(shop, "-f", file, "--token-file", token), tt.flags...)...)
+			defer end()
+			server := strings.TrimSuffix(strings.TrimPrefix(line, "Page:   "), "/")
+			ready(t, server)
+			for _, q := range [][4]string{{"x/b", "x/a", "80", tt.order}, {"x/a", "x/b", "81", tt.block}} {
+				_, stdout, stderr := netcinch(t, nil, "check", "--server", server, "--token-file", token, "--from", q[0], "--to", q[1], "--port", q[2])
+				if !strings.HasPrefix(stdout, q[3]) {
+					t.Errorf("%s to %s: %s%s, want %s", q[0], q[1], stdout, stderr, q[3])
+				}
+			}
+		})
+	}
+}
+
 // What cannot start says why in one line, and ends with status 2.
 func TestServeRefusals(t *testing.T) {
 	taken, err := net.Listen("tcp", "127.0.0.1:0")

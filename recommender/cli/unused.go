@@ -68,7 +68,7 @@ use of every single allowance.`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return u.run(cmd.Context(), env) },
 	}
 	u.manifestFlags(cmd)
-	u.policyFlags(cmd)
+	policyFlags(cmd, &u.policies)
 	u.flowFlags(cmd)
 	u.output.flag(cmd)
 	u.failOn.flag(cmd, "any", "ready", "unused", "partly-used", "redundant", "selects-nothing", "shadowed", "ambiguous-order", "not-understood", "conflict")
