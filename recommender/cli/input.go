@@ -110,7 +110,7 @@ func (in *input) loadFrom(env *Env, paths []string) (*cluster.Snapshot, *policy.
 		return nil, nil, err
 	}
 	engine, problems := policy.Compile(s, in.policies)
-	return s, engine, in.tell(env, append(problems, s.Problems...))
+	return s, engine, in.tell(env, slices.Concat(manifest.EmptyFolders(paths), problems, s.Problems))
 }
 
 // tell prints problems as warnings, or with --strict as errors that end the command.

@@ -3,8 +3,10 @@
 package manifest
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -38,6 +40,9 @@ func (o Options) now() time.Time {
 
 // maxFileBytes bounds a file; a dump of 20,000 pods is some 200 MB.
 const maxFileBytes = 1 << 30
+
+// maxPipeBytes bounds what comes by a pipe, whose length nobody knows beforehand.
+const maxPipeBytes = 256 << 20
 
 // Load reads files, and folders with all below them (*.yaml, *.yml, *.json),
 // once, with the default options. A path that cannot be read is an error; what
@@ -149,16 +154,52 @@ func isRegular(path string, entry fs.DirEntry) bool {
 	return err == nil && info.Mode().IsRegular()
 }
 
+// readFile reads a file or a pipe up to a bound. Devices, some of which never
+// end, are refused, standard input aside.
 func readFile(path string) ([]byte, error) {
 	info, err := os.Stat(path)
-	if err == nil && info.Size() > maxFileBytes {
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("reading manifests: %w", plain(err))
+	case info.Mode()&fs.ModeDevice != 0 && path != "/dev/stdin":
+		return nil, fmt.Errorf("reading manifests: %s is a device; give a file, a folder or a pipe", path)
+	case info.Size() > maxFileBytes:
 		return nil, fmt.Errorf("reading manifests: %s has %d bytes, more than the %d that are read; split it", path, info.Size(), int64(maxFileBytes))
 	}
-	text, err := os.ReadFile(path)
+	f, err := os.Open(path)
 	if err != nil {
 		return nil, fmt.Errorf("reading manifests: %w", plain(err))
 	}
-	return text, nil
+	defer f.Close()
+	if info.Mode().IsRegular() {
+		return readBounded(f, path, info.Size(), maxFileBytes)
+	}
+	return readBounded(f, path, 0, maxPipeBytes)
+}
+
+// readBounded reads to the end, or an error where that is beyond the limit. size
+// is the length as far as known, in bytes.
+func readBounded(r io.Reader, path string, size, limit int64) ([]byte, error) {
+	var text bytes.Buffer
+	text.Grow(int(size) + bytes.MinRead)
+	if _, err := text.ReadFrom(io.LimitReader(r, limit+1)); err != nil {
+		return nil, fmt.Errorf("reading manifests: %w", plain(err))
+	}
+	if int64(text.Len()) > limit {
+		return nil, fmt.Errorf("reading manifests: %s gives more than the %d bytes that are read; give it in several files", path, limit)
+	}
+	return text.Bytes(), nil
+}
+
+// EmptyFolders tells of the folders among paths that hold no manifest.
+func EmptyFolders(paths []string) []cluster.Problem {
+	var out []cluster.Problem
+	for _, root := range paths {
+		if files, err := under(root); err == nil && len(files) == 0 {
+			out = append(out, cluster.Problem{File: root, Message: "the folder holds no manifests (*.yaml, *.yml, *.json); nothing was read from it"})
+		}
+	}
+	return out
 }
 
 // plain turns "open x: no such file" into "x: no such file".
