@@ -102,7 +102,7 @@ func (d *diff) run(_ context.Context, env *Env) error {
 
 func (d *diff) result(env *Env) (diffResult, error) {
 	var none diffResult
-	before, was, err := d.load(env)
+	before, was, err := d.loadLiving(env)
 	if err != nil {
 		return none, err
 	}

@@ -104,6 +104,21 @@ func (in *input) load(env *Env) (*cluster.Snapshot, *policy.Engine, error) {
 	return in.loadFrom(env, in.manifests)
 }
 
+// loadLiving loads without the pods that have finished: they own no address any
+// more, so nothing reaches them, and no policy can change that.
+func (in *input) loadLiving(env *Env) (*cluster.Snapshot, *policy.Engine, error) {
+	s, engine, err := in.load(env)
+	if err != nil || !slices.ContainsFunc(s.Pods, finished) {
+		return s, engine, err
+	}
+	living := *s
+	living.Pods = slices.DeleteFunc(slices.Clone(s.Pods), finished)
+	engine, _ = policy.Compile(&living, in.policies) // its problems were told above
+	return &living, engine, nil
+}
+
+func finished(p cluster.Pod) bool { return p.Finished }
+
 func (in *input) loadFrom(env *Env, paths []string) (*cluster.Snapshot, *policy.Engine, error) {
 	s, err := manifest.LoadWith(paths, manifest.Options{Namespace: in.fallback, Clock: env.Now})
 	if err != nil {

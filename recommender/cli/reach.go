@@ -63,7 +63,7 @@ func (r *reach) run(env *Env) error {
 	case (r.from == "") == (r.to == ""):
 		return errors.New("give --from or --to, one of them")
 	}
-	s, engine, err := r.load(env)
+	s, engine, err := r.loadLiving(env)
 	if err != nil {
 		return err
 	}
