@@ -105,7 +105,7 @@ func TestAmbiguousPriorityAtOneEnd(t *testing.T) {
 		return strings.ReplaceAll(a, "%", "Allow") + "\n---\n" + strings.ReplaceAll(strings.Replace(a, "name: a", "name: b", 1), "%", "Deny")
 	}
 	egress := func(action string) string {
-		return "\n---\n" + anpHead[:strings.Index(anpHead, "name: a")] + "name: c" + anpHead[strings.Index(anpHead, "name: a")+len("name: a"):] +
+		return "\n---\n" + strings.Replace(anpHead, "name: a", "name: c", 1) +
 			"  priority: 1\n  subject: {namespaces: {matchLabels: {team: pay}}}\n  egress: [{action: " + action + ", to: [{namespaces: {}}]}]"
 	}
 	for _, c := range []struct {
