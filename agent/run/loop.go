@@ -15,8 +15,11 @@ import (
 	"github.com/netcinch/netcinch/recommender/wire"
 )
 
-// lastDrain bounds the work after the context has ended.
-const lastDrain = 10 * time.Second
+// Bounds of the work after the context has ended.
+const (
+	lastDrain = 10 * time.Second
+	lastPods  = 3 * time.Second // for the source of pods to report at all
+)
 
 // Features that the batch names as missing.
 const (
@@ -139,8 +142,14 @@ func (o *Observer) drainWith(ctx context.Context, drain func(context.Context, fu
 	}
 }
 
-// finish reads the counts a last time and closes the window early.
+// finish reads the counts a last time and closes the window early. An agent
+// that is stopped at once may not have read the pods yet: their traffic would
+// be lost.
 func (o *Observer) finish(ctx context.Context) {
+	select {
+	case <-o.podsRead:
+	case <-time.After(lastPods):
+	}
 	ctx, cancel := context.WithTimeout(ctx, lastDrain)
 	defer cancel()
 	o.learnAll(o.collector.DNS())

@@ -65,6 +65,7 @@ type Observer struct {
 	keeper     keeper // nil: the sink keeps no state
 	collector  collector
 	lasting    lasting            // nil: the collector goes on from nothing
+	podsRead   chan struct{}      // closed once the source of pods has reported, or ended
 	owners     owners             // nil: nobody knows the programs
 	drops      *drops.Tracker     // nil: nobody knows the drops
 	dial       *dial.Watch        // nil: what is dialled is not noted
@@ -148,7 +149,7 @@ func NewObserver(o ObserverOptions, sink Sink) (*Observer, error) {
 }
 
 func newObserver(o ObserverOptions, sink Sink, c collector) (*Observer, error) {
-	ob := &Observer{ObserverOptions: o, sink: sink, collector: c}
+	ob := &Observer{ObserverOptions: o, sink: sink, collector: c, podsRead: make(chan struct{})}
 	ob.node.slots, ob.claims = make(map[string]capture.Slot), make(map[capture.Slot]string)
 	ob.keeper, _ = sink.(keeper)
 	ob.lasting, _ = c.(lasting)
@@ -193,13 +194,11 @@ func (o *Observer) Run(ctx context.Context) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	var tasks sync.WaitGroup
 	tasks.Go(func() { cancel(o.watcher.Run(ctx)) })
-	if o.Pods != nil {
-		tasks.Go(func() {
-			if err := o.Pods.Watch(ctx, o.registry.SetPods); err != nil {
-				cancel(err)
-			}
-		})
-	}
+	tasks.Go(func() {
+		if err := o.watchPods(ctx); err != nil {
+			cancel(err)
+		}
+	})
 	o.loop(ctx)
 	cancel(nil)
 	tasks.Wait()
@@ -207,6 +206,21 @@ func (o *Observer) Run(ctx context.Context) error {
 		return errors.Join(fmt.Errorf("watching the node: %w", cause), o.closeKernel())
 	}
 	return o.closeKernel()
+}
+
+// watchPods follows the source of pods, and lets the last window wait for its
+// first report.
+func (o *Observer) watchPods(ctx context.Context) error {
+	read := sync.OnceFunc(func() { close(o.podsRead) })
+	defer read()
+	if o.Pods == nil {
+		<-ctx.Done()
+		return nil
+	}
+	return o.Pods.Watch(ctx, func(pods []podmap.Pod) {
+		o.registry.SetPods(pods)
+		read()
+	})
 }
 
 // Status gives a copy of the counters.

@@ -11,6 +11,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -24,11 +25,12 @@ import (
 
 // kernel is a collector that counts one connection to 10.1.0.9:80 a drain.
 type kernel struct {
-	answers chan capture.DNSAnswer
-	drains  int
-	flushes int
-	fail    error
-	losses  capture.Losses
+	answers  chan capture.DNSAnswer
+	attached func(*podmap.Registry) // nil: nothing is watched
+	drains   int
+	flushes  int
+	fail     error
+	losses   capture.Losses
 }
 
 func (k *kernel) Attach(string, string) (capture.Slot, error)     { return 1, nil }
@@ -85,9 +87,19 @@ func observe(t *testing.T, k *kernel, length time.Duration, change func(*Observe
 		t.Fatal(err)
 	}
 	ob.registry, ob.watcher = podmap.NewRegistry(o.Clock), &podmap.Watcher{}
+	if k.attached != nil {
+		k.attached(ob.registry)
+	}
 	ctx, cancel := context.WithTimeout(t.Context(), length)
 	defer cancel()
+	var tasks sync.WaitGroup
+	tasks.Go(func() {
+		if err := ob.watchPods(ctx); err != nil {
+			t.Error(err)
+		}
+	})
 	ob.loop(ctx)
+	tasks.Wait()
 	return ob, sink.all, log.String()
 }
 
@@ -186,6 +198,33 @@ func TestUnknownPodIsCountedInTheLastWindow(t *testing.T) {
 type nobody struct{}
 
 func (nobody) Watch(ctx context.Context, _ func([]podmap.Pod)) error { <-ctx.Done(); return nil }
+
+// tardy reports its pod only after the agent was told to stop.
+type tardy struct{ pod podmap.Pod }
+
+func (s tardy) Watch(ctx context.Context, update func([]podmap.Pod)) error {
+	<-ctx.Done()
+	time.Sleep(time.Second) // of the bubble's time
+	update([]podmap.Pod{s.pod})
+	return nil
+}
+
+func TestPodsThatAreReadWhileStoppingAreNotLost(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		address := netip.MustParseAddr("10.1.0.5")
+		k := &kernel{attached: func(r *podmap.Registry) {
+			r.Attach(1, true)
+			r.Address(1, address)
+		}}
+		_, got, _ := observe(t, k, 10*time.Millisecond, func(o *ObserverOptions) {
+			o.Pods = tardy{podmap.Pod{Namespace: "shop", Name: "cart", UID: "u1", Addresses: []netip.Addr{address}}}
+		})
+		last := got[len(got)-1]
+		if last.Losses.Unattributed != 0 || len(last.Edges) != 1 || last.Edges[0].Pod.Name != "cart" {
+			t.Errorf("last window %+v, want the edge of the pod that was read late", last)
+		}
+	})
+}
 
 func TestWindowIsChecked(t *testing.T) {
 	for _, d := range []time.Duration{0, time.Millisecond, wire.MaxWindow + 1} {
