@@ -30,6 +30,8 @@ type diff struct {
 type diffResult struct {
 	Added   []policy.Cell `json:"added"`
 	Removed []policy.Cell `json:"removed"`
+	// Unplaced are the pods without an address, where rules name address blocks.
+	Unplaced []string `json:"unplaced,omitempty"`
 	// Staged are the staged policies that are looked ahead at, with --staged.
 	Staged []string `json:"staged,omitempty"`
 	// Replay is there with --flows: what the change means for past traffic.
@@ -113,6 +115,10 @@ func (d *diff) result(env *Env) (diffResult, error) {
 	now, _ := policy.Compile(next, d.policies)
 	delta := policy.Compare(was, now)
 	r := diffResult{Added: append([]policy.Cell{}, delta.Added...), Removed: append([]policy.Cell{}, delta.Removed...), Staged: staged}
+	r.Unplaced = slices.Concat(was.Unplaced(), now.Unplaced())
+	slices.Sort(r.Unplaced)
+	r.Unplaced = slices.Compact(r.Unplaced)
+	tellUnplaced(env.Stderr, r.Unplaced)
 	if len(d.flows) == 0 {
 		return r, nil
 	}

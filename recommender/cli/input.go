@@ -117,6 +117,18 @@ func (in *input) loadLiving(env *Env) (*cluster.Snapshot, *policy.Engine, error)
 	return &living, engine, nil
 }
 
+// tellUnplaced warns of pods that no address block can be held against.
+func tellUnplaced(w io.Writer, pods []string) {
+	if len(pods) == 0 {
+		return
+	}
+	more := ""
+	if len(pods) > 1 {
+		more = fmt.Sprintf(" and %d more", len(pods)-1)
+	}
+	fmt.Fprintf(w, "netcinch: warning: pod %s%s: no address in the input, so that address blocks in rules are taken not to hold it; give the pods with their status (kubectl get pods -A -o yaml)\n", pods[0], more)
+}
+
 func finished(p cluster.Pod) bool { return p.Finished }
 
 func (in *input) loadFrom(env *Env, paths []string) (*cluster.Snapshot, *policy.Engine, error) {

@@ -23,6 +23,8 @@ type reach struct {
 // reachResult is what reach prints.
 type reachResult struct {
 	Allowed []policy.Cell `json:"allowed"`
+	// Unplaced are the pods without an address, where rules name address blocks.
+	Unplaced []string `json:"unplaced,omitempty"`
 }
 
 func newReach(env *Env) *cobra.Command {
@@ -78,7 +80,8 @@ func (r *reach) run(env *Env) error {
 	if !engine.Owned(peers[0]) {
 		return &question.FieldError{Field: field, Message: fmt.Sprintf("%s is nobody's in the manifests; policies apply to pods and nodes", name)}
 	}
-	result := reachResult{Allowed: append([]policy.Cell{}, list(peers...)...)}
+	result := reachResult{Allowed: append([]policy.Cell{}, list(peers...)...), Unplaced: engine.Unplaced()}
+	tellUnplaced(env.Stderr, result.Unplaced)
 	if err := r.print(env.Stdout, result, func(w io.Writer) error { return writeReach(w, result) }); err != nil {
 		return err
 	}

@@ -158,7 +158,7 @@ func (w *walk) mayLieIn(r *rule) bool {
 		return false
 	}
 	return slices.ContainsFunc(r.clauses, func(c clause) bool {
-		if c.peer == nil || !c.peer.block || c.peer.outside == nil || !slices.ContainsFunc(usual, c.peer.outside.OverlapsPrefix) {
+		if !c.peer.inUsualBlocks() {
 			return false
 		}
 		c.peer = nil

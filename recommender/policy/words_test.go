@@ -3,6 +3,7 @@
 package policy
 
 import (
+	"slices"
 	"strings"
 	"testing"
 )
@@ -71,6 +72,30 @@ func TestPodsWithoutAddressAreDoubtful(t *testing.T) {
 		v := compileClean(t, s, Options{}).Check(connectionOf(t, s, c.connection))
 		if got := strings.ToLower(strings.Join(v.Uncertain, "; ")); v.Allowed != c.allowed || (c.want == "") != (got == "") || !strings.Contains(got, strings.ToLower(c.want)) {
 			t.Errorf("%s: %v, %v, want %v, %q", c.policies, v.Allowed, v.Uncertain, c.allowed, c.want)
+		}
+	}
+}
+
+// What is computed over all ends cannot tell of each doubt: it names the pods.
+func TestUnplacedPodsAreNamed(t *testing.T) {
+	const to = npHead + "  podSelector: {matchLabels: {app: api}}\n  ingress:\n"
+	for _, c := range []struct {
+		policies string
+		want     []string
+	}{
+		{to + "  - from: [{ipBlock: {cidr: 10.0.0.0/8}}]\n", []string{"pay/template", "shop/web"}},
+		{to + "  - from: [{ipBlock: {cidr: 'fd00::/8'}}]\n", []string{"pay/template", "shop/web"}},
+		{to + "  - from: [{ipBlock: {cidr: 203.0.113.0/24}}]\n", nil},
+		{to + "  - from: [{podSelector: {}}]\n", nil},
+	} {
+		s := calicoShop(t, c.policies)
+		for i := range s.Pods {
+			if s.Pods[i].Namespace == "shop" && s.Pods[i].Name == "web" {
+				s.Pods[i].IPs = nil
+			}
+		}
+		if got := compileClean(t, s, Options{}).Unplaced(); !slices.Equal(got, c.want) {
+			t.Errorf("%s: %v, want %v", c.policies, got, c.want)
 		}
 	}
 }
