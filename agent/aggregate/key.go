@@ -54,6 +54,7 @@ func (k edgeKey) edge(pod wire.PodKey, c wire.Counts) wire.Edge {
 			Pod: pod, Local: unfold(k.local), Remote: unfold(k.remote),
 			Protocol: k.protocol, Port: k.port, Flags: wire.EdgeFlag(k.flags), Outcome: k.outcome,
 			Reason: k.reason.String(), DNS: k.dns.String(), Process: k.program.Path(),
+			Container: k.program.Container(),
 		},
 		Counts: c,
 	}

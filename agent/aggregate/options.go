@@ -33,6 +33,9 @@ type Options struct {
 	// Identify says which pod a slot is, or the program there where several
 	// pods share its interface. It is asked when edges are emitted.
 	Identify func(slot capture.Slot, program owner.Program) (wire.PodKey, bool)
+	// Complete adds to an edge that is emitted what is known of its pod; nil for
+	// nothing.
+	Complete func(slot capture.Slot, program owner.Program, e *wire.Edge)
 	// Emit takes the edges; the slice is reused afterwards.
 	Emit func(Part)
 

@@ -25,7 +25,7 @@ func (a *Aggregator) emitOpen(final bool) {
 	a.buffer = a.buffer[:0]
 	for k, c := range a.edges {
 		if pod, ok := a.Identify(k.slot, k.program); ok {
-			a.buffer = append(a.buffer, k.edge(pod, c))
+			a.take(k, pod, c)
 			continue
 		}
 		if final {
@@ -58,7 +58,7 @@ func (a *Aggregator) emitWaiting(now time.Time, final bool) {
 			pod, ok := a.Identify(e.key.slot, e.key.program)
 			switch {
 			case ok:
-				a.buffer = append(a.buffer, e.key.edge(pod, e.counts))
+				a.take(e.key, pod, e.counts)
 			case final || now.Sub(w.End) > a.Wait:
 				a.counts.Unattributed++
 			default:
@@ -72,6 +72,14 @@ func (a *Aggregator) emitWaiting(now time.Time, final bool) {
 	}
 	clear(a.waiting[len(kept):])
 	a.waiting = kept
+}
+
+// take puts an edge into the part that is emitted next.
+func (a *Aggregator) take(k edgeKey, pod wire.PodKey, c wire.Counts) {
+	a.buffer = append(a.buffer, k.edge(pod, c))
+	if a.Complete != nil {
+		a.Complete(k.slot, k.program, &a.buffer[len(a.buffer)-1])
+	}
 }
 
 func (a *Aggregator) emit(w Window, late bool) {

@@ -54,6 +54,7 @@ type line struct {
 	Outcome         string   `json:"outcome"`
 	Reason          string   `json:"reason,omitempty"`
 	Guessed         bool     `json:"guessed,omitempty"`
+	Probe           bool     `json:"probe,omitempty"`
 	CountedAt       string   `json:"countedAt,omitempty"` // "server" where the client's end was not watched
 }
 
@@ -63,6 +64,7 @@ type endpoint struct {
 	IP        string `json:"ip"`
 	DNS       string `json:"dns,omitempty"`
 	Process   string `json:"process,omitempty"`
+	Container string `json:"container,omitempty"`
 }
 
 var outcomes = [...]string{
@@ -118,9 +120,9 @@ func (w *Writer) line(window export.Window, e wire.Edge) line {
 		Protocol: protocol(e.Protocol), Port: e.Port,
 		Connections: e.Connections, BytesSent: e.BytesSent, BytesReceived: e.BytesReceived,
 		PacketsSent: e.PacketsSent, PacketsReceived: e.PacketsReceived,
-		Outcome: outcomes[e.Outcome], Reason: e.Reason, Guessed: e.Guessed(),
+		Outcome: outcomes[e.Outcome], Reason: e.Reason, Guessed: e.Guessed(), Probe: e.Probe(),
 	}
-	local := endpoint{Namespace: e.Pod.Namespace, Pod: e.Pod.Name, IP: e.Local.String(), Process: e.Process}
+	local := endpoint{Namespace: e.Pod.Namespace, Pod: e.Pod.Name, IP: e.Local.String(), Process: e.Process, Container: e.Container}
 	remote := endpoint{IP: e.Remote.String()}
 	if pod, ok := w.owner(e.Remote); ok {
 		remote.Namespace, remote.Pod = pod.Namespace, pod.Name

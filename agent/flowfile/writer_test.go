@@ -59,6 +59,12 @@ func TestLines(t *testing.T) {
 			edge("10.1.0.5", "192.0.2.7", wire.EdgeFlag_EDGE_FLAG_GUESSED, nil),
 			`"client":{"ip":"192.0.2.7"},"server":{"namespace":"shop","pod":"cart","ip":"10.1.0.5"},"protocol":"TCP","port":443,` + counts + `"outcome":"established","guessed":true,"countedAt":"server"}`,
 		},
+		"program, container and probe": {
+			edge("10.1.0.5", "192.0.2.7", 0, func(e *wire.Edge) {
+				e.Process, e.Container, e.Marks = "/bin/cart", "main", wire.EdgeMark_EDGE_MARK_PROBE
+			}),
+			`"client":{"ip":"192.0.2.7"},"server":{"namespace":"shop","pod":"cart","ip":"10.1.0.5","process":"/bin/cart","container":"main"},"protocol":"TCP","port":443,` + counts + `"outcome":"established","probe":true,"countedAt":"server"}`,
+		},
 		"no ports": {
 			edge("10.1.0.5", "192.0.2.7", client, func(e *wire.Edge) { e.Protocol, e.Port, e.Outcome = 1, 0, wire.Unanswered }),
 			`"client":{"namespace":"shop","pod":"cart","ip":"10.1.0.5"},"server":{"ip":"192.0.2.7"},"protocol":"ICMP",` + counts + `"outcome":"unanswered"}`,

@@ -138,11 +138,18 @@ func trim(object any) (any, error) {
 		ObjectMeta: metav1.ObjectMeta{
 			Namespace: p.Namespace, Name: p.Name, UID: p.UID, ResourceVersion: p.ResourceVersion, CreationTimestamp: p.CreationTimestamp,
 		},
-		Spec:   corev1.PodSpec{NodeName: p.Spec.NodeName, HostNetwork: p.Spec.HostNetwork},
-		Status: corev1.PodStatus{Phase: p.Status.Phase, PodIP: p.Status.PodIP, PodIPs: p.Status.PodIPs, StartTime: p.Status.StartTime},
+		Spec: corev1.PodSpec{
+			NodeName: p.Spec.NodeName, HostNetwork: p.Spec.HostNetwork,
+			Containers: trimContainers(p.Spec.Containers), InitContainers: trimContainers(p.Spec.InitContainers),
+		},
+		Status: corev1.PodStatus{
+			Phase: p.Status.Phase, PodIP: p.Status.PodIP, PodIPs: p.Status.PodIPs, StartTime: p.Status.StartTime,
+			InitContainerStatuses: trimStatuses(p.Status.InitContainerStatuses), ContainerStatuses: trimStatuses(p.Status.ContainerStatuses),
+			EphemeralContainerStatuses: trimStatuses(p.Status.EphemeralContainerStatuses),
+		},
 	}
-	for _, c := range p.Status.ContainerStatuses {
-		t.Status.ContainerStatuses = append(t.Status.ContainerStatuses, corev1.ContainerStatus{State: corev1.ContainerState{Terminated: c.State.Terminated}})
+	if hash, static := p.Annotations[staticPodHash]; static {
+		t.Annotations = map[string]string{staticPodHash: hash}
 	}
 	return t, nil
 }

@@ -36,8 +36,9 @@ func (w *Watcher) NodeLinks() ([]string, error) {
 	return names, nil
 }
 
-// NodeAddresses gives the node's own addresses, but for those that mean nothing
-// to others.
+// NodeAddresses gives the node's own addresses, in order: those that mean
+// something to all others, and those of one link alone, by which a node may talk
+// to its pods.
 func (w *Watcher) NodeAddresses() ([]netip.Addr, error) {
 	all, err := w.node.handle.AddrList(nil, netlink.FAMILY_ALL)
 	if err != nil {
@@ -45,7 +46,7 @@ func (w *Watcher) NodeAddresses() ([]netip.Addr, error) {
 	}
 	var addresses []netip.Addr
 	for _, a := range all {
-		if own, ok := netip.AddrFromSlice(a.IP); ok && own.Unmap().IsGlobalUnicast() {
+		if own, ok := netip.AddrFromSlice(a.IP); ok && !own.IsLoopback() && !own.Unmap().IsLoopback() {
 			addresses = append(addresses, own.Unmap())
 		}
 	}

@@ -25,6 +25,9 @@ type Pod struct {
 	Started     time.Time    // when the kubelet took it, else when it was created; zero where neither is known
 	Over        bool         // has succeeded or failed
 	Ended       time.Time    // when its last container ended; zero where that is not known
+
+	Containers map[string]string // names of its containers, by the id that the runtime gives each
+	Probes     []uint16          // ports that the kubelet asks at whether it is well, in order; TCP
 }
 
 // key tells pods apart: the UID where there is one, so that a pod which was
@@ -57,6 +60,7 @@ func podOf(p *corev1.Pod) (Pod, error) {
 	if p.Status.StartTime != nil {
 		pod.Started = p.Status.StartTime.Time
 	}
+	pod.Containers, pod.Probes = containersOf(p), probesOf(&p.Spec)
 	ips := p.Status.PodIPs
 	if len(ips) == 0 && p.Status.PodIP != "" {
 		ips = []corev1.PodIP{{IP: p.Status.PodIP}}

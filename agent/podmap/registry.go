@@ -139,6 +139,17 @@ func (r *Registry) SetPods(pods []Pod) {
 	}
 	for id, s := range r.slots {
 		r.bind(id, s)
+		s.describe(r.pods)
+	}
+}
+
+// describe renews what may become known of a pod after it is bound.
+func (s *slot) describe(pods map[string]*claim) {
+	if s.pod == nil {
+		return
+	}
+	if c, known := pods[s.pod.key()]; known {
+		s.pod.Containers, s.pod.Probes = c.pod.Containers, c.pod.Probes
 	}
 }
 
@@ -154,6 +165,9 @@ func (r *Registry) claim(p Pod, now time.Time) {
 	// A pod that has ended may be reported without its addresses: it had them.
 	if len(p.Addresses) == 0 {
 		p.Addresses = c.pod.Addresses
+	}
+	if len(p.Containers) == 0 {
+		p.Containers = c.pod.Containers
 	}
 	c.pod, c.gone = p, time.Time{}
 	switch {

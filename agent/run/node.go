@@ -30,7 +30,8 @@ type nodeCollector interface {
 // and of pods that share its network is seen. What only passes there is not
 // counted: it belongs to the pods' interfaces.
 type nodeWatch struct {
-	slots map[string]capture.Slot // by interface; of the loop alone
+	slots map[string]capture.Slot // by interface; of the loop alone, as own
+	own   []netip.Addr            // the node's addresses, in order
 
 	mu      sync.Mutex
 	problem error // why it is not watched, or not wholly
@@ -63,9 +64,13 @@ func (o *Observer) watchNode() {
 	if !ok {
 		return
 	}
-	err := errNoOwners
-	if o.owners != nil {
-		err = o.followNode(c)
+	addresses, err := o.watcher.NodeAddresses()
+	if err == nil {
+		o.node.own = addresses
+		err = errNoOwners
+		if o.owners != nil {
+			err = o.followNode(c, addresses)
+		}
 	}
 	if o.node.set(err) {
 		o.Logger.Warn("done without a feature of the kernel", slog.String("feature", feature.HostNetwork.Name),
@@ -73,12 +78,8 @@ func (o *Observer) watchNode() {
 	}
 }
 
-func (o *Observer) followNode(c nodeCollector) error {
-	addresses, err := o.watcher.NodeAddresses()
-	if err != nil {
-		return err
-	}
-	if err = c.SetOwn(addresses); err != nil {
+func (o *Observer) followNode(c nodeCollector, addresses []netip.Addr) error {
+	if err := c.SetOwn(slices.DeleteFunc(slices.Clone(addresses), netip.Addr.IsLinkLocalUnicast)); err != nil {
 		return err
 	}
 	names, err := o.watcher.NodeLinks()

@@ -62,6 +62,7 @@ func exchange(network, address string) error {
 
 const (
 	hostPodUID  = "11111111-2222-3333-4444-555555555555"
+	appUID      = "22222222-2222-3333-4444-555555555555"
 	nodeAddress = "192.0.2.1"
 )
 
@@ -114,8 +115,11 @@ func newWholeNode(t *testing.T) *wholeNode {
 		Pods: n.source,
 	}
 	n.known = []podmap.Pod{
-		{Namespace: "shop", Name: "app", UID: "app-uid", Addresses: n.pod.Addresses, Started: time.Now().Add(-time.Minute)},
-		{Namespace: "kube-system", Name: "exporter", UID: hostPodUID, HostNetwork: true, Addresses: []netip.Addr{netip.MustParseAddr(nodeAddress)}},
+		{
+			Namespace: "shop", Name: "app", UID: appUID, Addresses: n.pod.Addresses, Started: time.Now().Add(-time.Minute),
+			Containers: map[string]string{container: "main"}, Probes: []uint16{8080},
+		},
+		{Namespace: "kube-system", Name: "exporter", UID: hostPodUID, HostNetwork: true, Addresses: []netip.Addr{netip.MustParseAddr(nodeAddress)}, Containers: map[string]string{container: "metrics"}},
 	}
 	n.source <- n.known
 	observer, err := NewObserver(o, n)
@@ -196,6 +200,9 @@ func (n *wholeNode) run(where place, group, address string) {
 	}
 }
 
+// container is the id of each pod's container.
+var container = strings.Repeat("ab", 32)
+
 // podGroup makes the control group of a pod's container, as the kubelet and a
 // runtime do.
 func podGroup(t *testing.T, uid string) string {
@@ -206,7 +213,7 @@ func podGroup(t *testing.T, uid string) string {
 	}
 	t.Cleanup(func() { _ = unix.Unmount(root, unix.MNT_DETACH) })
 	path := root
-	for _, name := range []string{fmt.Sprintf("netcinch-test-%d-%s", os.Getpid(), uid[:8]), "pod" + uid, strings.Repeat("ab", 32)} {
+	for _, name := range []string{fmt.Sprintf("netcinch-test-%d-%s", os.Getpid(), uid[:8]), "pod" + uid, container} {
 		path = filepath.Join(path, name)
 		dir := path
 		if err := os.Mkdir(dir, 0o700); err != nil {
@@ -263,6 +270,7 @@ func TestNodeProcesses(t *testing.T) {
 	serve(n.outside.Listen("192.0.2.9:443"))
 	serve(n.outside.Listen("192.0.2.9:444"))
 	serve(n.pod.Listen("10.64.0.2:8080"))
+	serve(n.pod.Listen("10.64.0.2:8081"))
 	var l net.Listener
 	if err := n.node.Do(func() (err error) { l, err = net.Listen("tcp", nodeAddress+":22"); return err }); err != nil {
 		t.Fatal(err)
@@ -273,23 +281,59 @@ func TestNodeProcesses(t *testing.T) {
 	n.run(n.node, group, "192.0.2.9:444")
 	n.run(n.outside, "", nodeAddress+":22")
 	n.run(n.node, "", "10.64.0.2:8080") // a probe
+	n.run(n.node, "", "10.64.0.2:8081")
+	n.run(n.outside, "", "10.64.0.2:8080")
 	edges := n.edges()
 
 	own, _ := os.Executable()
 	if e := find(t, edges, nodeAddress, 443, true); e.Pod != (wire.PodKey{}) || e.Process != own || e.Connections != 1 {
 		t.Errorf("a process of the node: %+v", e)
 	}
-	if e := find(t, edges, nodeAddress, 444, true); e.Pod != (wire.PodKey{Namespace: "kube-system", Name: "exporter", UID: hostPodUID}) || e.Process != own {
+	if e := find(t, edges, nodeAddress, 444, true); e.Pod != (wire.PodKey{Namespace: "kube-system", Name: "exporter", UID: hostPodUID}) || e.Process != own || e.Container != "metrics" {
 		t.Errorf("a pod that shares the node's network: %+v", e)
 	}
 	if e := find(t, edges, nodeAddress, 22, false); e.Pod != (wire.PodKey{}) || e.Process != own || e.Remote != netip.MustParseAddr("192.0.2.9") {
 		t.Errorf("a server of the node: %+v", e)
 	}
-	probe := find(t, edges, "10.64.0.2", 8080, false)
-	if probe.Pod.Name != "app" || probe.Process != own {
-		t.Errorf("a probe, at the pod: %+v", probe)
+	probes := 0
+	for _, e := range edges {
+		switch fromNode := e.Remote != netip.MustParseAddr("192.0.2.9"); {
+		case e.LocalIsClient() || e.Local != netip.MustParseAddr("10.64.0.2"):
+			continue
+		case e.Pod.Name != "app" || e.Process != own || e.Container != "":
+			t.Errorf("what came to the pod: %+v", e)
+		case e.Probe() != (e.Port == 8080 && fromNode):
+			t.Errorf("a probe: %v: %+v", e.Probe(), e)
+		case e.Probe():
+			probes++
+		}
+	}
+	if probes != 1 {
+		t.Errorf("%d probes, want 1", probes)
 	}
 	none(t, edges, 8080)
+}
+
+// The container that a program runs in, by the name that the pod has for it;
+// before the pod tells its name, by its id.
+func TestContainers(t *testing.T) {
+	group := podGroup(t, appUID)
+	n := newWholeNode(t)
+	serve(n.outside.Listen("192.0.2.9:443"))
+	serve(n.outside.Listen("192.0.2.9:444"))
+	n.run(n.pod, group, "192.0.2.9:443")
+	second := filepath.Join(filepath.Dir(group), strings.Repeat("cd", 32))
+	if err := os.Mkdir(second, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = os.Remove(second) }()
+	n.run(n.pod, second, "192.0.2.9:444")
+	edges := n.edges()
+	for port, want := range map[uint16]string{443: "main", 444: filepath.Base(second)} {
+		if e := find(t, edges, "10.64.0.2", port, true); e.Container != want || e.Pod.UID != appUID {
+			t.Errorf("port %d: pod %+v, container %q, want %q", port, e.Pod, e.Container, want)
+		}
+	}
 }
 
 // Both ends on one node, over its loopback.

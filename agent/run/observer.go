@@ -155,6 +155,7 @@ func newObserver(o ObserverOptions, sink Sink, c collector) (*Observer, error) {
 	ob.lasting, _ = c.(lasting)
 	options := aggregate.DefaultOptions()
 	options.Clock, options.Identify, options.Emit = o.Clock, ob.identify, ob.emit
+	options.Complete = ob.complete
 	options.Program, options.Listens, options.Resolve = ob.program, ob.listens, ob.resolve
 	var err error
 	ob.aggregator, err = aggregate.New(options)

@@ -31,6 +31,9 @@ type Endpoint struct {
 	Node     string     // for a pod the node that it runs on; for a node its name
 	DNS      string     // the name that the client asked for, lower case, no final dot
 	Process  string     // executable path, where known
+	// Container is the one that the process runs in, where known: its name in the
+	// pod, else the id that the runtime gives it.
+	Container string
 	// Elsewhere says of an outside address who has it in another cluster that is
 	// known: cluster/namespace/name of a workload, cluster/name of a node. To
 	// policies it stays an outside address.
@@ -84,6 +87,7 @@ type Edge struct {
 	Reason   string // drop reason, with Dropped
 	Service  string // "namespace/name:port" that the client dialled; empty for a direct dial
 	Guessed  bool   // which end is the client was guessed from the port numbers
+	Probe    bool   // the node asks whether a pod on it is well: told by its agent, from the pod's spec
 }
 
 // Counters are counted from the client's point of view: sent is client to

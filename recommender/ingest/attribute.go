@@ -53,7 +53,7 @@ func newAttributor(r Resolver, others []neighbour, h wire.Header) *attributor {
 func (a *attributor) record(e wire.Edge) flow.Record {
 	local := a.local(e)
 	r := flow.Record{Window: a.window, Edge: flow.Edge{
-		Protocol: flow.Protocol(e.Protocol), Port: e.Port, Outcome: flow.Outcome(e.Outcome), Reason: e.Reason, Guessed: e.Guessed(),
+		Protocol: flow.Protocol(e.Protocol), Port: e.Port, Outcome: flow.Outcome(e.Outcome), Reason: e.Reason, Guessed: e.Guessed(), Probe: e.Probe(),
 	}}
 	counts := flow.Counters(e.Counts)
 	if e.LocalIsClient() {
@@ -68,7 +68,7 @@ func (a *attributor) record(e wire.Edge) flow.Record {
 
 // local is the end that the agent watched: the pod that it names, or its node.
 func (a *attributor) local(e wire.Edge) flow.Endpoint {
-	end := flow.Endpoint{Node: a.node, IP: e.Local, Process: e.Process}
+	end := flow.Endpoint{Node: a.node, IP: e.Local, Process: e.Process, Container: e.Container}
 	if e.Pod == (wire.PodKey{}) {
 		a.count(endLocal, asNode)
 		return end

@@ -10,11 +10,13 @@ import (
 )
 
 // Fold gives an edge at workload level. Of a pod its workload stays, of a node
-// its name, of an outside peer its address and DNS name. Service, reason,
-// processes, who an address is elsewhere, and the guess describe the edge and are not part of its identity
+// its name, of an outside peer its address and DNS name. Containers and probes
+// are told of pods alone. Service, reason, processes, who an address is
+// elsewhere, and the guess describe the edge and are not part of its identity
 // (see [Key]): only one of its ends can know each of them.
 func Fold(e flow.Edge) flow.Edge {
 	e.Client, e.Server = foldEnd(e.Client), foldEnd(e.Server)
+	e.Probe = false
 	return e
 }
 

@@ -50,7 +50,14 @@ type EdgeKey struct {
 	Reason   string // drop reason
 	DNS      string // the name that the local end asked for
 	Process  string // executable at the local end
+	// Container is the one that the process runs in, by its name in the pod, else
+	// by the id that the runtime gives it; empty for none, and where none is known.
+	Container string
+	Marks     EdgeMark // bits
 }
+
+// Probe says whether the node asks here whether a pod on it is well.
+func (k EdgeKey) Probe() bool { return k.Marks&EdgeMark_EDGE_MARK_PROBE != 0 }
 
 // LocalIsClient says whether the local end opened the connections.
 func (k EdgeKey) LocalIsClient() bool { return k.Flags&EdgeFlag_EDGE_FLAG_LOCAL_IS_CLIENT != 0 }
@@ -113,7 +120,7 @@ func (b *Builder) Len() int { return len(b.batch.Edges.Port) }
 // Full says whether the next edge, or its strings or pod, may not fit: the
 // rest of the window goes into a batch of the next sequence number.
 func (b *Builder) Full() bool {
-	return b.Len() >= MaxEdges || len(b.batch.Strings) > MaxStrings-6 || len(b.batch.Pods) >= MaxPods
+	return b.Len() >= MaxEdges || len(b.batch.Strings) > MaxStrings-7 || len(b.batch.Pods) >= MaxPods
 }
 
 // Add appends one edge. It refuses, leaving the batch as it was, an edge that
@@ -141,12 +148,23 @@ func (b *Builder) Add(e Edge) error {
 	c.Reason = append(c.Reason, b.text(e.Reason))
 	c.Dns = append(c.Dns, b.text(e.DNS))
 	c.Process = append(c.Process, b.text(e.Process))
+	c.Container = appendLate(c.Container, b.Len()-1, b.text(e.Container))
+	c.Marks = appendLate(c.Marks, b.Len()-1, uint32(e.Marks))
 	c.Connections = append(c.Connections, e.Connections)
 	c.BytesSent = append(c.BytesSent, e.BytesSent)
 	c.BytesReceived = append(c.BytesReceived, e.BytesReceived)
 	c.PacketsSent = append(c.PacketsSent, e.PacketsSent)
 	c.PacketsReceived = append(c.PacketsReceived, e.PacketsReceived)
 	return nil
+}
+
+// appendLate appends the value of the i-th edge to a column that stays empty
+// until an edge has one.
+func appendLate(column []uint32, i int, value uint32) []uint32 {
+	if value == 0 && len(column) == 0 {
+		return nil
+	}
+	return append(append(column, make([]uint32, i-len(column))...), value)
 }
 
 // Batch gives the batch, ready for [Encode]. The builder must not be used

@@ -17,6 +17,7 @@ func (k EdgeKey) normal() EdgeKey {
 	k.Reason = fit(k.Reason, MaxString)
 	k.DNS = fit(flow.DNSName(k.DNS), MaxName)
 	k.Process = fit(k.Process, MaxString)
+	k.Container = fit(k.Container, MaxName)
 	return k
 }
 

@@ -42,6 +42,12 @@ func (b *Batch) All() iter.Seq2[int, Edge] {
 			if c.Dialled[i] != 0 {
 				e.Dialled = netip.AddrPortFrom(addresses[c.Dialled[i]], uint16(c.DialledPort[i]))
 			}
+			if len(c.Container) > 0 {
+				e.Container = b.Strings[c.Container[i]]
+			}
+			if len(c.Marks) > 0 {
+				e.Marks = EdgeMark(c.Marks[i]) & edgeMarks
+			}
 			if !yield(i, e) {
 				return
 			}

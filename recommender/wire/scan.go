@@ -26,7 +26,7 @@ var batchLimits = map[protowire.Number]limit{
 
 var columnLimits = func() map[protowire.Number]limit {
 	limits := map[protowire.Number]limit{}
-	for field := range protowire.Number(18) {
+	for field := range protowire.Number(20) {
 		limits[field] = limit{"edges", 0, 10 * MaxEdges}
 	}
 	return limits

@@ -11,6 +11,9 @@ import (
 // edgeFlags are all the bits that this version knows.
 const edgeFlags = EdgeFlag_EDGE_FLAG_LOCAL_IS_CLIENT | EdgeFlag_EDGE_FLAG_GUESSED | EdgeFlag_EDGE_FLAG_SOURCE_REWRITTEN
 
+// edgeMarks are all the marks that this version knows.
+const edgeMarks = EdgeMark_EDGE_MARK_PROBE
+
 // earliest is before any batch of this contract can have been made.
 var earliest = time.Date(2020, 1, 1, 0, 0, 0, 0, time.UTC)
 

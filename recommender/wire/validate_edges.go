@@ -6,23 +6,33 @@ import "github.com/netcinch/netcinch/recommender/flow"
 
 // indexes are the columns that point into a table, with the table's size.
 type indexes struct {
-	column   string
-	values   []uint32
-	size     int
-	table    string
-	required bool // 0 (none) is refused
+	column string
+	values []uint32
+	size   int
+	table  string
+	need   need
 }
+
+// need is what a column of indexes must have.
+type need uint8
+
+const (
+	maybe    need = iota // an entry for each edge, which may be 0 (none)
+	required             // an entry for each edge, other than 0
+	optional             // as maybe, or no entries at all: added to the contract later
+)
 
 func (b *Batch) indexes() []indexes {
 	e := b.GetEdges()
 	return []indexes{
-		{"edges.pod", e.GetPod(), len(b.Pods), "pod", false},
-		{"edges.local", e.GetLocal(), len(b.Addresses), "address", true},
-		{"edges.remote", e.GetRemote(), len(b.Addresses), "address", true},
-		{"edges.dialled", e.GetDialled(), len(b.Addresses), "address", false},
-		{"edges.reason", e.GetReason(), len(b.Strings), "string", false},
-		{"edges.dns", e.GetDns(), len(b.Strings), "string", false},
-		{"edges.process", e.GetProcess(), len(b.Strings), "string", false},
+		{"edges.pod", e.GetPod(), len(b.Pods), "pod", maybe},
+		{"edges.local", e.GetLocal(), len(b.Addresses), "address", required},
+		{"edges.remote", e.GetRemote(), len(b.Addresses), "address", required},
+		{"edges.dialled", e.GetDialled(), len(b.Addresses), "address", maybe},
+		{"edges.reason", e.GetReason(), len(b.Strings), "string", maybe},
+		{"edges.dns", e.GetDns(), len(b.Strings), "string", maybe},
+		{"edges.process", e.GetProcess(), len(b.Strings), "string", maybe},
+		{"edges.container", e.GetContainer(), len(b.Strings), "string", optional},
 	}
 }
 
@@ -74,6 +84,9 @@ func checkColumns(b *Batch) error {
 		return malformed(column, -1, "has %d entries, edges.port has %d", got, n)
 	}
 	for _, c := range b.indexes() {
+		if c.need == optional && len(c.values) == 0 {
+			continue
+		}
 		if err := differs(c.column, len(c.values)); err != nil {
 			return err
 		}
@@ -88,6 +101,9 @@ func checkColumns(b *Batch) error {
 			return err
 		}
 	}
+	if marks := len(b.GetEdges().GetMarks()); marks > 0 {
+		return differs("edges.marks", marks)
+	}
 	return nil
 }
 
@@ -98,7 +114,7 @@ func checkEdges(b *Batch) error {
 			if int(v) >= c.size {
 				return malformed(c.column, i, "%s %d of %d", c.table, v, c.size)
 			}
-			if c.required && v == 0 {
+			if c.need == required && v == 0 {
 				return malformed(c.column, i, "%s 0 (none), want an address", c.table)
 			}
 		}
@@ -140,6 +156,11 @@ func checkEdge(b *Batch, e *Edges, i int) error {
 	}
 	if n := len(b.Strings[e.Dns[i]]); n > MaxName {
 		return malformed("edges.dns", i, "has %d bytes, at most %d", n, MaxName)
+	}
+	if len(e.Container) > 0 {
+		if n := len(b.Strings[e.Container[i]]); n > MaxName {
+			return malformed("edges.container", i, "has %d bytes, at most %d", n, MaxName)
+		}
 	}
 	if err := checkBytes("edges.bytes_sent", i, e.BytesSent[i], e.PacketsSent[i]); err != nil {
 		return err

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -27,7 +28,7 @@ func edge4() Edge {
 		EdgeKey: EdgeKey{
 			Pod: PodKey{"shop", "cart-1", "u1"}, Local: netip.MustParseAddr("10.0.0.1"), Remote: netip.MustParseAddr("10.0.0.2"),
 			Dialled: netip.MustParseAddrPort("10.96.0.10:80"), Protocol: 6, Port: 8080,
-			Flags: EdgeFlag_EDGE_FLAG_LOCAL_IS_CLIENT, DNS: "catalogue.shop.svc", Process: "/bin/cart",
+			Flags: EdgeFlag_EDGE_FLAG_LOCAL_IS_CLIENT, DNS: "catalogue.shop.svc", Process: "/bin/cart", Container: "main",
 		},
 		Counts: Counts{3, 100, 200, 4, 5},
 	}
@@ -38,7 +39,7 @@ func edge6() Edge {
 		EdgeKey: EdgeKey{
 			Local: netip.MustParseAddr("fd00::1"), Remote: netip.MustParseAddr("fd00::2"), Protocol: 58,
 			Flags:   EdgeFlag_EDGE_FLAG_GUESSED | EdgeFlag_EDGE_FLAG_SOURCE_REWRITTEN,
-			Outcome: Dropped, Reason: "NETFILTER_DROP",
+			Outcome: Dropped, Reason: "NETFILTER_DROP", Marks: EdgeMark_EDGE_MARK_PROBE,
 		},
 		Counts: Counts{0, 64, 0, 1, 0},
 	}
@@ -184,7 +185,7 @@ func TestValidateNamesColumnAndIndex(t *testing.T) {
 		{"address 0", func(b *Batch) { b.Addresses[0] = []byte{1} }, ErrMalformed, "addresses[0]: is not empty"},
 		{"address", func(b *Batch) { b.Addresses[3] = []byte{1, 2, 3} }, ErrMalformed, "addresses[3]: has 3 bytes, want 4 or 16"},
 		{"pod 0", func(b *Batch) { b.Pods[0].Name = 1 }, ErrMalformed, "pods[0]: is not empty"},
-		{"pod string", func(b *Batch) { b.Pods[1].Uid = 99 }, ErrMalformed, "pods.uid[1]: string 99 of 7"},
+		{"pod string", func(b *Batch) { b.Pods[1].Uid = 99 }, ErrMalformed, "pods.uid[1]: string 99 of 8"},
 		{"pod name", func(b *Batch) { b.Pods[1].Name = 0 }, ErrMalformed, "pods.name[1]: is empty"},
 		{"no edges message", func(b *Batch) { b.Edges.Port = nil }, ErrMalformed, "edges.pod: has 2 entries, edges.port has 0"},
 		{"column length", func(b *Batch) { b.Edges.BytesSent = b.Edges.BytesSent[:1] }, ErrMalformed, "edges.bytes_sent: has 1 entries, edges.port has 2"},
@@ -352,4 +353,51 @@ func BenchmarkDecodeAndRead(b *testing.B) {
 		}
 	}
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/600, "ns/edge")
+}
+
+// TestColumnsThatCameLater holds that a batch without them is read as one whose
+// edges have none, and that to a reader without them nothing else has changed.
+func TestColumnsThatCameLater(t *testing.T) {
+	plain := edge4()
+	plain.Container = ""
+	probed := plain
+	probed.Marks = EdgeMark_EDGE_MARK_PROBE
+	probed.Container = "main"
+	b := sample(t, plain, plain, probed, plain)
+	if got, want := b.Edges.Container, []uint32{0, 0, b.Edges.Container[2], 0}; b.Edges.Container[2] == 0 || !slices.Equal(got, want) {
+		t.Errorf("containers %v, want the third alone", got)
+	}
+	if want := []uint32{0, 0, 1, 0}; !slices.Equal(b.Edges.Marks, want) {
+		t.Errorf("marks %v, want %v", b.Edges.Marks, want)
+	}
+	if old := sample(t, plain); len(old.Edges.Container) != 0 || len(old.Edges.Marks) != 0 {
+		t.Errorf("columns %v and %v, none of whose edges has a value", old.Edges.Container, old.Edges.Marks)
+	}
+	b.Edges.Marks[0] = 1 << 7 // of a version to come
+	if err := Validate(b); err != nil {
+		t.Errorf("a mark that is not known yet: %v", err)
+	}
+	for i, e := range b.All() {
+		if e.Probe() != (i == 2) || (e.Container == "main") != (i == 2) || e.Marks&^edgeMarks != 0 {
+			t.Errorf("edge %d: marks %v, container %q", i, e.Marks, e.Container)
+		}
+	}
+	without := proto.CloneOf(b)
+	without.Edges.Container, without.Edges.Marks = nil, nil
+	if err := Validate(without); err != nil {
+		t.Errorf("a batch of a writer that does not know the columns: %v", err)
+	}
+	for i, e := range without.All() {
+		if want := plain; e != want {
+			t.Errorf("edge %d is %+v, want %+v", i, e, want)
+		}
+	}
+	b.Edges.Marks = b.Edges.Marks[:3]
+	if err := Validate(b); err == nil {
+		t.Error("a column of marks that is too short is taken")
+	}
+	b.Edges.Marks, b.Edges.Container = nil, b.Edges.Container[:3]
+	if err := Validate(b); err == nil {
+		t.Error("a column of containers that is too short is taken")
+	}
 }

@@ -51,6 +51,8 @@ func (f *fast) field(l *line, key string) {
 		l.Service = f.text1()
 	case "guessed":
 		l.Guessed = f.truth()
+	case "probe":
+		l.Probe = f.truth()
 	case "countedAt":
 		l.CountedAt = f.text1()
 	case "atServer":
@@ -97,6 +99,8 @@ func (f *fast) endpoint() *endpoint {
 			e.DNS = f.text1()
 		case "process":
 			e.Process = f.text1()
+		case "container":
+			e.Container = f.text1()
 		case "elsewhere":
 			e.Elsewhere = f.text1()
 		default:

@@ -156,7 +156,7 @@ func random(r *rand.Rand) flow.Record {
 		switch r.IntN(3) {
 		case 0:
 			e.Workload = flow.Workload{Namespace: "n" + word(5), Kind: "k" + word(5), Name: "w" + word(5)}
-			e.Pod, e.Node, e.Process = word(4), word(4), word(9)
+			e.Pod, e.Node, e.Process, e.Container = word(4), word(4), word(9), word(5)
 		case 1:
 			e.Node = "n" + word(4)
 		}
@@ -186,7 +186,7 @@ func random(r *rand.Rand) flow.Record {
 		Window: flow.Window{Start: start, End: start.Add(1 + time.Duration(r.Int64N(1e12)))},
 		Edge: flow.Edge{
 			Client: end(), Server: end(), Protocol: flow.Protocol(1 + r.IntN(255)), Outcome: flow.Outcome(r.IntN(4)),
-			Reason: word(9), Guessed: r.IntN(2) == 0,
+			Reason: word(9), Guessed: r.IntN(2) == 0, Probe: r.IntN(2) == 0,
 		},
 		ByClient: count(), ByServer: count(),
 	}

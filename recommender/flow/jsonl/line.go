@@ -25,6 +25,7 @@ type line struct {
 	Reason    string    `json:"reason,omitempty"`
 	Service   string    `json:"service,omitempty"`
 	Guessed   bool      `json:"guessed,omitempty"`
+	Probe     bool      `json:"probe,omitempty"`
 	CountedAt string    `json:"countedAt,omitempty"` // "client" (the default) or "server"
 	AtServer  *counters `json:"atServer,omitempty"`
 }
@@ -37,6 +38,7 @@ type endpoint struct {
 	Node      string    `json:"node,omitempty"`
 	DNS       string    `json:"dns,omitempty"`
 	Process   string    `json:"process,omitempty"`
+	Container string    `json:"container,omitempty"`
 	Elsewhere string    `json:"elsewhere,omitempty"`
 }
 
@@ -96,7 +98,7 @@ func (l *line) record() (flow.Record, error) {
 	if e.Outcome, err = outcomeOf(l.Outcome); err != nil {
 		return r, err
 	}
-	e.Reason, e.Guessed = l.Reason, l.Guessed
+	e.Reason, e.Guessed, e.Probe = l.Reason, l.Guessed, l.Probe
 	if e.Service, err = l.service(); err != nil {
 		return r, err
 	}
@@ -203,7 +205,7 @@ func (e *endpoint) value(field string) (flow.Endpoint, error) {
 		return out, wrong(field+".namespace", "is given without pod or workload; add one, or leave it out")
 	}
 	out.Workload.Namespace = e.Namespace
-	out.Pod, out.Node, out.Process, out.Elsewhere = e.Pod, e.Node, e.Process, e.Elsewhere
+	out.Pod, out.Node, out.Process, out.Container, out.Elsewhere = e.Pod, e.Node, e.Process, e.Container, e.Elsewhere
 	out.DNS = flow.DNSName(e.DNS)
 	if out.Workload.IsZero() && out.Node == "" && out.DNS == "" && !out.IP.IsValid() {
 		return out, wrong(field, "says nothing; give what is known of it: namespace and pod or workload, ip, node or dns")

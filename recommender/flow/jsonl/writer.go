@@ -47,6 +47,7 @@ func lineOf(r flow.Record) line {
 		Reason:   r.Edge.Reason,
 		Service:  r.Edge.Service,
 		Guessed:  r.Edge.Guessed,
+		Probe:    r.Edge.Probe,
 	}
 	if int(r.Edge.Outcome) < len(outcomes) {
 		l.Outcome = outcomes[r.Edge.Outcome]
@@ -69,7 +70,7 @@ func lineOf(r flow.Record) line {
 }
 
 func endpointOf(e flow.Endpoint) *endpoint {
-	out := &endpoint{Namespace: e.Workload.Namespace, Pod: e.Pod, Node: e.Node, DNS: e.DNS, Process: e.Process, Elsewhere: e.Elsewhere}
+	out := &endpoint{Namespace: e.Workload.Namespace, Pod: e.Pod, Node: e.Node, DNS: e.DNS, Process: e.Process, Container: e.Container, Elsewhere: e.Elsewhere}
 	if e.Workload.Kind != "" || e.Workload.Name != "" {
 		out.Workload = &workload{Kind: e.Workload.Kind, Name: e.Workload.Name}
 	}

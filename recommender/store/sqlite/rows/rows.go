@@ -69,6 +69,12 @@ func (t *tables) add(r flow.Record) {
 	c.Reason = append(c.Reason, t.text(e.Reason))
 	c.Service = append(c.Service, t.text(e.Service))
 	c.Guessed = append(c.Guessed, e.Guessed)
+	if e.Probe && len(c.Probe) == 0 {
+		c.Probe = make([]bool, len(c.Client)-1, cap(c.Client))
+	}
+	if len(c.Probe) > 0 || e.Probe {
+		c.Probe = append(c.Probe, e.Probe)
+	}
 	for _, n := range []flow.Counters{r.ByClient, r.ByServer} {
 		c.Counts = append(c.Counts, n.Connections, n.BytesSent, n.BytesReceived, n.PacketsSent, n.PacketsReceived)
 	}
@@ -95,6 +101,7 @@ func (t *tables) endpoint(e flow.Endpoint) uint32 {
 		t.rows.Endpoints = append(t.rows.Endpoints, &Endpoint{
 			Namespace: t.text(e.Workload.Namespace), Kind: t.text(e.Workload.Kind), Name: t.text(e.Workload.Name),
 			Pod: t.text(e.Pod), Ip: e.IP.AsSlice(), Node: t.text(e.Node), Dns: t.text(e.DNS), Process: t.text(e.Process), Elsewhere: t.text(e.Elsewhere),
+			Container: t.text(e.Container),
 		})
 	}
 	return i
@@ -132,6 +139,9 @@ func Decode(blob []byte, window flow.Window) ([]flow.Record, error) {
 			},
 			ByClient: countersOf(n[:5]), ByServer: countersOf(n[5:10]),
 		}
+		if len(c.Probe) > 0 {
+			records[i].Edge.Probe = c.Probe[i]
+		}
 	}
 	return records, nil
 }
@@ -145,7 +155,7 @@ func endpointOf(c *Rows, e *Endpoint) flow.Endpoint {
 	return flow.Endpoint{
 		Workload: flow.Workload{Namespace: c.Strings[e.Namespace], Kind: c.Strings[e.Kind], Name: c.Strings[e.Name]},
 		Pod:      c.Strings[e.Pod], IP: ip, Node: c.Strings[e.Node], DNS: c.Strings[e.Dns], Process: c.Strings[e.Process],
-		Elsewhere: c.Strings[e.Elsewhere],
+		Elsewhere: c.Strings[e.Elsewhere], Container: c.Strings[e.Container],
 	}
 }
 
@@ -157,6 +167,9 @@ func check(c *Rows) error {
 		if length != n {
 			return fmt.Errorf("%w: columns of %d and %d entries", errDamaged, n, length)
 		}
+	}
+	if len(c.Probe) > 0 && len(c.Probe) != n {
+		return fmt.Errorf("%w: columns of %d and %d entries", errDamaged, len(c.Probe), n)
 	}
 	if len(c.Counts) != 10*n {
 		return fmt.Errorf("%w: %d counts for %d rows", errDamaged, len(c.Counts), n)
@@ -175,7 +188,7 @@ func check(c *Rows) error {
 		return err
 	}
 	for _, e := range c.Endpoints {
-		indexes := []uint32{e.GetNamespace(), e.GetKind(), e.GetName(), e.GetPod(), e.GetNode(), e.GetDns(), e.GetProcess(), e.GetElsewhere()}
+		indexes := []uint32{e.GetNamespace(), e.GetKind(), e.GetName(), e.GetPod(), e.GetNode(), e.GetDns(), e.GetProcess(), e.GetElsewhere(), e.GetContainer()}
 		if err := within(len(c.Strings), indexes); err != nil {
 			return err
 		}

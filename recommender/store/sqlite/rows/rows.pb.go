@@ -39,6 +39,7 @@ type Rows struct {
 	Service       []uint32               `protobuf:"varint,9,rep,packed,name=service,proto3" json:"service,omitempty"` // string index
 	Guessed       []bool                 `protobuf:"varint,10,rep,packed,name=guessed,proto3" json:"guessed,omitempty"`
 	Counts        []uint64               `protobuf:"varint,11,rep,packed,name=counts,proto3" json:"counts,omitempty"` // ten a row: five of the client's end, five of the server's
+	Probe         []bool                 `protobuf:"varint,12,rep,packed,name=probe,proto3" json:"probe,omitempty"`   // empty where none of them is one
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -150,6 +151,13 @@ func (x *Rows) GetCounts() []uint64 {
 	return nil
 }
 
+func (x *Rows) GetProbe() []bool {
+	if x != nil {
+		return x.Probe
+	}
+	return nil
+}
+
 // Endpoint holds string indexes, but for ip.
 type Endpoint struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -162,6 +170,7 @@ type Endpoint struct {
 	Dns           uint32                 `protobuf:"varint,7,opt,name=dns,proto3" json:"dns,omitempty"`
 	Process       uint32                 `protobuf:"varint,8,opt,name=process,proto3" json:"process,omitempty"`
 	Elsewhere     uint32                 `protobuf:"varint,9,opt,name=elsewhere,proto3" json:"elsewhere,omitempty"`
+	Container     uint32                 `protobuf:"varint,10,opt,name=container,proto3" json:"container,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -259,12 +268,19 @@ func (x *Endpoint) GetElsewhere() uint32 {
 	return 0
 }
 
+func (x *Endpoint) GetContainer() uint32 {
+	if x != nil {
+		return x.Container
+	}
+	return 0
+}
+
 var File_rows_proto protoreflect.FileDescriptor
 
 const file_rows_proto_rawDesc = "" +
 	"\n" +
 	"\n" +
-	"rows.proto\x12\x10netcinch.rows.v1\"\xb8\x02\n" +
+	"rows.proto\x12\x10netcinch.rows.v1\"\xce\x02\n" +
 	"\x04Rows\x12\x18\n" +
 	"\astrings\x18\x01 \x03(\tR\astrings\x128\n" +
 	"\tendpoints\x18\x02 \x03(\v2\x1a.netcinch.rows.v1.EndpointR\tendpoints\x12\x16\n" +
@@ -277,7 +293,8 @@ const file_rows_proto_rawDesc = "" +
 	"\aservice\x18\t \x03(\rR\aservice\x12\x18\n" +
 	"\aguessed\x18\n" +
 	" \x03(\bR\aguessed\x12\x16\n" +
-	"\x06counts\x18\v \x03(\x04R\x06counts\"\xd0\x01\n" +
+	"\x06counts\x18\v \x03(\x04R\x06counts\x12\x14\n" +
+	"\x05probe\x18\f \x03(\bR\x05probe\"\xee\x01\n" +
 	"\bEndpoint\x12\x1c\n" +
 	"\tnamespace\x18\x01 \x01(\rR\tnamespace\x12\x12\n" +
 	"\x04kind\x18\x02 \x01(\rR\x04kind\x12\x12\n" +
@@ -287,7 +304,9 @@ const file_rows_proto_rawDesc = "" +
 	"\x04node\x18\x06 \x01(\rR\x04node\x12\x10\n" +
 	"\x03dns\x18\a \x01(\rR\x03dns\x12\x18\n" +
 	"\aprocess\x18\b \x01(\rR\aprocess\x12\x1c\n" +
-	"\telsewhere\x18\t \x01(\rR\telsewhereB<Z:github.com/netcinch/netcinch/recommender/store/sqlite/rowsb\x06proto3"
+	"\telsewhere\x18\t \x01(\rR\telsewhere\x12\x1c\n" +
+	"\tcontainer\x18\n" +
+	" \x01(\rR\tcontainerB<Z:github.com/netcinch/netcinch/recommender/store/sqlite/rowsb\x06proto3"
 
 var (
 	file_rows_proto_rawDescOnce sync.Once

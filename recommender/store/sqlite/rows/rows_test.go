@@ -20,13 +20,13 @@ func records() []flow.Record {
 	pod := func(ip string) flow.Endpoint {
 		return flow.Endpoint{
 			Workload: flow.Workload{Namespace: "shop", Kind: "Deployment", Name: "cart"}, Pod: "cart-1",
-			IP: netip.MustParseAddr(ip), Node: "n1", Process: "/bin/cart",
+			IP: netip.MustParseAddr(ip), Node: "n1", Process: "/bin/cart", Container: "main",
 		}
 	}
 	return []flow.Record{
 		{Window: window, Edge: flow.Edge{Client: pod("10.0.0.1"), Server: pod("10.0.0.2"), Protocol: flow.TCP, Port: 80, Service: "shop/cart:80"}, ByClient: flow.Counters{Connections: 1, BytesSent: 2, BytesReceived: 3, PacketsSent: 4, PacketsReceived: 5}},
 		{Window: window, Edge: flow.Edge{Client: pod("fd00::1"), Server: flow.Endpoint{IP: netip.MustParseAddr("2001:db8::1"), DNS: "pay.example"}, Protocol: flow.UDP, Port: 65535, Outcome: flow.Dropped, Reason: "NO_SOCKET", Guessed: true}, ByServer: flow.Counters{Connections: 1<<64 - 1, PacketsReceived: 7}},
-		{Window: window, Edge: flow.Edge{Client: flow.Endpoint{Node: "n2"}, Server: flow.Endpoint{}, Protocol: flow.ICMPv6}},
+		{Window: window, Edge: flow.Edge{Client: flow.Endpoint{Node: "n2"}, Server: flow.Endpoint{}, Protocol: flow.ICMPv6, Probe: true}},
 	}
 }
 
