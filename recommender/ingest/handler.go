@@ -15,6 +15,7 @@ import (
 
 	"google.golang.org/protobuf/proto"
 
+	"github.com/netcinch/netcinch/recommender/auth"
 	"github.com/netcinch/netcinch/recommender/flow"
 	"github.com/netcinch/netcinch/recommender/store"
 	"github.com/netcinch/netcinch/recommender/wire"
@@ -28,8 +29,11 @@ type Handler struct {
 	slots   chan struct{}      // of those that are worked on
 	queue   chan struct{}      // of those that wait for a slot
 	waiters map[string]*waiter // by cluster
-	quiet   *quiet
+	quiet   *auth.Limits       // of refusals in the log, by reason and sender
 }
+
+// resultDuplicate is the result of a batch that was stored before.
+const resultDuplicate = "duplicate"
 
 // New gives a handler; the error says which option is wrong.
 func New(o Options) (*Handler, error) {
@@ -42,7 +46,7 @@ func New(o Options) (*Handler, error) {
 		return nil, fmt.Errorf("registering the metrics of ingest: %w", err)
 	}
 	h := &Handler{
-		options: o, metrics: m, slots: make(chan struct{}, o.MaxConcurrent), queue: make(chan struct{}, o.MaxWaiting), waiters: map[string]*waiter{}, quiet: newQuiet(),
+		options: o, metrics: m, slots: make(chan struct{}, o.MaxConcurrent), queue: make(chan struct{}, o.MaxWaiting), waiters: map[string]*waiter{}, quiet: auth.NewLimits(quietEach, quietBurst, o.Clock),
 	}
 	for name, resolver := range o.Clusters {
 		h.waiters[name] = newWaiter(resolver, h.others(name), o.ResolveWait, m)
@@ -70,7 +74,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	result := "stored"
 	if ack.GetDuplicate() {
-		result = "duplicate"
+		result = resultDuplicate
 	}
 	h.metrics.batches.WithLabelValues(result).Inc()
 	body, err := proto.Marshal(ack)
@@ -103,9 +107,16 @@ func (h *Handler) take(w http.ResponseWriter, r *http.Request) (*wire.Ack, error
 	b, err := wire.Decode(counted)
 	h.metrics.bytes.Add(float64(counted.n))
 	if err != nil {
-		return nil, err
+		return nil, blamed{sender.Name, err}
 	}
-	return h.keep(r.Context(), sender, b)
+	ack, err := h.keep(r.Context(), sender, b)
+	if err != nil {
+		return nil, blamed{sender.Name, err}
+	}
+	if ack.GetDuplicate() {
+		h.audit(r, "a batch came again", resultDuplicate, sender.Name, "cluster", b.Header().Cluster, "node", b.Header().Node, "epoch", ack.GetEpoch(), "sequence", ack.GetSequence())
+	}
+	return ack, nil
 }
 
 // slot waits for a turn.
@@ -226,7 +237,10 @@ func (h *Handler) authenticate(r *http.Request) (Identity, error) {
 	if !strings.EqualFold(scheme, "Bearer") || token == "" {
 		return Identity{}, fmt.Errorf("%w: want an Authorization header with a bearer token", ErrUnauthenticated)
 	}
-	sender, err := h.options.Auth.Authenticate(r.Context(), token)
+	sender, err := h.options.Auth.Authenticate(auth.WithRemote(r.Context(), r.RemoteAddr), token)
+	if errors.Is(err, auth.ErrTooMany) {
+		return Identity{}, refusal{wire.ReasonBusy, err}
+	}
 	if err != nil && !errors.Is(err, ErrUnauthenticated) && !errors.Is(err, ErrForbidden) {
 		return Identity{}, refusal{wire.ReasonUnavailable, fmt.Errorf("authenticating: %w", err)}
 	}

@@ -7,12 +7,10 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"log/slog"
 	"net/http"
-	"sync"
-	"time"
 
-	"golang.org/x/time/rate"
-
+	"github.com/netcinch/netcinch/recommender/auth"
 	"github.com/netcinch/netcinch/recommender/store"
 	"github.com/netcinch/netcinch/recommender/wire"
 )
@@ -25,6 +23,40 @@ type refusal struct {
 
 func (r refusal) Error() string { return r.err.Error() }
 func (r refusal) Unwrap() error { return r.err }
+
+// blamed is an error of a sender whose name is known.
+type blamed struct {
+	sender string
+	err    error
+}
+
+func (b blamed) Error() string { return b.err.Error() }
+func (b blamed) Unwrap() error { return b.err }
+
+// Of what is audited the log gets for each reason and sender the first three,
+// then one every ten seconds; the counters have them all.
+const (
+	quietEach  = 0.1
+	quietBurst = 3
+)
+
+// audit writes into the log what somebody should be able to look up later: who
+// was refused, and why.
+func (h *Handler) audit(r *http.Request, message string, reason wire.Reason, sender string, more ...any) {
+	who := sender
+	if who == "" {
+		who = auth.HostOf(r.RemoteAddr)
+	}
+	if !h.quiet.Allow(string(reason) + " " + who) {
+		return
+	}
+	level := slog.LevelWarn
+	if reason == resultDuplicate {
+		level = slog.LevelInfo
+	}
+	values := append([]any{slog.Bool("audit", true), slog.Any("reason", reason), slog.String("sender", sender), slog.String("remote", r.RemoteAddr)}, more...)
+	h.options.Logger.Log(r.Context(), level, message, values...) //nolint:sloglint // both callers give a constant
+}
 
 var statuses = map[wire.Reason]int{
 	wire.ReasonMalformed:       http.StatusBadRequest,
@@ -78,9 +110,11 @@ func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	reason := reasonOf(err)
 	status := statuses[reason]
 	h.metrics.batches.WithLabelValues(string(reason)).Inc()
-	if h.quiet.allows(reason) {
-		h.options.Logger.WarnContext(r.Context(), "refusing a batch", "reason", reason, "status", status, "remote", r.RemoteAddr, "error", err)
+	sender := ""
+	if b, ok := errors.AsType[blamed](err); ok {
+		sender = b.sender
 	}
+	h.audit(r, "refusing a batch", reason, sender, "status", status, "error", err)
 	detail := err.Error()
 	if reason == wire.ReasonUnavailable && !errors.Is(err, context.Canceled) {
 		detail = "the batch could not be stored, try again; the recommender's log says why"
@@ -101,27 +135,6 @@ func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	if err := json.NewEncoder(w).Encode(problem); err != nil {
 		h.options.Logger.DebugContext(r.Context(), "answering with a problem", "error", err)
 	}
-}
-
-// quiet keeps a flood of refusals out of the log: each reason is logged at
-// most every ten seconds. The counters have them all.
-type quiet struct {
-	mu   sync.Mutex
-	last map[wire.Reason]*rate.Sometimes
-}
-
-func newQuiet() *quiet { return &quiet{last: map[wire.Reason]*rate.Sometimes{}} }
-
-func (q *quiet) allows(reason wire.Reason) (allowed bool) {
-	q.mu.Lock()
-	s := q.last[reason]
-	if s == nil {
-		s = &rate.Sometimes{First: 3, Interval: 10 * time.Second}
-		q.last[reason] = s
-	}
-	q.mu.Unlock()
-	s.Do(func() { allowed = true })
-	return allowed
 }
 
 // countingReader counts what was read.
