@@ -21,7 +21,7 @@ func (e *Engine) Atoms() []Allowance {
 
 func (e *Engine) allowances(locate func(*compiled) locator) []Allowance {
 	var out []Allowance
-	for _, p := range e.policies {
+	for _, p := range e.inForce() {
 		if p.profile {
 			continue
 		}

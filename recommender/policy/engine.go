@@ -31,7 +31,8 @@ type Engine struct {
 	options  Options
 	calico   *calicoWorld
 	tiers    map[string]*tier
-	policies []*compiled // in order of evaluation
+	policies []*compiled // in order of evaluation; see inForce
+	exchange *exchange   // what a swap changed; nil where policies is the list
 	left     []left
 	forwards []forward
 	snapshot *cluster.Snapshot // all that was compiled
@@ -228,7 +229,7 @@ func (e *Engine) groupEnds() {
 		nodes := []node{{-1, -1}}
 		group := make([]int32, len(e.top.ends))
 		child := map[int32]int32{}
-		for i, p := range e.policies {
+		for i, p := range e.inForce() {
 			if !p.applies[d] {
 				continue
 			}
@@ -250,7 +251,7 @@ func (e *Engine) groupEnds() {
 			if !ok {
 				var list []*compiled
 				for at := n; at > 0; at = nodes[at].parent {
-					list = append(list, e.policies[nodes[at].policy])
+					list = append(list, e.inForce()[nodes[at].policy])
 				}
 				slices.Reverse(list)
 				g = int32(len(e.groups[d]))

@@ -23,6 +23,7 @@ type Kinship struct {
 	pieces  []int32  // class of the outside addresses from each start on, from -2 downwards
 	names   []string // domain names that some policy knows
 	owned   []netipx.IPRange
+	seen    map[*Engine]*views
 }
 
 type kinClass struct {
@@ -41,7 +42,7 @@ type Kin struct {
 // on the same topology, as those that With and Swap give; there must be one.
 func NewKinship(engines ...*Engine) *Kinship {
 	t := engines[0].top
-	k := &Kinship{top: t}
+	k := &Kinship{top: t, seen: map[*Engine]*views{}}
 	s := newSplitter(len(t.ends), t.everyEnd())
 	k.kinds = t.kinds()
 	k.owned = t.ownedRuns()
@@ -63,9 +64,10 @@ func NewKinship(engines ...*Engine) *Kinship {
 		}
 	}
 	for _, e := range engines {
+		k.seen[e] = &views{}
 		for d := range e.group {
 			s.byNumber(e.group[d])
-			for _, p := range e.policies {
+			for _, p := range e.inForce() {
 				for i := range p.rules[d] {
 					for c := range p.rules[d][i].clauses {
 						see(p.rules[d][i].clauses[c].peer)

@@ -9,7 +9,7 @@ import "github.com/netcinch/netcinch/recommender/policy/bits"
 // peer open, to every pod and address; pods then has all pods.
 func (e *Engine) Reach(id AllowanceID) (pods []int, anyone bool) {
 	var ends bits.Set
-	for _, p := range e.policies {
+	for _, p := range e.inForce() {
 		if p.ref() != id.Policy {
 			continue
 		}

@@ -21,7 +21,7 @@ func (e *Engine) Reaches() map[AllowanceID]*Reached {
 	out := map[AllowanceID]*Reached{}
 	byPeer := map[*peer]*Reached{}
 	anyone := &Reached{Pods: e.top.podIndexes(e.top.everyEnd()), Anyone: true}
-	for _, p := range e.policies {
+	for _, p := range e.inForce() {
 		for d := range p.rules {
 			for i := range p.rules[d] {
 				r := &p.rules[d][i]

@@ -32,8 +32,8 @@ func NewSwaps(base, other *Engine) *Swaps {
 }
 
 func (e *Engine) byRef() map[cluster.Ref][]*compiled {
-	out := make(map[cluster.Ref][]*compiled, len(e.policies))
-	for _, p := range e.policies {
+	out := make(map[cluster.Ref][]*compiled, len(e.inForce()))
+	for _, p := range e.inForce() {
 		out[p.ref()] = append(out[p.ref()], p)
 	}
 	return out
@@ -52,7 +52,7 @@ func (s *Swaps) Engine(refs ...cluster.Ref) *Engine {
 	}
 	slices.SortStableFunc(come, comparePolicies)
 	out := &Engine{top: e.top, options: e.options, calico: e.calico, tiers: s.other.tiers, snapshot: e.snapshot, units: e.units, swapped: true}
-	out.policies = exchanged(e.policies, gone, come)
+	out.exchange = &exchange{before: e, gone: gone, come: come}
 	for _, l := range e.left {
 		if !slices.Contains(refs, l.ref) {
 			out.left = append(out.left, l)
@@ -113,6 +113,24 @@ func (e *Engine) table(d Direction, g int32) *table {
 		return walked // a table is not worth the while
 	}
 	return e.tables[d][g].Load()
+}
+
+// exchange is a swap of policies whose list nobody may ever ask for.
+type exchange struct {
+	before     *Engine
+	gone, come []*compiled
+	once       sync.Once
+	list       []*compiled
+}
+
+// inForce lists the policies in the order of evaluation.
+func (e *Engine) inForce() []*compiled {
+	x := e.exchange
+	if x == nil {
+		return e.policies
+	}
+	x.once.Do(func() { x.list = exchanged(x.before.inForce(), x.gone, x.come) })
+	return x.list
 }
 
 // exchanged gives a list of policies, in order, without some and with others.

@@ -131,3 +131,14 @@ func (s Set) Key() string {
 	}
 	return string(key)
 }
+
+// Sum mixes the set into a number, the same for equal sets.
+func (s Set) Sum(into uint64) uint64 {
+	const odd = 0x9E37_79B9_7F4A_7C15
+	t := s.trim()
+	into = (into ^ uint64(t.base)) * odd
+	for _, w := range t.words {
+		into = (into ^ into>>29 ^ w) * odd
+	}
+	return into
+}
