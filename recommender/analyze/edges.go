@@ -58,7 +58,7 @@ func (x *Index) edge(judge *judge, f *folded, h *history) Edge {
 	if e.Conflict == "" {
 		e.Conflict = h.sightings.silent(x, f, c)
 	}
-	e.Unseen = h.unseen(f, e.ID)
+	e.Unseen = h.unseen(f, e.ID, e.Verdict.State == StateAllowed || e.Verdict.State == StateMixed)
 	e.Risky = x.risky(&e, f.protocol)
 	e.Teaches = teaches(&e)
 	return e

@@ -52,8 +52,18 @@ type NodeCoverage struct {
 type Options struct {
 	// Learning is how long a workload is learnt; 0 means DefaultLearning.
 	Learning time.Duration
-	// Accepted are the identities of unseen edges that somebody accepted.
+	// Accepted are the identities of unseen edges that somebody accepted, or of
+	// habits (EdgeID of Habitual parties). One edge with an outside name, or with
+	// a node, stands for the name's other addresses, and for the other nodes.
 	Accepted []string
+	// Excluded are the identities of edges that were there while their ends were
+	// learnt and still teach nothing: policies denied them then, or somebody
+	// rejected them. Where policies let them through they are unseen.
+	Excluded []string
+	// Closed says when the baseline of each workload was closed: an edge that
+	// first appeared later is unseen. A zero time says that the baseline is open
+	// still. Workloads that are not in it are learnt for the learning period.
+	Closed map[flow.Workload]time.Time
 }
 
 func (o Options) learning() time.Duration {

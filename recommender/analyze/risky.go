@@ -30,6 +30,10 @@ var metadata = []netip.Addr{
 	netip.MustParseAddr("fd20:ce::254"),
 }
 
+// RiskAPIServer is what Edge.Risky says of a workload that was learnt and uses
+// the API server for the first time.
+const RiskAPIServer = "first use of the API server"
+
 const apiServerService = "default/kubernetes"
 
 // risky says why an edge from a pod is risky whatever the baseline; empty when
@@ -45,7 +49,7 @@ func (x *Index) risky(e *Edge, protocol flow.Protocol) string {
 		return what
 	}
 	if e.Unseen && x.isAPIServer(e) {
-		return "first use of the API server"
+		return RiskAPIServer
 	}
 	return ""
 }

@@ -15,20 +15,22 @@ type history struct {
 	first      map[Party]time.Time // first edge of each workload
 	spoken     map[habit]time.Time // first time of each habit that is more than one edge
 	accepted   map[string]bool
+	excluded   map[string]bool
+	usual      map[habit]bool      // habits of which an edge is accepted
 	learnt     map[Party]time.Time // when a workload's learning period ends
 	sightings  *sightings
 }
 
-// habit is an edge in the sense in which it can be new: an outside name stands
-// for all of its addresses, and all nodes are one.
-type habit struct {
-	client, server Party
-	protocol       flow.Protocol
-	port           uint16
+// habit is an edge in the sense in which it can be new.
+type habit key
+
+// EdgeID gives the identity of an edge.
+func EdgeID(client, server Party, protocol flow.Protocol, port uint16) string {
+	return key{client, server, protocol, port}.id()
 }
 
 func habitOf(k key) habit {
-	return habit{client: habitual(k.client), server: habitual(k.server), protocol: k.protocol, port: k.port}
+	return habit{client: k.client.Habitual(), server: k.server.Habitual(), protocol: k.protocol, port: k.port}
 }
 
 // many says whether a habit may be that of several edges.
@@ -37,7 +39,9 @@ func (k *key) many() bool {
 	return vague(&k.client) || vague(&k.server)
 }
 
-func habitual(p Party) Party {
+// Habitual gives the party in the sense in which an edge with it can be new:
+// all nodes are one, and an outside name stands for all of its addresses.
+func (p Party) Habitual() Party {
 	switch {
 	case p.Kind == PartyNode:
 		return Party{Kind: PartyNode}
@@ -51,10 +55,13 @@ func habitual(p Party) Party {
 func (x *Index) newHistory(in Input, edges *foldings) *history {
 	h := &history{
 		learning: in.Options.learning(), first: map[Party]time.Time{}, spoken: map[habit]time.Time{},
-		accepted: map[string]bool{}, learnt: map[Party]time.Time{},
+		accepted: map[string]bool{}, excluded: map[string]bool{}, usual: map[habit]bool{}, learnt: map[Party]time.Time{},
 	}
 	for _, id := range in.Options.Accepted {
 		h.accepted[id] = true
+	}
+	for _, id := range in.Options.Excluded {
+		h.excluded[id] = true
 	}
 	for _, c := range in.Catalogue {
 		w := flow.Window{Start: c.FirstSeen, End: c.LastSeen}
@@ -70,7 +77,7 @@ func (x *Index) newHistory(in Input, edges *foldings) *history {
 	if in.Window.End.After(h.end) {
 		h.end = in.Window.End
 	}
-	x.learn(h)
+	x.learn(h, in.Options.Closed)
 	return h
 }
 
@@ -97,6 +104,9 @@ func (h *history) note(k *key, first, last time.Time) {
 	if at, ok := h.spoken[habit]; !ok || first.Before(at) {
 		h.spoken[habit] = first
 	}
+	if len(h.accepted) > 0 && !h.usual[habit] && (h.accepted[k.id()] || h.accepted[key(habit).id()]) {
+		h.usual[habit] = true
+	}
 }
 
 func earliest(t *time.Time, u time.Time) {
@@ -108,13 +118,24 @@ func earliest(t *time.Time, u time.Time) {
 // learn says for each workload when its learning period ends. It begins when
 // the workload was there and watched: with the first observation at all, or
 // when its first pod started, unless it was seen before that pod (a rollout).
-// A CronJob is learnt for two of its periods at least.
-func (x *Index) learn(h *history) {
+// A CronJob is learnt for two of its periods at least. Where a baseline is kept,
+// it says when it was closed.
+func (x *Index) learn(h *history, closed map[flow.Workload]time.Time) {
 	for _, w := range x.order {
 		p := PartyOf(w)
-		h.learnt[p] = h.since(p, x).Add(max(h.learning, 2*x.period(w)))
+		at, kept := closed[w]
+		switch {
+		case !kept:
+			at = h.since(p, x).Add(max(h.learning, 2*x.period(w)))
+		case at.IsZero():
+			at = h.end.Add(forEver)
+		}
+		h.learnt[p] = at
 	}
 }
+
+// forEver is longer than any history.
+const forEver = 100 * 365 * 24 * time.Hour
 
 func (h *history) since(p Party, x *Index) time.Time {
 	begun := h.start
@@ -153,13 +174,24 @@ func (x *Index) period(w flow.Workload) time.Duration {
 }
 
 // unseen says whether an edge first appeared when both of its ends had been
-// learnt. Nodes and outside addresses count as learnt.
-func (h *history) unseen(k *folded, id string) bool {
+// learnt, or was there and taught nothing, and is let through now. Nodes and
+// outside addresses count as learnt.
+func (h *history) unseen(k *folded, id string, through bool) bool {
+	switch {
+	case h.accepted[id]:
+		return false
+	case h.excluded[id] && through:
+		return true
+	}
 	at := k.first
 	if k.many() {
-		at = h.spoken[habitOf(k.key)]
+		habit := habitOf(k.key)
+		if h.usual[habit] {
+			return false
+		}
+		at = h.spoken[habit]
 	}
-	return !h.accepted[id] && !at.IsZero() && h.isLearnt(k.client, at) && h.isLearnt(k.server, at) &&
+	return !at.IsZero() && h.isLearnt(k.client, at) && h.isLearnt(k.server, at) &&
 		(k.client.Kind == PartyWorkload || k.server.Kind == PartyWorkload)
 }
 

@@ -110,3 +110,54 @@ func TestPodsOfOneWorkloadJudgedApart(t *testing.T) {
 		t.Errorf("got %s %v, teaches %v", e.Verdict.State, e.Verdict.Mixed, e.Teaches)
 	}
 }
+
+// TestBaselines: where a baseline is kept it says since when edges are unseen;
+// what was there and taught nothing is unseen once it is let through.
+func TestBaselines(t *testing.T) {
+	x, y := flow.Workload{Namespace: "a", Kind: "Deployment", Name: "x"}, flow.Workload{Namespace: "a", Kind: "Deployment", Name: "y"}
+	id := func(port uint16) string { return EdgeID(PartyOf(x), PartyOf(y), flow.TCP, port) }
+	named := func(ip string) flow.Endpoint { return outside(ip, "api.example") }
+	habit := EdgeID(PartyOf(x), Party{Kind: PartyOutside, DNS: "api.example"}, flow.TCP, 80)
+	for _, c := range []struct {
+		name    string
+		options Options
+		to      flow.Endpoint
+		want    bool
+	}{
+		{"closed before", Options{Closed: map[flow.Workload]time.Time{x: hour(9).Start, y: hour(9).Start}}, pod("a", "y"), true},
+		{"closed after", Options{Closed: map[flow.Workload]time.Time{x: hour(11).Start, y: hour(9).Start}}, pod("a", "y"), false},
+		{"open at one end", Options{Closed: map[flow.Workload]time.Time{x: hour(9).Start, y: {}}}, pod("a", "y"), false},
+		{"excluded while open", Options{Closed: map[flow.Workload]time.Time{x: {}, y: {}}, Excluded: []string{id(80)}}, pod("a", "y"), true},
+		{"excluded and then accepted", Options{Accepted: []string{id(80)}, Excluded: []string{id(80)}}, pod("a", "y"), false},
+		{"a name of which another address is accepted", Options{Accepted: []string{EdgeID(PartyOf(x), Party{Kind: PartyOutside, DNS: "api.example", IP: named("203.0.113.1").IP}, flow.TCP, 80)}}, named("203.0.113.2"), false},
+		{"a name that is accepted as a habit", Options{Accepted: []string{habit}}, named("2001:db8::2"), false},
+		{"a name of which an address of IPv6 is accepted, at another port", Options{Accepted: []string{EdgeID(PartyOf(x), Party{Kind: PartyOutside, DNS: "api.example", IP: named("2001:db8::1").IP}, flow.TCP, 81)}}, named("2001:db8::2"), true},
+	} {
+		s := load(t, deployment("a", "x", "10.0.0.1"), deployment("a", "y", "10.0.0.2"))
+		c.options.Learning = 6 * time.Hour
+		in := Input{Snapshot: s, Options: c.options, Records: []flow.Record{
+			record(hour(0), pod("a", "x"), pod("a", "y"), 1, 1), record(hour(10), pod("a", "x"), c.to, 80, 1),
+			record(hour(10), pod("a", "x"), named("203.0.113.1"), 443, 1),
+		}}
+		if c.to.DNS != "" { // the address that was accepted was seen
+			other := record(hour(10), pod("a", "x"), named("203.0.113.1"), 80, 1)
+			in.Records = append(in.Records, other)
+		}
+		for _, e := range analyse(t, in).Edges {
+			if e.Port == 80 && (e.Server.Name == c.to.Workload.Name && e.Server.IP == c.to.IP || c.to.DNS == "") && e.Unseen != c.want {
+				t.Errorf("%s: %s unseen %v, want %v", c.name, e.Server, e.Unseen, c.want)
+			}
+		}
+	}
+}
+
+// TestExcludedAndDenied: what policies deny is not unseen for having been
+// excluded; it teaches nothing either way.
+func TestExcludedAndDenied(t *testing.T) {
+	s := load(t, deployment("a", "x", "10.0.0.1"), deployment("a", "y", "10.0.0.2"), networkPolicy("a", "{matchLabels: {app: y}}", "[]"))
+	id := EdgeID(PartyOf(flow.Workload{Namespace: "a", Kind: "Deployment", Name: "x"}), PartyOf(flow.Workload{Namespace: "a", Kind: "Deployment", Name: "y"}), flow.TCP, 80)
+	in := Input{Snapshot: s, Records: []flow.Record{record(hour(0), pod("a", "x"), pod("a", "y"), 80, 1)}, Options: Options{Excluded: []string{id}}}
+	if e := edgeTo(t, analyse(t, in), 80); e.Unseen || e.Teaches || e.ID != id {
+		t.Errorf("denied and excluded: unseen %v, teaches %v, identity %s; want %s", e.Unseen, e.Teaches, e.ID, id)
+	}
+}
