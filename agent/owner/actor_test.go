@@ -14,12 +14,14 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -52,6 +54,10 @@ func play(words []string) error {
 		return syscall.Exec(words[1], words[1:2], environment(words[2:]))
 	case "fork": // executable, part...: has a child do it, which ends before it
 		return command(words[1], words[2:]).Run()
+	case "thread": // part...: on a thread that is not the process's first one
+		return elsewhere(func() error { return play(words[1:]) })
+	case "prefork": // network, address: listens, and has a copy of itself accept when it is gone
+		return prefork(words[1], words[2])
 	case "serve": // network, address
 		return serve(words[1], words[2], net.ListenConfig{})
 	case "share": // network, address: with others on the same port
@@ -77,6 +83,71 @@ func play(words []string) error {
 		return wait(conn)
 	}
 	return fmt.Errorf("unknown part %q", words)
+}
+
+// elsewhere works on a thread that does not lead the process.
+func elsewhere(work func() error) error {
+	done := make(chan error, 1)
+	var try func()
+	try = func() {
+		runtime.LockOSThread() // never unlocked: the thread ends with its goroutine
+		if unix.Gettid() == unix.Getpid() {
+			hold := make(chan struct{})
+			go func() { try(); close(hold) }()
+			<-hold // keeps the first thread
+			return
+		}
+		done <- work()
+	}
+	go try()
+	return <-done
+}
+
+// prefork opens a port, copies the process as servers do that fork, and ends;
+// the copy answers one connection. In the copy nothing of Go's may be used but
+// system calls.
+func prefork(network, address string) error {
+	l, err := net.Listen(network, address)
+	if err != nil {
+		return err
+	}
+	file, err := l.(*net.TCPListener).File()
+	if err != nil {
+		return err
+	}
+	fd := file.Fd() // and blocking from here on
+	fmt.Println("ready")
+	return serveInCopy(fd)
+}
+
+//go:norace
+//go:noinline
+func serveInCopy(fd uintptr) error {
+	var buffer [5]byte
+	at := uintptr(unsafe.Pointer(&buffer[0]))
+	life := [4]int64{2: 60} // struct itimerval: 60 s, once
+	child, _, errno := unix.RawSyscall6(unix.SYS_CLONE, uintptr(unix.SIGCHLD), 0, 0, 0, 0, 0)
+	if errno != 0 {
+		return errno
+	}
+	if child != 0 {
+		return nil
+	}
+	// Nobody waits for it: a minute is all that it has.
+	unix.RawSyscall(unix.SYS_SETITIMER, unix.ITIMER_REAL, uintptr(unsafe.Pointer(&life)), 0)
+	conn, _, errno := unix.RawSyscall6(unix.SYS_ACCEPT4, fd, 0, 0, 0, 0, 0)
+	if errno == 0 {
+		for got := uintptr(0); got < 5; {
+			n, _, errno := unix.RawSyscall(unix.SYS_READ, conn, at+got, 5-got)
+			if errno != 0 || n == 0 {
+				break
+			}
+			got += n
+		}
+		unix.RawSyscall(unix.SYS_WRITE, conn, at, 5)
+	}
+	unix.RawSyscall(unix.SYS_EXIT_GROUP, 0, 0, 0)
+	return nil
 }
 
 func exchange(conn net.Conn) error {

@@ -186,6 +186,29 @@ func TestExec(t *testing.T) {
 	s.expect(curl, nginx)
 }
 
+// A process has one program, whichever of its threads connects or execs.
+func TestThreads(t *testing.T) {
+	s := newStage(t, "10.61.0.1", "10.61.0.2")
+	shell, curl, nginx := copyOf(t, "shell"), copyOf(t, "curl"), copyOf(t, "nginx")
+	s.watch()
+	start(t, s.server, nginx, "thread", "serve", "tcp", at(s.server, "8080"))
+	run(t, s.client, curl, "thread", "dial", "tcp", at(s.server, "8080"))
+	s.expect(curl, nginx)
+	run(t, s.client, shell, "thread", "exec", curl, "thread", "dial", "tcp", at(s.server, "8080"))
+	s.expect(curl, nginx)
+}
+
+// A server that forks before it accepts: the copy is told by the executable
+// that it shares with the one that opened the port, also when that one is gone.
+func TestForkingServer(t *testing.T) {
+	s := newStage(t, "10.61.0.1", "10.61.0.2")
+	curl, daemon := copyOf(t, "curl"), copyOf(t, "daemon")
+	s.watch()
+	start(t, s.server, daemon, "prefork", "tcp", at(s.server, "8080"))()
+	run(t, s.client, curl, "dial", "tcp", at(s.server, "8080"))
+	s.expect(curl, daemon)
+}
+
 // Workers with a socket each on one port: one ends, the others go on.
 func TestReusePort(t *testing.T) {
 	s := newStage(t, "10.61.0.1", "10.61.0.2")
