@@ -5,7 +5,6 @@ package api
 import (
 	"fmt"
 	"net/http"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -17,13 +16,56 @@ func (s *Server) recommendations(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	body := list[recommend.Recommendation]{Meta: metaOf(v)}
-	for i := range v.Recommendations {
-		if one := &v.Recommendations[i]; about(one, q.namespace) {
-			body.Items = append(body.Items, *one)
+	all, err := s.advised(v, r)
+	if err != nil {
+		return err
+	}
+	var items []recommend.Recommendation
+	for i := range all {
+		one := &all[i]
+		if about(one, q.namespace) && (q.id == "" || one.ID == q.id) && search(q.text, append(slices.Clone(one.Workloads), one.Title, one.Policy.Name)...) {
+			items = append(items, *one)
 		}
 	}
+	body := paged(v, q, items, func(r *recommend.Recommendation) string { return r.ID })
+	if q.brief {
+		brief := make([]recommend.Recommendation, len(body.Items))
+		for i := range body.Items {
+			brief[i] = short(&body.Items[i])
+		}
+		body.Items = brief
+	}
 	return s.answer(w, r, v, body)
+}
+
+// short is a recommendation without what is long: its texts and the lists of
+// its proof.
+func short(r *recommend.Recommendation) recommend.Recommendation {
+	out := *r
+	out.Before, out.After, out.Diff, out.Evidence = "", "", "", nil
+	out.Proof = recommend.Proof{
+		Holds: r.Proof.Holds, ObservedEdges: r.Proof.ObservedEdges, Connections: r.Proof.Connections, ClosedTotal: r.Proof.ClosedTotal,
+	}
+	return out
+}
+
+// advised gives all recommendations of a view in the format that is asked for,
+// made and proved anew where it is not the usual one.
+func (s *Server) advised(v *View, r *http.Request) ([]recommend.Recommendation, error) {
+	format := recommend.Format(r.URL.Query().Get("format"))
+	if format == "" || format == recommend.Kubernetes {
+		return v.Recommendations, nil
+	}
+	if !slices.Contains(recommend.Formats, format) {
+		return nil, wrong("format", "There is no format %q; there are kubernetes, calico, calico-staged and cluster.", format)
+	}
+	all, err := s.formats.of(v.Key+" "+string(format), func() ([]recommend.Recommendation, error) {
+		return recommend.Build(recommend.Input{Snapshot: v.Snapshot, Report: v.Report, Engine: v.Engine, Format: format})
+	})
+	if err != nil {
+		return nil, fmt.Errorf("writing recommendations as %s: %w", format, err)
+	}
+	return all, nil
 }
 
 func about(r *recommend.Recommendation, namespace string) bool {
@@ -47,92 +89,59 @@ func (s *Server) download(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	id := r.URL.Query().Get("id")
-	var chosen []*recommend.Recommendation
-	for i := range v.Recommendations {
-		one := &v.Recommendations[i]
-		if (id == "" || one.ID == id) && about(one, q.namespace) {
-			chosen = append(chosen, one)
-		}
+	pack, known := packs[r.URL.Query().Get("as")]
+	if !known {
+		return wrong("as", "There is no %q; there are yaml, zip and kustomize.", r.URL.Query().Get("as"))
 	}
-	if id != "" && len(chosen) == 0 {
-		p := problemf(http.StatusNotFound, "There is no recommendation %q in the time looked at.", id)
-		p.Parameter = "id"
-		return p
-	}
-	if id != "" && chosen[0].Withheld != "" {
-		return problemf(http.StatusConflict, "This recommendation is withheld: %s.", chosen[0].Withheld)
-	}
-	if chosen, err = written(v, recommend.Format(r.URL.Query().Get("format")), id, q.namespace, chosen); err != nil {
+	all, err := s.advised(v, r)
+	if err != nil {
 		return err
 	}
-	w.Header().Set("Content-Type", "application/yaml")
-	w.Header().Set("Content-Disposition", fmt.Sprintf("attachment; filename=%q", fileName(id, q.namespace, chosen)))
+	chosen, err := choose(v, all, q)
+	if err != nil {
+		return err
+	}
+	b := bundle{cluster: v.Cluster, at: v.Computed.UTC(), chosen: chosen}
+	body, err := pack.write(&b)
+	if err != nil {
+		return fmt.Errorf("packing recommendations: %w", err)
+	}
+	w.Header().Set("Content-Type", pack.kind)
+	w.Header().Set("Content-Disposition", fmt.Sprintf("attachment; filename=%q", fileName(q, chosen)+pack.ending))
 	w.Header().Set("Cache-Control", "no-store")
-	s.write(w, r, manifests(v, chosen))
+	s.write(w, r, body)
 	return nil
 }
 
-// written gives what was chosen in another format, made and proved anew. Of one
-// recommendation it is what is for the same workloads.
-func written(v *View, format recommend.Format, id, namespace string, chosen []*recommend.Recommendation) ([]*recommend.Recommendation, error) {
-	if format == "" || format == recommend.Kubernetes {
+// choose gives the recommendation of an id, or those of a namespace, or all.
+// The id may also be that of the usual format: it then means what is for the
+// same policy, or else the same workloads, in the format that is asked for.
+func choose(v *View, all []recommend.Recommendation, q question) ([]*recommend.Recommendation, error) {
+	var chosen []*recommend.Recommendation
+	for i := range all {
+		if one := &all[i]; (q.id == "" || one.ID == q.id) && about(one, q.namespace) {
+			chosen = append(chosen, one)
+		}
+	}
+	if q.id == "" {
 		return chosen, nil
 	}
-	if !slices.Contains(recommend.Formats, format) {
-		p := problemf(http.StatusBadRequest, "There is no format %q; there are kubernetes, calico, calico-staged and cluster.", format)
-		p.Parameter = "format"
+	usual := slices.IndexFunc(v.Recommendations, func(one recommend.Recommendation) bool { return one.ID == q.id })
+	if len(chosen) == 0 && usual >= 0 {
+		wanted := &v.Recommendations[usual]
+		for i := range all {
+			if one := &all[i]; one.Before == wanted.Before && slices.Equal(one.Workloads, wanted.Workloads) {
+				chosen = append(chosen, one)
+			}
+		}
+	}
+	if len(chosen) == 0 {
+		p := problemf(http.StatusNotFound, "There is no recommendation %q in the time looked at.", q.id)
+		p.Parameter = "id"
 		return nil, p
 	}
-	all, err := recommend.Build(recommend.Input{Snapshot: v.Snapshot, Report: v.Report, Engine: v.Engine, Format: format})
-	if err != nil {
-		return nil, fmt.Errorf("writing recommendations as %s: %w", format, err)
+	if chosen[0].Withheld != "" && len(chosen) == 1 {
+		return nil, problemf(http.StatusConflict, "This recommendation is withheld: %s.", chosen[0].Withheld)
 	}
-	var out []*recommend.Recommendation
-	for i := range all {
-		one := &all[i]
-		same := id == "" || one.Before == chosen[0].Before && slices.Equal(one.Workloads, chosen[0].Workloads)
-		if same && (about(one, namespace) || format == recommend.ClusterWide) {
-			out = append(out, one)
-		}
-	}
-	return out, nil
-}
-
-// manifests joins what is offered into one file, and names at its top what is
-// not: a file that is applied must say what it leaves out.
-func manifests(v *View, chosen []*recommend.Recommendation) []byte {
-	var b strings.Builder
-	fmt.Fprintf(&b, "# Recommended by Netcinch for cluster %s at %s.\n", oneLine(v.Cluster), v.Computed.UTC().Format("2006-01-02 15:04:05 MST"))
-	for _, r := range chosen {
-		if r.Withheld != "" {
-			fmt.Fprintf(&b, "# Not offered: %s: %s.\n", oneLine(r.Title), oneLine(r.Withheld))
-		}
-	}
-	for _, r := range chosen {
-		if r.Withheld != "" {
-			continue
-		}
-		b.WriteString("---\n# " + oneLine(r.Title) + "\n")
-		if !r.Ready {
-			b.WriteString("# Not ready yet: wait until what was seen is enough.\n")
-		}
-		b.WriteString(strings.TrimPrefix(strings.TrimRight(r.After, "\n"), "---\n") + "\n")
-	}
-	return []byte(b.String())
-}
-
-func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }
-
-var notInFileName = regexp.MustCompile(`[^A-Za-z0-9._-]+`)
-
-func fileName(id, namespace string, chosen []*recommend.Recommendation) string {
-	name := "netcinch"
-	switch {
-	case id != "":
-		name = strings.Trim(chosen[0].Policy.Namespace+"-"+chosen[0].Policy.Name, "-")
-	case namespace != "":
-		name = namespace + "-policies"
-	}
-	return notInFileName.ReplaceAllString(name, "-") + ".yaml"
+	return chosen, nil
 }

@@ -14,12 +14,6 @@ import (
 	"github.com/netcinch/netcinch/recommender/policy"
 )
 
-// list is the body of every list.
-type list[T any] struct {
-	Meta  meta `json:"meta"`
-	Items []T  `json:"items"`
-}
-
 type edgeBody struct {
 	analyze.Edge
 	Noise string `json:"noise,omitempty"`
@@ -31,16 +25,16 @@ func (s *Server) edges(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	noise := noiseOf(v)
-	body := list[edgeBody]{Meta: metaOf(v)}
+	var items []edgeBody
 	for i := range v.Report.Edges {
 		if e := &v.Report.Edges[i]; touches(e, q.namespace) {
-			body.Items = append(body.Items, edgeBody{Edge: *e, Noise: noise[e.ID]})
+			items = append(items, edgeBody{Edge: *e, Noise: noise[e.ID]})
 		}
 	}
-	slices.SortStableFunc(body.Items, func(a, b edgeBody) int {
+	slices.SortStableFunc(items, func(a, b edgeBody) int {
 		return cmp.Compare(b.Counters.Connections, a.Counters.Connections)
 	})
-	return s.answer(w, r, v, body)
+	return s.answer(w, r, v, paged(v, q, items, func(e *edgeBody) string { return e.ID }))
 }
 
 type workloadBody struct {
@@ -66,31 +60,31 @@ func (s *Server) workloads(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	body := list[workloadBody]{Meta: metaOf(v)}
+	var items []workloadBody
 	at := map[analyze.Party]int{}
 	for _, one := range v.Index.Workloads() {
 		if q.namespace == "" || one.Namespace == q.namespace {
-			at[analyze.PartyOf(one)] = len(body.Items)
-			body.Items = append(body.Items, workloadOf(v, one))
+			at[analyze.PartyOf(one)] = len(items)
+			items = append(items, workloadOf(v, one))
 		}
 	}
 	for i := range v.Report.Readiness {
 		if k, ok := at[v.Report.Readiness[i].Workload]; ok {
-			body.Items[k].Readiness = &v.Report.Readiness[i]
+			items[k].Readiness = &v.Report.Readiness[i]
 		}
 	}
 	for i := range v.Report.Edges {
 		e := &v.Report.Edges[i]
 		if k, ok := at[e.Client]; ok {
-			body.Items[k].EdgesOut++
-			body.Items[k].count(e)
+			items[k].EdgesOut++
+			items[k].count(e)
 		}
 		if k, ok := at[e.Server]; ok {
-			body.Items[k].EdgesIn++
-			body.Items[k].count(e)
+			items[k].EdgesIn++
+			items[k].count(e)
 		}
 	}
-	return s.answer(w, r, v, body)
+	return s.answer(w, r, v, paged(v, q, items, func(one *workloadBody) string { return one.ID }))
 }
 
 func (b *workloadBody) count(e *analyze.Edge) {
@@ -158,6 +152,19 @@ func findingOf(v *View, f *analyze.Finding) findingBody {
 	return b
 }
 
+var findingKinds = []analyze.FindingKind{
+	analyze.FindingUnused, analyze.FindingRedundant, analyze.FindingPartlyUsed, analyze.FindingSelectsNothing, analyze.FindingShadowed, analyze.FindingAmbiguous,
+	analyze.FindingNotUnderstood, analyze.FindingUnseen, analyze.FindingDenied, analyze.FindingRisky, analyze.FindingConflict,
+}
+
+type findingsBody struct {
+	Meta   meta                        `json:"meta"`
+	Items  []findingBody               `json:"items"`
+	Total  int                         `json:"total"`
+	Next   string                      `json:"next,omitempty"`
+	Counts map[analyze.FindingKind]int `json:"counts"` // of every kind, whichever is asked for
+}
+
 func (s *Server) findings(w http.ResponseWriter, r *http.Request) error {
 	return s.findingsOf(w, r, func(*analyze.Finding) bool { return true })
 }
@@ -187,13 +194,23 @@ func (s *Server) findingsOf(w http.ResponseWriter, r *http.Request, keep func(*a
 	for i := range v.Report.Edges {
 		edges[v.Report.Edges[i].ID] = &v.Report.Edges[i]
 	}
-	body := list[findingBody]{Meta: metaOf(v)}
+	kind := analyze.FindingKind(r.URL.Query().Get("kind"))
+	if kind != "" && !slices.Contains(findingKinds, kind) {
+		return wrong("kind", "There is no kind of finding %q.", kind)
+	}
+	counts := map[analyze.FindingKind]int{}
+	var items []findingBody
 	for i := range v.Report.Findings {
 		f := &v.Report.Findings[i]
 		here := q.namespace == "" || f.Namespace == q.namespace || edges[f.Edge] != nil && touches(edges[f.Edge], q.namespace)
-		if here && keep(f) {
-			body.Items = append(body.Items, findingOf(v, f))
+		if !here || !keep(f) || !search(q.text, append(slices.Clone(f.Workloads), f.Title)...) {
+			continue
+		}
+		counts[f.Kind]++
+		if kind == "" || kind == f.Kind {
+			items = append(items, findingOf(v, f))
 		}
 	}
-	return s.answer(w, r, v, body)
+	page := paged(v, q, items, func(f *findingBody) string { return f.ID })
+	return s.answer(w, r, v, findingsBody{Meta: page.Meta, Items: page.Items, Total: page.Total, Next: page.Next, Counts: counts})
 }

@@ -4,6 +4,7 @@ package api
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/netcinch/netcinch/recommender/analyze"
@@ -22,12 +23,22 @@ type policyBody struct {
 	Allowances     []usageBody     `json:"allowances"`
 	Totals         []analyze.Total `json:"totals"`
 	Usage          usageCounts     `json:"usage"`
+	Notes          []noteBody      `json:"notes"`
 	Recommendation string          `json:"recommendation,omitempty"`
 }
 
 type usageBody struct {
 	analyze.Usage
 	ManifestLine int `json:"manifestLine"`
+	*Reached         // absent where the policy is not understood
+}
+
+// noteBody is a finding about how a policy is written, at its line.
+type noteBody struct {
+	Kind         analyze.FindingKind `json:"kind"`
+	Text         string              `json:"text"`
+	Finding      string              `json:"finding"`
+	ManifestLine int                 `json:"manifestLine"`
 }
 
 type usageCounts struct {
@@ -59,24 +70,28 @@ func (s *Server) policies(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	selects := selections(v)
-	usage := map[analyze.Ref][]*analyze.Usage{}
-	for i := range v.Report.Usage {
-		u := &v.Report.Usage[i]
-		usage[u.Allowance.Policy] = append(usage[u.Allowance.Policy], u)
-	}
-	totals := map[analyze.Ref][]analyze.Total{}
-	for _, t := range v.Report.Totals {
-		totals[t.Policy] = append(totals[t.Policy], t)
-	}
-	body := list[policyBody]{Meta: metaOf(v)}
+	var chosen []*cluster.Object
 	for i := range v.Snapshot.Policies {
 		o := &v.Snapshot.Policies[i]
 		ref := analyze.RefOf(o.Ref)
-		if !isPolicy(o.Ref) || !concerns(ref, selects[o.Ref], q.namespace) {
-			continue
+		here := isPolicy(o.Ref) && concerns(ref, selects[o.Ref], q.namespace)
+		if here && (q.id == "" || q.id == policyID(ref)) && search(q.text, append(slices.Clone(selects[o.Ref]), ref.Kind, ref.Namespace+"/"+ref.Name)...) {
+			chosen = append(chosen, o)
 		}
-		body.Items = append(body.Items, policyOf(v, o, selects[o.Ref], usage[ref]))
-		body.Items[len(body.Items)-1].Totals = totals[ref]
+	}
+	page, next := cut(q.paging, chosen, func(o **cluster.Object) string { return policyID(analyze.RefOf((*o).Ref)) })
+	body := list[policyBody]{Meta: metaOf(v), Total: len(chosen), Next: next}
+	about := usesOf(v, page)
+	for _, o := range page {
+		ref := analyze.RefOf(o.Ref)
+		one := policyOf(v, o, selects[o.Ref], about.usage[ref])
+		if q.brief {
+			one.Manifest, one.Allowances = "", nil
+		} else {
+			one.Totals, one.Notes = about.totals[ref], notesOf(v, o)
+			about.reach(v, o, one.Allowances)
+		}
+		body.Items = append(body.Items, one)
 	}
 	return s.answer(w, r, v, body)
 }
@@ -116,10 +131,14 @@ func selections(v *View) map[cluster.Ref][]string {
 	return out
 }
 
+func policyID(ref analyze.Ref) string {
+	return strings.Join([]string{ref.APIVersion, ref.Kind, ref.Namespace, ref.Name}, "/")
+}
+
 func policyOf(v *View, o *cluster.Object, selects []string, usage []*analyze.Usage) policyBody {
 	ref := analyze.RefOf(o.Ref)
 	b := policyBody{
-		ID: strings.Join([]string{ref.APIVersion, ref.Kind, ref.Namespace, ref.Name}, "/"), Ref: ref,
+		ID: policyID(ref), Ref: ref,
 		File: o.Source.File, Line: o.Source.Line, Manifest: string(o.Source.YAML), Selects: selects, Recommendation: tightening(v, ref),
 	}
 	for _, u := range usage {

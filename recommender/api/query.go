@@ -16,6 +16,10 @@ import (
 type question struct {
 	namespace string // empty for all
 	span      Span
+	paging    paging // of lists
+	id        string // of one item of a list; empty for all
+	text      string // what is searched for; empty for all
+	brief     bool   // without what is long
 }
 
 func (s *Server) question(r *http.Request) (question, error) {
@@ -42,7 +46,22 @@ func (s *Server) question(r *http.Request) (question, error) {
 	if !from.IsZero() && !to.IsZero() && !from.Before(to) {
 		return q, wrong("from", "It is not before the end of the time looked at (%s).", to.Format(time.RFC3339))
 	}
-	return question{namespace: values.Get("namespace"), span: Span{Cluster: cluster, From: from, To: to}}, nil
+	q = question{namespace: values.Get("namespace"), span: Span{Cluster: cluster, From: from, To: to}, id: values.Get("id"), text: values.Get("q")}
+	if q.brief, err = yes("brief", values.Get("brief")); err != nil {
+		return q, err
+	}
+	q.paging, err = pagingOf(values)
+	return q, err
+}
+
+func yes(parameter, text string) (bool, error) {
+	switch text {
+	case "", "false":
+		return false, nil
+	case "true":
+		return true, nil
+	}
+	return false, wrong(parameter, "%q is neither true nor false.", text)
 }
 
 // misspelt refuses a parameter that the route does not have: passed over, it
@@ -52,8 +71,16 @@ func misspelt(path string, values url.Values) error {
 	switch strings.TrimPrefix(path, "/api/v1") {
 	case "/graph":
 		known = append(known, "level", "open")
+	case "/workloads", "/edges":
+		known = append(known, "limit", "cursor")
+	case "/findings", "/alerts":
+		known = append(known, "limit", "cursor", "kind", "q")
+	case "/policies":
+		known = append(known, "limit", "cursor", "id", "q", "brief")
+	case "/recommendations":
+		known = append(known, "limit", "cursor", "id", "q", "brief", "format")
 	case "/recommendations/download":
-		known = append(known, "id", "format")
+		known = append(known, "id", "format", "as")
 	}
 	for _, name := range slices.Sorted(maps.Keys(values)) {
 		if !slices.Contains(known, name) {

@@ -120,6 +120,16 @@ func TestBadRequestsNameTheParameter(t *testing.T) {
 		{"POST", "/api/v1/check", `{"from":"shop/web","to":"data/db","port":1,"protocol":"TPC"}`, "protocol"},
 		{"POST", "/api/v1/check", `{"form":"shop/web"}`, "form"},
 		{"POST", "/api/v1/replay", `{"policies":"kind: ["}`, "policies"},
+		{"POST", "/api/v1/replay", `{}`, "policies"},
+		{"POST", "/api/v1/replay", `{"remove":["networking.k8s.io/v1/NetworkPolicy/data/none"]}`, "remove"},
+		{"GET", "/api/v1/edges?limit=0", "", "limit"},
+		{"GET", "/api/v1/edges?limit=all", "", "limit"},
+		{"GET", "/api/v1/edges?limit=5&cursor=?", "", "cursor"},
+		{"GET", "/api/v1/edges?cursor=eyJvIjoxLCJsIjoieCJ9", "", "limit"},
+		{"GET", "/api/v1/findings?kind=odd", "", "kind"},
+		{"GET", "/api/v1/policies?brief=yes", "", "brief"},
+		{"GET", "/api/v1/recommendations?format=cilium", "", "format"},
+		{"GET", "/api/v1/recommendations/download?as=tar", "", "as"},
 	} {
 		body := c.do(ask{method: test.method, path: test.path, body: test.body, status: http.StatusBadRequest})
 		p := into[struct{ Detail, Parameter string }](t, body)
@@ -330,5 +340,43 @@ func TestReplaySaysWhatWouldBeCut(t *testing.T) {
 	}](t, c.do(ask{method: "POST", path: "/api/v1/replay", body: closed, status: 200}))
 	if r.DeniedConnections != 70 || len(r.Denied) != 1 || r.Denied[0].Server.Name != "db" {
 		t.Errorf("closing db would cut %+v, want the 70 connections of shop/web", r)
+	}
+}
+
+// What goes and what comes is told, whether anybody used it or not.
+func TestReplaySaysExactlyWhatChanges(t *testing.T) {
+	c := newContract(t, serve(t, newSource()))
+	type outcome struct {
+		DeniedConnections, AllowedConnections int
+		Policies                              []struct {
+			Ref    struct{ Name string }
+			Effect string
+		}
+		Exact *struct {
+			Added, Removed           []struct{ From, To, Ports string }
+			AddedTotal, RemovedTotal int
+		}
+	}
+	gone := into[outcome](t, c.do(ask{method: "POST", path: "/api/v1/replay", body: `{"remove":["networking.k8s.io/v1/NetworkPolicy/data/db"],"exact":true}`, status: 200}))
+	if len(gone.Policies) != 1 || gone.Policies[0].Effect != "removes" || gone.Exact == nil || gone.Exact.AddedTotal == 0 || gone.Exact.RemovedTotal != 0 {
+		t.Errorf("without the policy of db: %+v, want more allowed and nothing less", gone)
+	}
+	if gone.AllowedConnections != 70 || gone.DeniedConnections != 0 {
+		t.Errorf("without the policy of db %d connections more pass and %d fewer; want the 70 from outside and none", gone.AllowedConnections, gone.DeniedConnections)
+	}
+	narrow := `{"exact":true,"policies":"apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: db, namespace: data}\nspec: {podSelector: {matchLabels: {app: db}}, ingress: [{from: [{namespaceSelector: {matchLabels: {team: shop}}}], ports: [{port: 5432}]}]}"}`
+	less := into[outcome](t, c.do(ask{method: "POST", path: "/api/v1/replay", body: narrow, status: 200}))
+	if less.DeniedConnections != 0 || less.Policies[0].Effect != "replaces" || less.Exact.AddedTotal != 0 {
+		t.Errorf("with an unused port less: %+v, want nothing denied and nothing opened", less)
+	}
+	found := false
+	for _, cell := range less.Exact.Removed {
+		found = found || strings.Contains(cell.From, "shop") && cell.Ports == "TCP 8008"
+	}
+	if !found {
+		t.Errorf("port 8008 is not among what is no longer allowed: %+v", less.Exact.Removed)
+	}
+	if without := into[outcome](t, c.do(ask{method: "POST", path: "/api/v1/replay", body: strings.Replace(narrow, `"exact":true,`, "", 1), status: 200})); without.Exact != nil {
+		t.Error("the exact comparison is there, and nobody asked for it")
 	}
 }

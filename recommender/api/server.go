@@ -38,6 +38,7 @@ type Server struct {
 	log      *slog.Logger
 	attempts *rate.Limiter
 	hub      *Hub
+	formats  formats
 	router   http.Handler
 }
 

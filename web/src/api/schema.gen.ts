@@ -186,8 +186,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * The manifests as one YAML file that kubectl apply -f - takes
-         * @description One recommendation by id, those of a namespace, or all. Only those that are offered: what is withheld is named in a comment at the top.
+         * The manifests as a YAML file, a zip archive or a kustomize directory
+         * @description One recommendation by id, those of a namespace, or all. Only those that are offered: what is withheld is named in a comment at the top, or in the archive's README.txt.
          */
         get: operations["downloadRecommendations"];
         put?: never;
@@ -226,7 +226,7 @@ export interface paths {
         put?: never;
         /**
          * What past traffic would other policies have denied?
-         * @description The policies that are sent replace those of the same kind, namespace and name; the rest stay. Nothing is changed in the cluster.
+         * @description The policies that are sent replace those of the same kind, namespace and name, those named in remove go, the rest stay. Nothing is changed in the cluster.
          */
         post: operations["replay"];
         delete?: never;
@@ -510,6 +510,10 @@ export interface components {
         EdgeList: {
             meta: components["schemas"]["Meta"];
             items: components["schemas"]["Edge"][];
+            /** @description Of what was asked for, on all pages. */
+            total: number;
+            /** @description The cursor of the next page; absent on the last one. */
+            next?: string;
         };
         /** @description One end of an edge at workload level. */
         Party: {
@@ -670,6 +674,12 @@ export interface components {
             peers: string[];
             /** @description Allowances that always allowed too. */
             coveredBy: string[];
+            /** @description Workloads that it is for at the other end, used or not; at most 60. Absent where not known. */
+            reach?: string[];
+            /** @description How many they are. */
+            reachTotal?: number;
+            /** @description The rule leaves the peer open: every pod and every address. */
+            reachAnyone?: boolean;
         };
         /** @description What a policy, one of its rules, or a peer or port in a rule was used for. What several of its allowances let through counts once. */
         UsageTotal: {
@@ -775,14 +785,23 @@ export interface components {
                 /** @description Nothing was recorded. */
                 unknown?: number;
             };
+            /** @description What is odd about how it is written. */
+            notes?: components["schemas"]["PolicyNote"][];
             /** @description Id of the recommendation that narrows it. */
             recommendation?: string;
+        };
+        PolicyNote: {
+            kind: components["schemas"]["FindingKind"];
+            text: string;
+            /** @description Id of the finding. */
+            finding: string;
+            /** @description In the manifest, from 1; 0 where it is about the whole. */
+            manifestLine: number;
         };
         Finding: {
             /** @description Stable over runs. */
             id: string;
-            /** @enum {string} */
-            kind: "unused" | "redundant" | "partly-used" | "selects-nothing" | "shadowed" | "ambiguous-order" | "not-understood" | "unseen" | "denied" | "risky" | "conflict";
+            kind: components["schemas"]["FindingKind"];
             /** @enum {string} */
             scope: "policy" | "rule" | "peer" | "port" | "edge";
             /** @enum {string} */
@@ -810,6 +829,8 @@ export interface components {
             /** @description Id of the recommendation that settles it. */
             recommendation?: string;
         };
+        /** @enum {string} */
+        FindingKind: "unused" | "redundant" | "partly-used" | "selects-nothing" | "shadowed" | "ambiguous-order" | "not-understood" | "unseen" | "denied" | "risky" | "conflict";
         Recommendation: {
             /** @description Stable over runs. */
             id: string;
@@ -922,9 +943,30 @@ export interface components {
                 edges: number;
                 connections: number;
             }[];
+            /** @description What was sent, and what is to go. */
+            policies: {
+                ref: components["schemas"]["Ref"];
+                /** @enum {string} */
+                effect: "adds" | "replaces" | "removes";
+            }[];
+            /** @description What is allowed that was not, and the other way round, whether anybody used it or not; where the request asks for it. */
+            exact?: {
+                /** @description At most 200. */
+                added: components["schemas"]["ExactChange"][];
+                addedTotal: number;
+                /** @description At most 200. */
+                removed: components["schemas"]["ExactChange"][];
+                removedTotal: number;
+            };
             /** @description What could not be judged. */
             notes: string[];
             problems: components["schemas"]["InputProblem"][];
+        };
+        /** @description A set of connections. */
+        ExactChange: {
+            from: string;
+            to: string;
+            ports: string;
         };
         Replayed: {
             edge: string;
@@ -1008,18 +1050,38 @@ export interface components {
         WorkloadList: {
             meta: components["schemas"]["Meta"];
             items: components["schemas"]["Workload"][];
+            /** @description Of what was asked for, on all pages. */
+            total: number;
+            /** @description The cursor of the next page; absent on the last one. */
+            next?: string;
         };
         PolicyList: {
             meta: components["schemas"]["Meta"];
             items: components["schemas"]["Policy"][];
+            /** @description Of what was asked for, on all pages. */
+            total: number;
+            /** @description The cursor of the next page; absent on the last one. */
+            next?: string;
         };
         FindingList: {
             meta: components["schemas"]["Meta"];
             items: components["schemas"]["Finding"][];
+            /** @description Of what was asked for, on all pages. */
+            total: number;
+            /** @description The cursor of the next page; absent on the last one. */
+            next?: string;
+            /** @description How many there are of each kind, whichever kind was asked for. */
+            counts: {
+                [key: string]: number;
+            };
         };
         RecommendationList: {
             meta: components["schemas"]["Meta"];
             items: components["schemas"]["Recommendation"][];
+            /** @description Of what was asked for, on all pages. */
+            total: number;
+            /** @description The cursor of the next page; absent on the last one. */
+            next?: string;
         };
         Coverage: {
             meta: components["schemas"]["Meta"];
@@ -1067,9 +1129,17 @@ export interface components {
             object?: string;
             message: string;
         };
+        /** @description What is sent, or what goes, or both. */
         ReplayRequest: {
             /** @description YAML documents. */
-            policies: string;
+            policies?: string;
+            /** @description Ids of policies that go. */
+            remove?: string[];
+            /**
+             * @description Compare what is allowed, too, beyond what was seen.
+             * @default false
+             */
+            exact: boolean;
         };
         CheckRequest: {
             /** @description namespace/name of a pod or workload, or an address. */
@@ -1115,6 +1185,14 @@ export interface components {
         From: string;
         /** @description End of the time looked at, RFC 3339 or a duration back from now. Now when absent. */
         To: string;
+        /** @description At most so many items; all of them when absent. */
+        Limit: number;
+        /** @description What the page before gave as next; needs the limit and all else that was asked with it. */
+        Cursor: string;
+        /** @description Only what has this text in its name, its title or the names of its workloads, in whatever case. */
+        Search: string;
+        /** @description What new policies are written as: NetworkPolicy of Kubernetes or of Calico, Calico's staged policies (of tightened ones, too), or ClusterNetworkPolicy as guard rails. What is written in another format is proved again. */
+        Format: "kubernetes" | "calico" | "calico-staged" | "cluster";
     };
     requestBodies: never;
     headers: {
@@ -1241,6 +1319,10 @@ export interface operations {
                 from?: components["parameters"]["From"];
                 /** @description End of the time looked at, RFC 3339 or a duration back from now. Now when absent. */
                 to?: components["parameters"]["To"];
+                /** @description At most so many items; all of them when absent. */
+                limit?: components["parameters"]["Limit"];
+                /** @description What the page before gave as next; needs the limit and all else that was asked with it. */
+                cursor?: components["parameters"]["Cursor"];
             };
             header?: never;
             path?: never;
@@ -1279,6 +1361,10 @@ export interface operations {
                 from?: components["parameters"]["From"];
                 /** @description End of the time looked at, RFC 3339 or a duration back from now. Now when absent. */
                 to?: components["parameters"]["To"];
+                /** @description At most so many items; all of them when absent. */
+                limit?: components["parameters"]["Limit"];
+                /** @description What the page before gave as next; needs the limit and all else that was asked with it. */
+                cursor?: components["parameters"]["Cursor"];
             };
             header?: never;
             path?: never;
@@ -1348,6 +1434,16 @@ export interface operations {
                 from?: components["parameters"]["From"];
                 /** @description End of the time looked at, RFC 3339 or a duration back from now. Now when absent. */
                 to?: components["parameters"]["To"];
+                /** @description At most so many items; all of them when absent. */
+                limit?: components["parameters"]["Limit"];
+                /** @description What the page before gave as next; needs the limit and all else that was asked with it. */
+                cursor?: components["parameters"]["Cursor"];
+                /** @description Only this one. */
+                id?: string;
+                /** @description Only what has this text in its name, its title or the names of its workloads, in whatever case. */
+                q?: components["parameters"]["Search"];
+                /** @description Leaves out what is long; manifest, allowances, totals and notes are then empty. */
+                brief?: boolean;
             };
             header?: never;
             path?: never;
@@ -1386,6 +1482,14 @@ export interface operations {
                 from?: components["parameters"]["From"];
                 /** @description End of the time looked at, RFC 3339 or a duration back from now. Now when absent. */
                 to?: components["parameters"]["To"];
+                /** @description At most so many items; all of them when absent. */
+                limit?: components["parameters"]["Limit"];
+                /** @description What the page before gave as next; needs the limit and all else that was asked with it. */
+                cursor?: components["parameters"]["Cursor"];
+                /** @description Only findings of this kind. */
+                kind?: components["schemas"]["FindingKind"];
+                /** @description Only what has this text in its name, its title or the names of its workloads, in whatever case. */
+                q?: components["parameters"]["Search"];
             };
             header?: never;
             path?: never;
@@ -1424,6 +1528,14 @@ export interface operations {
                 from?: components["parameters"]["From"];
                 /** @description End of the time looked at, RFC 3339 or a duration back from now. Now when absent. */
                 to?: components["parameters"]["To"];
+                /** @description At most so many items; all of them when absent. */
+                limit?: components["parameters"]["Limit"];
+                /** @description What the page before gave as next; needs the limit and all else that was asked with it. */
+                cursor?: components["parameters"]["Cursor"];
+                /** @description Only findings of this kind. */
+                kind?: components["schemas"]["FindingKind"];
+                /** @description Only what has this text in its name, its title or the names of its workloads, in whatever case. */
+                q?: components["parameters"]["Search"];
             };
             header?: never;
             path?: never;
@@ -1462,6 +1574,18 @@ export interface operations {
                 from?: components["parameters"]["From"];
                 /** @description End of the time looked at, RFC 3339 or a duration back from now. Now when absent. */
                 to?: components["parameters"]["To"];
+                /** @description At most so many items; all of them when absent. */
+                limit?: components["parameters"]["Limit"];
+                /** @description What the page before gave as next; needs the limit and all else that was asked with it. */
+                cursor?: components["parameters"]["Cursor"];
+                /** @description Only this one. */
+                id?: string;
+                /** @description Only what has this text in its name, its title or the names of its workloads, in whatever case. */
+                q?: components["parameters"]["Search"];
+                /** @description Leaves out what is long; before, after, diff, evidence and the proof's lists are then empty. */
+                brief?: boolean;
+                /** @description What new policies are written as: NetworkPolicy of Kubernetes or of Calico, Calico's staged policies (of tightened ones, too), or ClusterNetworkPolicy as guard rails. What is written in another format is proved again. */
+                format?: components["parameters"]["Format"];
             };
             header?: never;
             path?: never;
@@ -1495,7 +1619,9 @@ export interface operations {
                 /** @description One recommendation. */
                 id?: string;
                 /** @description What new policies are written as: NetworkPolicy of Kubernetes or of Calico, Calico's staged policies (of tightened ones, too), or ClusterNetworkPolicy as guard rails. What is written in another format is proved again. */
-                format?: "kubernetes" | "calico" | "calico-staged" | "cluster";
+                format?: components["parameters"]["Format"];
+                /** @description One YAML file; a zip archive with a file for each recommendation in a folder for each namespace; or such an archive as a kustomize directory, which kubectl apply -k takes. */
+                as?: "yaml" | "zip" | "kustomize";
                 /** @description The cluster's name; this recommender's own when absent. */
                 cluster?: components["parameters"]["Cluster"];
                 /** @description Only what has one end in this namespace. */
@@ -1520,6 +1646,7 @@ export interface operations {
                 };
                 content: {
                     "application/yaml": string;
+                    "application/zip": string;
                 };
             };
             default: components["responses"]["Problem"];
