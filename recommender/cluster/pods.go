@@ -27,6 +27,7 @@ func podOf(p *corev1.Pod, o owners) Pod {
 		IPs:            podAddresses(&p.Status),
 		Ports:          portsOf(&p.Spec),
 		Workload:       o.of(&p.ObjectMeta, p.Spec.NodeName),
+		Images:         imagesOf(&p.Spec),
 	}
 	if p.Status.StartTime != nil {
 		pod.Started = p.Status.StartTime.UTC()
@@ -74,24 +75,45 @@ func serviceAccountOf(spec *corev1.PodSpec) string {
 	return "default"
 }
 
-// portsOf lists the ports of the containers that run for the pod's life:
-// containers, and init containers that restart always (sidecars).
+// portsOf lists the ports of the containers that run for the pod's life.
 func portsOf(spec *corev1.PodSpec) []ContainerPort {
 	var ports []ContainerPort
-	add := func(c *corev1.Container) {
+	lasting(spec, func(c *corev1.Container) {
 		for _, p := range c.Ports {
 			ports = append(ports, containerPort(p))
 		}
-	}
+	})
+	return ports
+}
+
+// lasting visits the containers that run for the pod's life: containers, and
+// init containers that restart always (sidecars).
+func lasting(spec *corev1.PodSpec, visit func(*corev1.Container)) {
 	for i := range spec.Containers {
-		add(&spec.Containers[i])
+		visit(&spec.Containers[i])
 	}
 	for i := range spec.InitContainers {
 		if policy := spec.InitContainers[i].RestartPolicy; policy != nil && *policy == corev1.ContainerRestartPolicyAlways {
-			add(&spec.InitContainers[i])
+			visit(&spec.InitContainers[i])
 		}
 	}
-	return ports
+}
+
+// imagesOf lists the images of the containers that run for the pod's life, and
+// of those that were put in for debugging.
+func imagesOf(spec *corev1.PodSpec) []string {
+	var images []string
+	add := func(image string) {
+		if image != "" && !slices.Contains(images, image) {
+			images = append(images, image)
+		}
+	}
+	lasting(spec, func(c *corev1.Container) { add(c.Image) })
+	for i := range spec.EphemeralContainers {
+		add(spec.EphemeralContainers[i].Image)
+	}
+	slices.Sort(images)
+	return images
 }
 
 func containerPort(p corev1.ContainerPort) ContainerPort {

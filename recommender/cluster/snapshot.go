@@ -66,6 +66,7 @@ type Pod struct {
 	Workload       flow.Workload
 	Started        time.Time // zero when not known
 	Ended          time.Time // when the last container of a finished pod ended; zero when not known
+	Images         []string  // that run in it, as its spec names them, with those of debugging containers; sorted
 }
 
 // ContainerPort is a declared port; policies refer to it by name.
@@ -84,7 +85,8 @@ type Workload struct {
 	Ports          []ContainerPort
 	ServiceAccount string
 	HostNetwork    bool
-	Schedule       string // CronJob only
+	Schedule       string   // CronJob only
+	Images         []string // of its template, sorted
 	Source         Source
 }
 

@@ -45,6 +45,7 @@ func workloadOf(item Item) (Workload, bool) {
 	if template != nil {
 		w.TemplateLabels = template.Labels
 		w.Ports = portsOf(&template.Spec)
+		w.Images = imagesOf(&template.Spec)
 		w.ServiceAccount = serviceAccountOf(&template.Spec)
 		w.HostNetwork = template.Spec.HostNetwork
 	}
@@ -89,5 +90,6 @@ func templatePod(w Workload) Pod {
 		Template:       true,
 		Ports:          w.Ports,
 		Workload:       w.Workload,
+		Images:         w.Images,
 	}
 }

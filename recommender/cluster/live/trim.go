@@ -94,14 +94,23 @@ func trimSpec(s corev1.PodSpec) corev1.PodSpec {
 		NodeName: s.NodeName, HostNetwork: s.HostNetwork,
 		ServiceAccountName: s.ServiceAccountName, DeprecatedServiceAccount: s.DeprecatedServiceAccount,
 		Containers: trimContainers(s.Containers), InitContainers: trimContainers(s.InitContainers),
+		EphemeralContainers: trimEphemeral(s.EphemeralContainers),
 	}
+}
+
+func trimEphemeral(list []corev1.EphemeralContainer) []corev1.EphemeralContainer {
+	var kept []corev1.EphemeralContainer
+	for _, c := range list {
+		kept = append(kept, corev1.EphemeralContainer{EphemeralContainerCommon: corev1.EphemeralContainerCommon{Image: c.Image}})
+	}
+	return kept
 }
 
 func trimContainers(list []corev1.Container) []corev1.Container {
 	var kept []corev1.Container
 	for _, c := range list {
-		if len(c.Ports) > 0 {
-			kept = append(kept, corev1.Container{Ports: c.Ports, RestartPolicy: c.RestartPolicy})
+		if len(c.Ports) > 0 || c.Image != "" {
+			kept = append(kept, corev1.Container{Image: c.Image, Ports: c.Ports, RestartPolicy: c.RestartPolicy})
 		}
 	}
 	return kept

@@ -4,6 +4,7 @@ package live
 
 import (
 	"net/netip"
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -25,8 +26,9 @@ func TestTrimKeepsTheSnapshot(t *testing.T) {
 				},
 				Spec: corev1.PodSpec{
 					NodeName: "n", HostNetwork: true, ServiceAccountName: "robot", Volumes: []corev1.Volume{{Name: "v"}},
-					Containers:     []corev1.Container{{Image: "i"}, {Env: []corev1.EnvVar{{Name: "SECRET"}}, Ports: []corev1.ContainerPort{{Name: "p", ContainerPort: 1}}}},
-					InitContainers: []corev1.Container{{RestartPolicy: &always, Ports: []corev1.ContainerPort{{ContainerPort: 2}}}},
+					Containers:          []corev1.Container{{Image: "i"}, {Env: []corev1.EnvVar{{Name: "SECRET"}}, Ports: []corev1.ContainerPort{{Name: "p", ContainerPort: 1}}}},
+					InitContainers:      []corev1.Container{{RestartPolicy: &always, Image: "sidecar", Ports: []corev1.ContainerPort{{ContainerPort: 2}}}, {}},
+					EphemeralContainers: []corev1.EphemeralContainer{{EphemeralContainerCommon: corev1.EphemeralContainerCommon{Image: "debug", Command: []string{"sh"}}}},
 				},
 				Status: corev1.PodStatus{
 					Phase: corev1.PodFailed, PodIPs: []corev1.PodIP{{IP: "10.0.0.1"}, {IP: "fd00::1"}}, StartTime: &metav1.Time{}, Conditions: []corev1.PodCondition{{}},
@@ -56,8 +58,11 @@ func TestTrimKeepsTheSnapshot(t *testing.T) {
 	if diff := cmp.Diff(want, got, cmp.Comparer(func(a, b netip.Addr) bool { return a == b }), cmp.Comparer(func(a, b netip.Prefix) bool { return a == b })); diff != "" {
 		t.Errorf("(-whole +trimmed):\n%s", diff)
 	}
+	if images := got.Pods[0].Images; !slices.Equal(images, []string{"debug", "i", "sidecar"}) {
+		t.Errorf("images %v", images)
+	}
 	pod := items(true)[0].Object.(*corev1.Pod)
-	if pod.Annotations != nil || pod.Spec.Volumes != nil || len(pod.Spec.Containers) != 1 || pod.Spec.Containers[0].Env != nil || pod.Status.Conditions != nil {
+	if pod.Annotations != nil || pod.Spec.Volumes != nil || len(pod.Spec.InitContainers) != 1 || pod.Spec.Containers[1].Env != nil || pod.Status.Conditions != nil {
 		t.Errorf("not trimmed: %+v", pod)
 	}
 }
