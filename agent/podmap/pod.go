@@ -11,6 +11,8 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+
+	"github.com/netcinch/netcinch/recommender/wire/probes"
 )
 
 // Pod is what identifies a pod of this node, and when it lived.
@@ -60,7 +62,7 @@ func podOf(p *corev1.Pod) (Pod, error) {
 	if p.Status.StartTime != nil {
 		pod.Started = p.Status.StartTime.Time
 	}
-	pod.Containers, pod.Probes = containersOf(p), probesOf(&p.Spec)
+	pod.Containers, pod.Probes = containersOf(p), probes.Ports(&p.Spec)
 	ips := p.Status.PodIPs
 	if len(ips) == 0 && p.Status.PodIP != "" {
 		ips = []corev1.PodIP{{IP: p.Status.PodIP}}

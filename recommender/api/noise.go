@@ -4,9 +4,11 @@ package api
 
 import (
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/netcinch/netcinch/recommender/analyze"
+	"github.com/netcinch/netcinch/recommender/cluster"
 	"github.com/netcinch/netcinch/recommender/flow"
 )
 
@@ -42,7 +44,7 @@ func noiseKind(v *View, e *analyze.Edge) string {
 		return noiseDNS
 	case e.Client.Kind == analyze.PartyWorkload && isScrape(v, e):
 		return noiseScrape
-	case e.Client.Kind == analyze.PartyNode && e.Server.Kind == analyze.PartyWorkload && !onHost(v, e.Client):
+	case e.Client.Kind == analyze.PartyNode && e.Server.Kind == analyze.PartyWorkload && (isProbe(v, e) || !onHost(v, e.Client)):
 		return noiseProbe
 	}
 	return ""
@@ -75,6 +77,14 @@ func isScrape(v *View, e *analyze.Edge) bool {
 		}
 	}
 	return named
+}
+
+// isProbe takes the port of a probe in the spec of a pod on that node, or of a
+// template where there are no pods.
+func isProbe(v *View, e *analyze.Edge) bool {
+	return e.Protocol == flow.TCP.String() && slices.ContainsFunc(v.Index.Pods(e.Server.Workload()), func(p *cluster.Pod) bool {
+		return (p.Template || p.Node == e.Client.Name) && slices.Contains(p.Probes, e.Port)
+	})
 }
 
 // onHost says whether workloads on a node's network could be who talks: then

@@ -85,7 +85,7 @@ metadata: {name: a, namespace: x, uid: u1, labels: {app: a}}
 spec:
   nodeName: n1
   serviceAccountName: robot
-  containers: [{name: c, ports: [{name: web, containerPort: 80}, {name: dns, containerPort: 53, protocol: UDP, hostPort: 5353}]}]
+  containers: [{name: c, ports: [{name: web, containerPort: 80}, {name: dns, containerPort: 53, protocol: UDP, hostPort: 5353}], readinessProbe: {httpGet: {port: web}}}]
   initContainers:
   - {name: once, ports: [{containerPort: 1}]}
   - {name: side, restartPolicy: Always, ports: [{name: side, containerPort: 99, protocol: SCTP}]}
@@ -108,6 +108,7 @@ status: {addresses: [{type: InternalIP, address: 192.0.2.1}, {type: InternalIP, 
 		Ports: []cluster.ContainerPort{
 			{Name: "web", Protocol: 6, Port: 80}, {Name: "dns", Protocol: 17, Port: 53, HostPort: 5353}, {Name: "side", Protocol: 132, Port: 99},
 		},
+		Probes:   []uint16{80},
 		Workload: workload("Pod", "a"),
 		Started:  time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), Ended: time.Date(2026, 1, 2, 3, 4, 6, 0, time.UTC),
 	}

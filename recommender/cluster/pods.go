@@ -10,6 +10,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/netcinch/netcinch/recommender/flow"
+	"github.com/netcinch/netcinch/recommender/wire/probes"
 )
 
 // podOf trims a pod to what matters here. An address that does not parse is
@@ -26,6 +27,7 @@ func podOf(p *corev1.Pod, o owners) Pod {
 		Finished:       p.Status.Phase == corev1.PodSucceeded || p.Status.Phase == corev1.PodFailed,
 		IPs:            podAddresses(&p.Status),
 		Ports:          portsOf(&p.Spec),
+		Probes:         probes.Ports(&p.Spec),
 		Workload:       o.of(&p.ObjectMeta, p.Spec.NodeName),
 		Images:         imagesOf(&p.Spec),
 	}

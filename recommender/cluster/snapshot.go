@@ -63,6 +63,7 @@ type Pod struct {
 	Finished       bool // phase Succeeded or Failed: owns no address any more
 	IPs            []netip.Addr
 	Ports          []ContainerPort
+	Probes         []uint16 // TCP ports at which its node asks whether it is well
 	Workload       flow.Workload
 	Started        time.Time // zero when not known
 	Ended          time.Time // when the last container of a finished pod ended; zero when not known
@@ -83,6 +84,7 @@ type Workload struct {
 	Selector       map[string]string // spec.selector.matchLabels; nil where the selector is more than that
 	TemplateLabels map[string]string
 	Ports          []ContainerPort
+	Probes         []uint16 // as a Pod's
 	ServiceAccount string
 	HostNetwork    bool
 	Schedule       string   // CronJob only

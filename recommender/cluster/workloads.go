@@ -11,6 +11,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/netcinch/netcinch/recommender/flow"
+	"github.com/netcinch/netcinch/recommender/wire/probes"
 )
 
 // workloadOf reads an object that makes pods; false for other objects.
@@ -45,6 +46,7 @@ func workloadOf(item Item) (Workload, bool) {
 	if template != nil {
 		w.TemplateLabels = template.Labels
 		w.Ports = portsOf(&template.Spec)
+		w.Probes = probes.Ports(&template.Spec)
 		w.Images = imagesOf(&template.Spec)
 		w.ServiceAccount = serviceAccountOf(&template.Spec)
 		w.HostNetwork = template.Spec.HostNetwork
@@ -89,6 +91,7 @@ func templatePod(w Workload) Pod {
 		HostNetwork:    w.HostNetwork,
 		Template:       true,
 		Ports:          w.Ports,
+		Probes:         w.Probes,
 		Workload:       w.Workload,
 		Images:         w.Images,
 	}

@@ -10,6 +10,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/netcinch/netcinch/recommender/wire/probes"
 )
 
 // trim cuts an object down to what a snapshot is made of before it goes to the
@@ -108,9 +110,11 @@ func trimEphemeral(list []corev1.EphemeralContainer) []corev1.EphemeralContainer
 
 func trimContainers(list []corev1.Container) []corev1.Container {
 	var kept []corev1.Container
-	for _, c := range list {
-		if len(c.Ports) > 0 || c.Image != "" {
-			kept = append(kept, corev1.Container{Image: c.Image, Ports: c.Ports, RestartPolicy: c.RestartPolicy})
+	for i := range list {
+		c := &list[i]
+		small := corev1.Container{Image: c.Image, Ports: c.Ports, RestartPolicy: c.RestartPolicy}
+		if probes.Keep(&small, c) || len(c.Ports) > 0 || c.Image != "" {
+			kept = append(kept, small)
 		}
 	}
 	return kept
