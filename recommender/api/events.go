@@ -3,6 +3,7 @@
 package api
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -45,7 +46,9 @@ func (s *Server) events(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	missed, stream, complete := s.hub.listen(r.Header.Get("Last-Event-ID"))
+	// A browser sends the header when it comes back by itself; a page that opens
+	// the stream anew cannot set headers.
+	missed, stream, complete := s.hub.listen(cmp.Or(r.Header.Get("Last-Event-ID"), r.URL.Query().Get("lastEventId")))
 	defer s.hub.leave(stream)
 	h := w.Header()
 	h.Set("Content-Type", "text/event-stream")

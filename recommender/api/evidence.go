@@ -18,6 +18,31 @@ type evidenceBody struct {
 	Edge     edgeBody  `json:"edge"`
 	Series   []bar     `json:"series"`
 	Excerpts []excerpt `json:"excerpts"`
+	Detail   detail    `json:"detail"`
+}
+
+// maxListed is how many addresses and pairs of pods evidence lists; it says how
+// many there are.
+const maxListed = 50
+
+type detail struct {
+	ClientProcesses []string   `json:"clientProcesses"`
+	ServerProcesses []string   `json:"serverProcesses"`
+	Names           []string   `json:"names"`
+	Addresses       []string   `json:"addresses"`
+	AddressesTotal  int        `json:"addressesTotal"`
+	Pods            []edgePods `json:"pods"`
+	PodsTotal       int        `json:"podsTotal"`
+}
+
+// edgePods is what one pair of pods had of an edge.
+type edgePods struct {
+	Client   string           `json:"client,omitempty"`
+	Server   string           `json:"server,omitempty"`
+	Counters analyze.Counters `json:"counters"`
+	Failed   uint64           `json:"failed"`
+	First    time.Time        `json:"firstSeen"`
+	Last     time.Time        `json:"lastSeen"`
 }
 
 // bar is one window of the chart.
@@ -52,8 +77,10 @@ func (s *Server) edge(w http.ResponseWriter, r *http.Request) error {
 		if e.ID != id {
 			continue
 		}
-		return s.json(w, r, evidenceBody{
-			Meta: metaOf(v), Edge: edgeBody{Edge: *e, Noise: noiseKind(v, e)}, Series: barsOf(v, id), Excerpts: excerptsOf(v, e),
+		return s.answerLazily(w, r, v.Key, func() any {
+			return evidenceBody{
+				Meta: metaOf(v), Edge: edgeBody{Edge: *e, Noise: noiseKind(v, e)}, Series: barsOf(v, id), Excerpts: excerptsOf(v, e), Detail: detailOf(v, id),
+			}
 		})
 	}
 	p := problemf(http.StatusNotFound, "There is no edge %q in the time looked at.", id)
@@ -69,6 +96,25 @@ func barsOf(v *View, id string) []bar {
 		bars = append(bars, bar{Start: b.Window.Start, End: b.Window.End, Counters: b.Counters, Failed: failed})
 	}
 	return bars
+}
+
+func detailOf(v *View, id string) detail {
+	found := v.Index.Details(v.Input.Records, func(one string) bool { return one == id })[id]
+	if found == nil {
+		return detail{}
+	}
+	d := detail{
+		ClientProcesses: found.Clients, ServerProcesses: found.Servers, Names: found.Names,
+		Addresses: found.Addresses[:min(len(found.Addresses), maxListed)], AddressesTotal: len(found.Addresses), PodsTotal: len(found.Parts),
+	}
+	for i := range found.Parts[:min(len(found.Parts), maxListed)] {
+		p := &found.Parts[i]
+		d.Pods = append(d.Pods, edgePods{
+			Client: p.ClientPod, Server: p.ServerPod, Counters: p.Counters, Failed: p.Outcomes.Refused + p.Outcomes.Unanswered + p.Outcomes.Dropped,
+			First: p.First, Last: p.Last,
+		})
+	}
+	return d
 }
 
 // excerptsOf shows, of the manifests that decided, the lines around those that did.

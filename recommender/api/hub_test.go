@@ -115,3 +115,31 @@ func TestStream(t *testing.T) {
 		}
 	}
 }
+
+// A page that opens the stream anew says in the address what it had last, and
+// gets what came after it, not the newest view alone.
+func TestStreamResumesByAddress(t *testing.T) {
+	s := &Server{hub: newHub(), now: nowForTests, source: noSource{}}
+	for _, id := range []string{"one", "two"} {
+		if err := s.hub.Send(EventAlert, map[string]string{"id": id}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	server := httptest.NewServer(s.handle(s.events))
+	defer server.Close()
+	response, err := http.Get(server.URL + "/api/v1/events?lastEventId=" + s.hub.id(1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	lines := bufio.NewScanner(response.Body)
+	for lines.Scan() {
+		if data, ok := strings.CutPrefix(lines.Text(), "data: "); ok {
+			if data != `{"id":"two"}` {
+				t.Errorf("the stream goes on with %s, want the second event", data)
+			}
+			return
+		}
+	}
+	t.Error("the stream ended")
+}

@@ -24,10 +24,15 @@ func (s *Server) edges(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	noise := noiseOf(v)
+	f, err := filterOf(q.text)
+	if err != nil {
+		return err
+	}
+	f.locate(v)
+	noise, all := noiseOf(v), newFacts(v, elsewhereOf(v))
 	var items []edgeBody
 	for i := range v.Report.Edges {
-		if e := &v.Report.Edges[i]; touches(e, q.namespace) {
+		if e := &v.Report.Edges[i]; touches(e, q.namespace) && f.edge(all.talk(e)) {
 			items = append(items, edgeBody{Edge: *e, Noise: noise[e.ID]})
 		}
 	}

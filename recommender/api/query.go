@@ -70,9 +70,13 @@ func misspelt(path string, values url.Values) error {
 	known := []string{"cluster", "namespace", "from", "to"}
 	switch strings.TrimPrefix(path, "/api/v1") {
 	case "/graph":
-		known = append(known, "level", "open")
-	case "/workloads", "/edges":
+		known = append(known, "level", "open", "fold", "pods", "q", "beforeFrom", "beforeTo")
+	case "/events":
+		known = append(known, "lastEventId")
+	case "/workloads":
 		known = append(known, "limit", "cursor")
+	case "/edges":
+		known = append(known, "limit", "cursor", "q")
 	case "/findings", "/alerts":
 		known = append(known, "limit", "cursor", "kind", "q")
 	case "/policies":

@@ -35,7 +35,7 @@ func TestContract(t *testing.T) {
 	for _, path := range []string{"/healthz", "/readyz", "/metrics", "/api/v1/openapi.yaml", "/api/v1/status", "/api/v1/events"} {
 		get(path, http.StatusOK)
 	}
-	lists := []string{"graph", "workloads", "edges", "policies", "findings", "alerts", "recommendations", "coverage"}
+	lists := []string{"graph", "timeline", "workloads", "edges", "policies", "findings", "alerts", "recommendations", "coverage"}
 	for _, list := range lists {
 		for _, query := range []string{"", "?namespace=data", "?from=-2h", "?from=2026-03-01T01:00:00Z&to=2026-03-01T03:00:00Z", "?cluster=test&from=-7d"} {
 			if list == "coverage" && strings.Contains(query, "namespace") {
@@ -48,6 +48,8 @@ func TestContract(t *testing.T) {
 		}
 	}
 	get("/api/v1/graph?level=namespace&open=data", http.StatusOK)
+	get("/api/v1/graph?pods=workload:shop/Deployment/web&fold=data&q=port:8080", http.StatusOK)
+	get("/api/v1/graph?from=-1h&beforeFrom=-9h&beforeTo=-1h", http.StatusOK)
 	edges := into[items](t, get("/api/v1/edges", http.StatusOK))
 	for _, e := range edges.Items {
 		get("/api/v1/edges/"+e["id"].(string), http.StatusOK)
@@ -85,7 +87,7 @@ func TestContract(t *testing.T) {
 func TestContractEmpty(t *testing.T) {
 	s := &source{ready: true}
 	c := newContract(t, serve(t, s))
-	for _, route := range []string{"status", "graph", "workloads", "edges", "policies", "findings", "alerts", "recommendations", "coverage"} {
+	for _, route := range []string{"status", "graph", "timeline", "workloads", "edges", "policies", "findings", "alerts", "recommendations", "coverage"} {
 		body := c.do(ask{method: http.MethodGet, path: "/api/v1/" + route, status: http.StatusOK})
 		if strings.Contains(string(body), "null") {
 			t.Errorf("%s has a null: %s", route, body)

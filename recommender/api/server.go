@@ -91,7 +91,7 @@ func (s *Server) routes(metrics http.Handler) http.Handler {
 	a.Handle("/openapi.yaml", s.only(s.handle(s.description), read...))
 	a.Handle("/events", s.only(s.guard(s.handle(s.events)), http.MethodGet))
 	for path, h := range map[string]handler{
-		"/status": s.status, "/graph": s.graph, "/workloads": s.workloads, "/edges": s.edges, "/edges/{id}": s.edge,
+		"/status": s.status, "/graph": s.graph, "/timeline": s.timeline, "/workloads": s.workloads, "/edges": s.edges, "/edges/{id}": s.edge,
 		"/policies": s.policies, "/findings": s.findings, "/alerts": s.alerts, "/recommendations": s.recommendations,
 		"/recommendations/download": s.download, "/coverage": s.coverage,
 	} {
@@ -140,7 +140,12 @@ func (s *Server) handle(h handler) http.Handler {
 
 // answer writes a body of a view, or nothing where the caller has it already.
 func (s *Server) answer(w http.ResponseWriter, r *http.Request, v *View, body any) error {
-	tag := `W/"` + v.Key + `"`
+	return s.answerLazily(w, r, v.Key, func() any { return body })
+}
+
+// answerLazily is answer for a body that costs something to make.
+func (s *Server) answerLazily(w http.ResponseWriter, r *http.Request, key string, body func() any) error {
+	tag := `W/"` + key + `"`
 	w.Header().Set("ETag", tag)
 	w.Header().Set("Cache-Control", "private, no-cache")
 	w.Header().Set("Vary", "Cookie, Authorization")
@@ -150,7 +155,7 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request, v *View, body an
 			return nil
 		}
 	}
-	return s.json(w, r, body)
+	return s.json(w, r, body())
 }
 
 func (s *Server) json(w http.ResponseWriter, r *http.Request, body any) error {

@@ -5,6 +5,7 @@ package api
 import (
 	"context"
 	"errors"
+	"sync"
 	"time"
 
 	"github.com/netcinch/netcinch/recommender/analyze"
@@ -40,6 +41,9 @@ type View struct {
 	Report          *analyze.Report
 	Recommendations []recommend.Recommendation
 	Coverage        []store.NodeCoverage
+
+	idleOnce sync.Once // for idle
+	idle     []idle
 }
 
 // Status is how the recommender is doing.

@@ -62,9 +62,17 @@ export async function get<T>(url: string, signal: AbortSignal, etag?: string): P
   return { body: (await response.json()) as T, etag: response.headers.get('etag') ?? undefined };
 }
 
-export async function post<T>(url: string, body: unknown): Promise<T | undefined> {
+/** The text of a route that gives no JSON. */
+export const getText = async (url: string) => (await call(url, {})).text();
+
+export async function post<T>(
+  url: string,
+  body: unknown,
+  signal?: AbortSignal,
+): Promise<T | undefined> {
   const response = await call(url, {
     method: 'POST',
+    ...(signal ? { signal } : {}),
     headers: { 'Content-Type': 'application/json', 'X-Netcinch': 'page' },
     body: JSON.stringify(body),
   });

@@ -59,6 +59,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/timeline": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * How much was seen when
+         * @description At most 120 bars of equal length over the time looked at, or over all that is kept.
+         */
+        get: operations["getTimeline"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/workloads": {
         parameters: {
             query?: never;
@@ -435,25 +455,59 @@ export interface components {
         };
         Graph: {
             meta: components["schemas"]["Meta"];
-            /** @enum {string} */
+            /**
+             * @description How far it is folded; auto has been settled.
+             * @enum {string}
+             */
             level: "workload" | "namespace";
             nodes: components["schemas"]["GraphNode"][];
             edges: components["schemas"]["GraphEdge"][];
             /** @description What the folding leaves out of the picture; never silent. */
             hidden: {
-                /** @description Unused allowances that would draw more than their share of edges. */
+                /** @description Edges of unused allowances that would draw more than their share of them. */
                 unusedEdges: number;
+                /** @description How many allowances those belong to. */
+                unusedAllowances: number;
+                /** @description Edges that were seen and that q leaves out. */
+                filteredEdges: number;
             };
+            /** @description The earlier window that is compared with, and how many edges changed how. */
+            before?: {
+                window: components["schemas"]["Window"];
+                counts: {
+                    new: number;
+                    gone: number;
+                    changed: number;
+                    same: number;
+                };
+            };
+        };
+        Timeline: {
+            meta: components["schemas"]["Meta"];
+            items: {
+                /** Format: date-time */
+                start: string;
+                /** Format: date-time */
+                end: string;
+                connections: number;
+                /** @description Of them refused, unanswered or dropped. */
+                failed: number;
+                /** @description Edges that were seen for the first time. */
+                new: number;
+            }[];
         };
         GraphNode: {
             /** @description Stable; the same node has the same id in every answer. */
             id: string;
-            /** @enum {string} */
-            kind: "workload" | "node" | "outside" | "namespace";
+            /**
+             * @description nodes is a group of nodes.
+             * @enum {string}
+             */
+            kind: "workload" | "node" | "outside" | "namespace" | "nodes" | "pod";
             label: string;
             namespace?: string;
             party?: components["schemas"]["Party"];
-            /** @description Pods of a workload, workloads of a namespace, addresses of an outside group. */
+            /** @description Pods of a workload, workloads of a namespace, nodes or addresses of a group. 0 for a pod: it is not kept which pod it was. */
             members: number;
             /** @description At most 20 of an outside group's addresses. */
             addresses?: string[];
@@ -466,10 +520,30 @@ export interface components {
             unseen?: number;
             /** @description Denied edges that are folded away inside it. */
             denied?: number;
+            /** @description Risky edges that are folded away inside it. */
+            risky?: number;
+            /** @description All edges that are folded away inside it. */
+            within?: {
+                edges: number;
+                connections: number;
+            };
+            /**
+             * @description Of a node, or of an outside address that is the API server.
+             * @enum {string}
+             */
+            role?: "control-plane";
+            /** @description The node that a pod runs on. */
+            node?: string;
+            /** @description The id of the node of a pod's workload. */
+            workload?: string;
+            /** @description Who an outside party is in another cluster: cluster/namespace/name. */
+            elsewhere?: string;
         };
         GraphEdge: {
-            /** @description An edge id where the state is not unused and nothing is folded. */
+            /** @description An edge id where the state is not unused, nothing is folded and no pods are drawn. */
             id: string;
+            /** @description The id of the edge that this is a part of, where pods are drawn. */
+            edge?: string;
             source: string;
             target: string;
             protocol: string;
@@ -499,8 +573,15 @@ export interface components {
             usage?: string;
             /** @description With state unused what the allowance says. */
             text?: string;
-            /** @description Executables at the client, for the search. */
+            /** @description Executables at the client. */
             processes?: string[];
+            /**
+             * @description Since the earlier window; changed is another verdict, or twice or half the rate.
+             * @enum {string}
+             */
+            change?: "new" | "gone" | "changed" | "same";
+            /** @description In the earlier window. */
+            connectionsBefore?: number;
         };
         /**
          * @description unused is an allowance without traffic; unseen an edge that began after the learning period and that nobody accepted.
@@ -595,6 +676,32 @@ export interface components {
             }[];
             /** @description The lines of the manifests that decided. */
             excerpts: components["schemas"]["Excerpt"][];
+            /** @description What the records tell beyond the sums. */
+            detail: {
+                clientProcesses: string[];
+                serverProcesses: string[];
+                /** @description DNS names that were asked for. */
+                names: string[];
+                /** @description At most 50, of both ends, as they were seen. */
+                addresses: string[];
+                addressesTotal: number;
+                /** @description At most 50 pairs of pods, those with most connections first. */
+                pods: components["schemas"]["EdgePods"][];
+                podsTotal: number;
+            };
+        };
+        EdgePods: {
+            /** @description Absent where the client is no pod, or where it is no longer kept which. */
+            client?: string;
+            /** @description The same at the server. */
+            server?: string;
+            counters: components["schemas"]["Counters"];
+            /** @description Connections that were refused, unanswered or dropped. */
+            failed: number;
+            /** Format: date-time */
+            firstSeen: string;
+            /** Format: date-time */
+            lastSeen: string;
         };
         Excerpt: {
             /** @enum {string} */
@@ -1177,6 +1284,8 @@ export interface components {
         };
     };
     parameters: {
+        /** @description What has to hold, all of it. A word is looked for in names, namespaces, addresses, ports and processes of both ends. namespace:N (ns:N), workload:N or workload:NAMESPACE/N, label:K=V or label:K and address:A or address:PREFIX ask for either end; from: and to: for the client and the server, by namespace, workload, name or prefix; port:N or port:N-M, protocol:P, process:P and verdict:allowed|denied|unseen|unused|risky for the edge. Names take * for any text. A minus before a term turns it around. */
+        Filter: string;
         /** @description The cluster's name; this recommender's own when absent. */
         Cluster: string;
         /** @description Only what has one end in this namespace. */
@@ -1279,8 +1388,18 @@ export interface operations {
                 to?: components["parameters"]["To"];
                 /** @description What a node is. auto shows workloads, or namespaces once there are more than 300 nodes. */
                 level?: "auto" | "workload" | "namespace";
-                /** @description Namespaces that stay open to workloads where the level is namespace. */
+                /** @description Namespaces that stay open to workloads where the level is namespace, and groups of nodes (nodes:workers, nodes:control-plane) that are drawn one by one. */
                 open?: string[];
+                /** @description Namespaces that are folded to one node where the level is workload. */
+                fold?: string[];
+                /** @description Workloads, by the id of their nodes, that are opened to their pods. */
+                pods?: string[];
+                /** @description What has to hold, all of it. A word is looked for in names, namespaces, addresses, ports and processes of both ends. namespace:N (ns:N), workload:N or workload:NAMESPACE/N, label:K=V or label:K and address:A or address:PREFIX ask for either end; from: and to: for the client and the server, by namespace, workload, name or prefix; port:N or port:N-M, protocol:P, process:P and verdict:allowed|denied|unseen|unused|risky for the edge. Names take * for any text. A minus before a term turns it around. */
+                q?: components["parameters"]["Filter"];
+                /** @description Start of an earlier window to compare with, as from. With it, or with beforeTo, every edge says how it changed, edges that are gone are drawn, and unused allowances are not. */
+                beforeFrom?: string;
+                /** @description End of the earlier window, as to. */
+                beforeTo?: string;
             };
             header?: never;
             path?: never;
@@ -1296,6 +1415,44 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Graph"];
+                };
+            };
+            /** @description Nothing changed since the ETag that was sent. */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    getTimeline: {
+        parameters: {
+            query?: {
+                /** @description The cluster's name; this recommender's own when absent. */
+                cluster?: components["parameters"]["Cluster"];
+                /** @description Only what has one end in this namespace. */
+                namespace?: components["parameters"]["Namespace"];
+                /** @description Start of the time looked at, RFC 3339 or a duration back from now (-24h, -7d). All that is kept when absent. */
+                from?: components["parameters"]["From"];
+                /** @description End of the time looked at, RFC 3339 or a duration back from now. Now when absent. */
+                to?: components["parameters"]["To"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The bars, oldest first. */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Timeline"];
                 };
             };
             /** @description Nothing changed since the ETag that was sent. */
@@ -1365,6 +1522,8 @@ export interface operations {
                 limit?: components["parameters"]["Limit"];
                 /** @description What the page before gave as next; needs the limit and all else that was asked with it. */
                 cursor?: components["parameters"]["Cursor"];
+                /** @description What has to hold, all of it. A word is looked for in names, namespaces, addresses, ports and processes of both ends. namespace:N (ns:N), workload:N or workload:NAMESPACE/N, label:K=V or label:K and address:A or address:PREFIX ask for either end; from: and to: for the client and the server, by namespace, workload, name or prefix; port:N or port:N-M, protocol:P, process:P and verdict:allowed|denied|unseen|unused|risky for the edge. Names take * for any text. A minus before a term turns it around. */
+                q?: components["parameters"]["Filter"];
             };
             header?: never;
             path?: never;
@@ -1414,11 +1573,19 @@ export interface operations {
             /** @description The edge and its series. */
             200: {
                 headers: {
+                    ETag: components["headers"]["ETag"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["EdgeEvidence"];
                 };
+            };
+            /** @description Nothing changed since the ETag that was sent. */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             default: components["responses"]["Problem"];
         };
@@ -1755,6 +1922,8 @@ export interface operations {
             query?: {
                 /** @description The cluster's name; this recommender's own when absent. */
                 cluster?: components["parameters"]["Cluster"];
+                /** @description The same, for a page that opens the stream anew and cannot set headers. */
+                lastEventId?: string;
             };
             header?: {
                 "Last-Event-ID"?: string;

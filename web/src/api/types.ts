@@ -36,3 +36,6 @@ export type Meta = Schemas['Meta'];
 export type Counters = Schemas['Counters'];
 export type Problem = Schemas['Problem'];
 export type ViewEvent = Schemas['ViewEvent'];
+export type Replay = Schemas['Replay'];
+export type Replayed = Schemas['Replayed'];
+export type ReplayRequest = Schemas['ReplayRequest'];
