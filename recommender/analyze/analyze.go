@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"github.com/netcinch/netcinch/recommender/policy"
 )
 
 // Analyze folds the records, judges every edge, counts the use of every
@@ -17,10 +19,12 @@ func Analyze(in Input) (*Report, error) {
 	}
 	x := NewIndex(in.Snapshot)
 	folded, seen := x.fold(in.Records)
-	h := x.newHistory(in, folded)
+	edges := folded.edges()
+	h := x.newHistory(in, folded, edges)
 	h.sightings = seen
 	u := x.uses(in.Engine)
-	edges := x.edges(in, folded, h)
+	who := x.roll(folded, NewCrowds(x, in.Engine, policy.NewKinship(in.Engine)))
+	x.judge(in, edges, folded, who, h)
 	u.count(edges)
 	r := &Report{Window: period(in), Learning: h.learning.Seconds(), Edges: edges, Notes: []string{}}
 	r.Readiness = x.readiness(in, edges, folded, h)

@@ -17,9 +17,14 @@ type Crowd struct {
 // stands for one to each pod. It is read only once made.
 type Crowds struct {
 	index  *Index
-	engine interface{ Always(policy.Connection) bool }
+	engine constant
 	kin    *policy.Kinship
 	known  map[Party][]Crowd
+}
+
+// constant says what is allowed whatever the policies.
+type constant interface {
+	Always(policy.Connection) bool
 }
 
 // NewCrowds finds the crowds of all workloads and nodes.
@@ -91,17 +96,21 @@ func (c *Crowds) Pairs(from, to []Crowd, visit func(from, to policy.Peer, pairs 
 // pair visits one pair of two crowds that is subject to policies, and one that
 // is not, where there are such and where they can talk.
 func (c *Crowds) pair(from, to *Crowd, visit func(from, to policy.Peer, always bool)) {
+	pairOf(c.index, c.engine, from, to, visit)
+}
+
+func pairOf(x *Index, engine constant, from, to *Crowd, visit func(from, to policy.Peer, always bool)) {
 	if !speak(from.Peers[0], to.Peers[0]) {
 		return
 	}
-	if !c.near(from, to) {
+	if !x.near(from, to) {
 		visit(from.Peers[0], to.Peers[0], false)
 		return
 	}
 	var done [2]bool
 	for _, a := range from.Peers {
 		for _, b := range to.Peers {
-			if always := c.engine.Always(policy.Connection{From: a, To: b}); !done[number(always)] {
+			if always := engine.Always(policy.Connection{From: a, To: b}); !done[number(always)] {
 				done[number(always)] = true
 				visit(a, b, always)
 				if done[0] && done[1] {
@@ -121,7 +130,7 @@ func number(b bool) int {
 
 // near says whether two crowds may have pairs that no policy has a say in: a
 // pod and itself, a node and its own pods.
-func (c *Crowds) near(from, to *Crowd) bool {
+func (x *Index) near(from, to *Crowd) bool {
 	a, b := from.Peers[0], to.Peers[0]
 	if a.Pod != nil && !a.Pod.HostNetwork { // only itself
 		if b.Pod == nil {
@@ -129,12 +138,12 @@ func (c *Crowds) near(from, to *Crowd) bool {
 		}
 		return from.Kin == to.Kin && a.Pod.Workload == b.Pod.Workload
 	}
-	return c.inside(a) && c.inside(b)
+	return x.inside(a) && x.inside(b)
 }
 
 // always counts the pairs that no policy has a say in.
 func (c *Crowds) always(from, to *Crowd) int {
-	if !speak(from.Peers[0], to.Peers[0]) || !c.near(from, to) {
+	if !speak(from.Peers[0], to.Peers[0]) || !c.index.near(from, to) {
 		return 0
 	}
 	n := 0
@@ -149,13 +158,13 @@ func (c *Crowds) always(from, to *Crowd) int {
 }
 
 // inside says whether a peer is a pod or a node.
-func (c *Crowds) inside(p policy.Peer) bool {
+func (x *Index) inside(p policy.Peer) bool {
 	if p.Pod != nil {
 		return true
 	}
-	_, ok := c.index.nodeAddr[p.Addr]
+	_, ok := x.nodeAddr[p.Addr]
 	if !ok {
-		_, ok = c.index.podAddr[p.Addr]
+		_, ok = x.podAddr[p.Addr]
 	}
 	return ok
 }

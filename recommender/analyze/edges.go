@@ -4,64 +4,93 @@ package analyze
 
 import (
 	"cmp"
-	"runtime"
 	"slices"
-	"sync"
 
 	discoveryv1 "k8s.io/api/discovery/v1"
-
-	"github.com/netcinch/netcinch/recommender/policy"
 )
 
-// edges turns folded records into edges of the report, sorted.
-func (x *Index) edges(in Input, folded *foldings, h *history) []Edge {
-	folded.sort()
-	list := folded.list
-	out := make([]Edge, len(list))
-	crowds := NewCrowds(x, in.Engine, policy.NewKinship(in.Engine))
-	var workers sync.WaitGroup
-	for part := range slices.Chunk(indexes(len(list)), max(1, (len(list)+runtime.GOMAXPROCS(0)-1)/runtime.GOMAXPROCS(0))) {
-		workers.Go(func() {
-			j := x.newJudge(in.Engine, crowds)
-			for _, i := range part {
-				out[i] = x.edge(j, list[i], h)
-			}
-		})
-	}
-	workers.Wait()
+// edges gives the edges without a verdict: who, where and when. What the
+// catalogue knows of them has to be added before they are judged.
+func (f *foldings) edges() []Edge {
+	out := make([]Edge, f.len())
+	each(len(out), func(i int) {
+		e := &out[i]
+		k := f.key(i)
+		e.Client, e.Server, e.Protocol, e.Port, e.Number = k.client, k.server, k.protocol.String(), k.port, k.protocol
+		for _, m := range f.of(i) {
+			r := &f.records[m.record]
+			widen(&e.First, &e.Last, r.Window.Start, r.Window.End)
+		}
+	})
 	return out
 }
 
-func indexes(n int) []int {
-	out := make([]int, n)
-	for i := range out {
-		out[i] = i
-	}
-	return out
+// roll is what parties are called and who they are, by number.
+type roll struct {
+	names  []string
+	crowds [][]Crowd
 }
 
-func (x *Index) edge(judge *judge, f *folded, h *history) Edge {
-	c := f.sum()
-	j := judge.of(f)
-	e := Edge{
-		ID: f.id(), Client: f.client, Server: f.server, Protocol: f.protocol.String(), Port: f.port,
-		Services: f.services.sorted(), Processes: f.processes.sorted(), Reasons: f.reasons.sorted(), Addresses: []string{},
-		Counters: countersOf(c.merged), ByClient: countersOf(c.client), ByServer: countersOf(c.server),
-		Outcomes: c.outcomes, Guessed: f.guessed, Conflict: c.conflict(), First: f.first, Last: f.last,
-		Verdict: j.verdict, Needs: j.needs, Bins: len(f.bins), Number: f.protocol,
-	}
-	for _, p := range []Party{f.client, f.server} {
-		if p.Kind == PartyOutside && p.IP.IsValid() {
-			e.Addresses = append(e.Addresses, p.IP.String())
+// roll looks every party up once.
+func (x *Index) roll(f *foldings, crowds *Crowds) *roll {
+	r := &roll{names: make([]string, len(f.parties)), crowds: make([][]Crowd, len(f.parties))}
+	each(len(f.parties), func(i int) {
+		r.names[i], r.crowds[i] = f.parties[i].String(), crowds.Of(f.parties[i])
+	})
+	return r
+}
+
+// addresses lists the outside addresses that an edge stands for.
+func (r *roll) addresses(e *Edge, from, to int32) []string {
+	var out []string
+	for i, p := range [...]*Party{&e.Client, &e.Server} {
+		switch n := [...]int32{from, to}[i]; {
+		case p.Kind != PartyOutside || !p.IP.IsValid():
+		case p.DNS == "" && out == nil:
+			out = r.names[n : n+1 : n+1] // its name is its address
+		default:
+			out = append(out, p.IP.String())
 		}
 	}
-	if e.Conflict == "" {
-		e.Conflict = h.sightings.silent(x, f, c)
+	if out == nil {
+		out = []string{}
+	}
+	return out
+}
+
+// judge completes the edges.
+func (x *Index) judge(in Input, edges []Edge, f *foldings, r *roll, h *history) {
+	shared(len(edges), func() func(int) {
+		j := x.newJudge(in.Engine)
+		sum := &folded{}
+		return func(i int) {
+			sum.reset(f.key(i))
+			for _, m := range f.of(i) {
+				sum.count(&f.records[m.record], m.here, m.there)
+			}
+			from, to := f.ends(i)
+			e := &edges[i]
+			sum.first, sum.last = e.First, e.Last
+			e.Addresses = r.addresses(e, from, to)
+			verdict := j.of(sum, r.crowds[from], r.crowds[to])
+			e.Verdict, e.Needs = verdict.verdict, verdict.needs
+			x.sumUp(e, sum, h, from, to)
+		}
+	})
+}
+
+func (x *Index) sumUp(e *Edge, f *folded, h *history, from, to int32) {
+	c := f.sum()
+	e.ID = f.id()
+	e.Services, e.Processes, e.Reasons = f.services.list(), f.processes.list(), f.reasons.list()
+	e.Counters, e.ByClient, e.ByServer = countersOf(c.merged), countersOf(c.client), countersOf(c.server)
+	e.Outcomes, e.Guessed, e.Bins = c.outcomes, f.guessed, len(f.bins)
+	if e.Conflict = c.conflict(); e.Conflict == "" {
+		e.Conflict = h.sightings.silent(x, f, from, to, c)
 	}
 	e.Unseen = h.unseen(f, e.ID, e.Verdict.State == StateAllowed || e.Verdict.State == StateMixed)
-	e.Risky = x.risky(&e, f.protocol)
-	e.Teaches = teaches(&e)
-	return e
+	e.Risky = x.risky(e, f.protocol)
+	e.Teaches = teaches(e)
 }
 
 // teaches: what policies denied, what the kernel dropped and what is held as

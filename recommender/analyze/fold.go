@@ -3,10 +3,13 @@
 package analyze
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"maps"
 	"net/netip"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/netcinch/netcinch/recommender/flow"
@@ -20,89 +23,110 @@ type key struct {
 	port           uint16
 }
 
-// ID is the edge's identity: the same for the same parties, protocol and port
+// id is the edge's identity: the same for the same parties, protocol and port
 // on every run.
 func (k key) id() string {
-	return identity("edge", k.client.identity(), k.server.identity(), k.protocol.String(), fmt.Sprint(k.port))
+	var room [256]byte
+	text := append(room[:0], "edge\x00"...)
+	text = append(k.client.appendIdentity(text), 0)
+	text = append(k.server.appendIdentity(text), 0)
+	text = append(append(text, k.protocol.String()...), 0)
+	text = strconv.AppendUint(text, uint64(k.port), 10)
+	sum := sha256.Sum256(text)
+	return hex.EncodeToString(sum[:8])
 }
 
 // folded is one edge while it is summed up.
 type folded struct {
 	key
-	place
-	services, processes, reasons set
+	services, processes, reasons texts
 	bins                         []int64 // start of each window in which it was seen, Unix nanoseconds, ascending
 	pairs                        tallies
 	four, six                    bool // address families that were seen
 	guessed                      bool
 	first, last                  time.Time
+	callers                      map[flow.Endpoint]int32 // numbers of ends, where nobody else gives them
+}
+
+// reset makes room for another edge.
+func (e *folded) reset(k key) {
+	e.key = k
+	e.services, e.processes, e.reasons, e.bins = e.services[:0], e.processes[:0], e.reasons[:0], e.bins[:0]
+	e.pairs.reset()
+	e.four, e.six, e.guessed = false, false, false
+	e.first, e.last = time.Time{}, time.Time{}
 }
 
 // pair tells apart what one end may count for itself: the same connection is
-// never counted under two pairs of the same window.
+// never counted under two pairs of the same window. Ends are given by number.
 type pair struct {
-	client, server flow.Endpoint
+	client, server int32
 	window         int64
 }
 
 // tally is what the two ends counted on one pair.
 type tally struct {
+	pair
 	client, server            flow.Counters
 	byOutcomeAtClient, atServ [4]uint64
 }
 
 // tallies are the tallies of an edge, by pair. Most edges have few.
 type tallies struct {
-	first []counting
-	at    map[pair]*tally // all of them, where there are many
-}
-
-type counting struct {
-	pair  pair
-	tally *tally
+	list []tally
+	at   map[pair]int // all of them, where there are many
 }
 
 // fewPairs is up to how many pairs are looked through one by one.
 const fewPairs = 8
 
-func (t *tallies) of(p pair) *tally {
-	if t.at != nil {
-		found := t.at[p]
-		if found == nil {
-			found = &tally{}
-			t.at[p] = found
-		}
-		return found
-	}
-	for i := range t.first {
-		if t.first[i].pair == p {
-			return t.first[i].tally
-		}
-	}
-	fresh := &tally{}
-	t.first = append(t.first, counting{p, fresh})
-	if len(t.first) > fewPairs {
-		t.at = make(map[pair]*tally, 2*fewPairs)
-		for _, c := range t.first {
-			t.at[c.pair] = c.tally
-		}
-		t.first = nil
-	}
-	return fresh
+func (t *tallies) reset() {
+	t.list, t.at = t.list[:0], nil
 }
 
-func (t *tallies) all(yield func(*tally) bool) {
-	for _, c := range t.first {
-		if !yield(c.tally) {
-			return
+// of gives the tally of a pair, to be changed before the next is asked for.
+func (t *tallies) of(p pair) *tally {
+	if at := t.find(p); at >= 0 {
+		return &t.list[at]
+	}
+	t.list = append(t.list, tally{pair: p})
+	switch {
+	case t.at != nil:
+		t.at[p] = len(t.list) - 1
+	case len(t.list) > fewPairs:
+		t.at = make(map[pair]int, 2*fewPairs)
+		for i := range t.list {
+			t.at[t.list[i].pair] = i
 		}
 	}
-	for _, c := range t.at {
-		if !yield(c) {
-			return
+	return &t.list[len(t.list)-1]
+}
+
+func (t *tallies) find(p pair) int {
+	if t.at != nil {
+		if at, ok := t.at[p]; ok {
+			return at
 		}
+		return -1
+	}
+	return slices.IndexFunc(t.list, func(c tally) bool { return c.pair == p })
+}
+
+// texts are few texts, sorted, each once.
+type texts []string
+
+// add puts a text in; none is no member.
+func (t *texts) add(text string) {
+	if text == "" {
+		return
+	}
+	if at, found := slices.BinarySearch(*t, text); !found {
+		*t = slices.Insert(*t, at, text)
 	}
 }
+
+// list gives them to keep.
+func (t texts) list() []string { return append([]string{}, t...) }
 
 type set map[string]struct{}
 
@@ -123,37 +147,49 @@ func (s set) sorted() []string {
 	return list
 }
 
-// fold sums records to workload edges.
-func (x *Index) fold(records []flow.Record) (*foldings, *sightings) {
-	edges := newFoldings()
-	seen := newSightings()
-	for i := range records {
-		r := &records[i]
-		k := key{x.party(r.Edge.Client, r.Window), x.party(r.Edge.Server, r.Window), r.Edge.Protocol, r.Edge.Port}
-		edges.of(k).add(r)
-		seen.add(k, r)
+// add counts a record of which nobody has numbered the ends.
+func (e *folded) add(r *flow.Record) {
+	if e.callers == nil {
+		e.callers = map[flow.Endpoint]int32{}
 	}
-	return edges, seen
+	number := func(end flow.Endpoint) int32 {
+		n, ok := e.callers[end]
+		if !ok {
+			n = int32(len(e.callers))
+			e.callers[end] = n
+		}
+		return n
+	}
+	e.count(r, number(bare(r.Edge.Client)), number(bare(r.Edge.Server)))
 }
 
-func (e *folded) add(r *flow.Record) {
+// count adds a record; the numbers tell its ends apart.
+func (e *folded) count(r *flow.Record, client, server int32) {
 	e.services.add(r.Edge.Service)
 	e.processes.add(r.Edge.Client.Process)
 	e.reasons.add(r.Edge.Reason)
 	e.guessed = e.guessed || r.Edge.Guessed
-	for _, ip := range []netip.Addr{r.Edge.Client.IP, r.Edge.Server.IP} {
+	for _, ip := range [...]netip.Addr{r.Edge.Client.IP, r.Edge.Server.IP} {
 		e.four, e.six = e.four || ip.Unmap().Is4(), e.six || ip.Is6() && !ip.Is4In6()
 	}
-	e.seen(r.Window.Start, r.Window.End)
+	widen(&e.first, &e.last, r.Window.Start, r.Window.End)
 	bin := r.Window.Start.UnixNano()
-	if at, seen := slices.BinarySearch(e.bins, bin); !seen {
-		e.bins = slices.Insert(e.bins, at, bin)
-	}
-	t := e.pairs.of(pair{client: bare(r.Edge.Client), server: bare(r.Edge.Server), window: bin})
+	insertBin(&e.bins, bin)
+	t := e.pairs.of(pair{client: client, server: server, window: bin})
 	t.client, t.server = t.client.Add(r.ByClient), t.server.Add(r.ByServer)
 	if int(r.Edge.Outcome) < len(t.atServ) {
 		t.byOutcomeAtClient[r.Edge.Outcome] += r.ByClient.Connections
 		t.atServ[r.Edge.Outcome] += r.ByServer.Connections
+	}
+}
+
+// insertBin puts a bin among others, ascending, each once.
+func insertBin(bins *[]int64, bin int64) {
+	if n := len(*bins); n > 0 && (*bins)[n-1] == bin {
+		return
+	}
+	if at, seen := slices.BinarySearch(*bins, bin); !seen {
+		*bins = slices.Insert(*bins, at, bin)
 	}
 }
 
@@ -167,12 +203,13 @@ func (e *folded) speaks(from, to policy.Peer) bool {
 	return e.four && fourFrom && fourTo || e.six && sixFrom && sixTo
 }
 
-func (e *folded) seen(from, to time.Time) {
-	if !from.IsZero() && (e.first.IsZero() || from.Before(e.first)) {
-		e.first = from
+// widen makes a stretch of time include another.
+func widen(first, last *time.Time, from, to time.Time) {
+	if !from.IsZero() && (first.IsZero() || from.Before(*first)) {
+		*first = from
 	}
-	if to.After(e.last) {
-		e.last = to
+	if to.After(*last) {
+		*last = to
 	}
 }
 
@@ -193,7 +230,8 @@ type counted struct {
 func (e *folded) sum() counted {
 	var c counted
 	var outcomes [4]uint64
-	for t := range e.pairs.all {
+	for i := range e.pairs.list {
+		t := &e.pairs.list[i]
 		c.client, c.server = c.client.Add(t.client), c.server.Add(t.server)
 		c.merged = c.merged.Add(larger(t.client, t.server))
 		better := t.byOutcomeAtClient

@@ -104,6 +104,9 @@ func (x *Index) Node(name string) *cluster.Node { return x.nodes[name] }
 // network, so that policies see the node.
 func (x *Index) OnHost(p Party) bool { return x.onHost(p) }
 
+// Party folds an endpoint, as the analysis does.
+func (x *Index) Party(e flow.Endpoint, seen flow.Window) Party { return x.party(e, seen) }
+
 // party folds an endpoint. Identity was resolved when the flow was seen; what
 // came with an address only (a file made elsewhere) is looked up here, but
 // never given to a pod that started later.

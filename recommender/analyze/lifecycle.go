@@ -15,11 +15,11 @@ const hashLetters = "bcdfghjklmnpqrstvwxz2456789"
 
 // lifecycle counts the starts and rollouts of a workload that were seen, and
 // says what is missing: some connections are made at a start only.
-func (r *Readiness) lifecycle(x *Index, h *history) {
+func (r *Readiness) lifecycle(x *Index, f *foldings, h *history) {
 	pods := x.pods[r.Workload.Workload()]
 	revisions := set{}
 	for _, p := range pods {
-		revisions.add(revision(p))
+		revisions.add(Revision(p))
 		if !p.Started.IsZero() {
 			r.Lifecycle = true
 			if p.Started.After(h.start) && !p.Started.After(h.end) {
@@ -31,7 +31,7 @@ func (r *Readiness) lifecycle(x *Index, h *history) {
 	for _, p := range pods {
 		live.add(p.Name)
 	}
-	for name := range h.sightings.pods[r.Workload] {
+	for name := range h.sightings.podsOf(f, r.Workload) {
 		revisions.add(revisionInName(r.Workload, name))
 		if _, still := live[name]; !still && len(live) > 0 && r.Lifecycle {
 			r.Starts++ // it was there before one of those that live now
@@ -41,9 +41,9 @@ func (r *Readiness) lifecycle(x *Index, h *history) {
 	r.caveats(h)
 }
 
-// revision names the version of the template that a pod was made of; empty
+// Revision names the version of the template that a pod was made of; empty
 // where its labels do not tell.
-func revision(p *cluster.Pod) string {
+func Revision(p *cluster.Pod) string {
 	for _, label := range []string{"pod-template-hash", "controller-revision-hash"} {
 		if v := p.Labels[label]; v != "" {
 			return v

@@ -23,7 +23,7 @@ type losses struct {
 
 // losses sums up by node. Records say which workload they are of, not on which
 // node: those of a workload are shared out evenly over its pods.
-func (x *Index) losses(in Input) losses {
+func (x *Index) losses(in Input, f *foldings) losses {
 	l := losses{missed: map[string]NodeCoverage{}, recorded: map[string]float64{}}
 	for _, c := range in.Coverage {
 		l.missed[c.Node] = c
@@ -31,15 +31,15 @@ func (x *Index) losses(in Input) losses {
 	if len(l.missed) == 0 {
 		return l
 	}
-	for i := range in.Records {
-		r := &in.Records[i]
-		l.record(x, x.party(r.Edge.Client, r.Window), r.ByClient)
-		l.record(x, x.party(r.Edge.Server, r.Window), r.ByServer)
+	for i := range f.marks {
+		m := &f.marks[i]
+		l.record(x, &f.parties[m.from], f.records[m.record].ByClient)
+		l.record(x, &f.parties[m.to], f.records[m.record].ByServer)
 	}
 	return l
 }
 
-func (l losses) record(x *Index, p Party, c flow.Counters) {
+func (l losses) record(x *Index, p *Party, c flow.Counters) {
 	switch p.Kind {
 	case PartyNode:
 		l.recorded[p.Name] += float64(c.Connections)

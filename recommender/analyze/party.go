@@ -85,8 +85,15 @@ func identity(parts ...string) string {
 	return hex.EncodeToString(sum[:8])
 }
 
-func (p Party) identity() string {
-	return strings.Join([]string{string(p.Kind), p.Namespace, p.WorkloadKind, p.Name, p.DNS, p.IP.String()}, "\x01")
+// appendIdentity writes what tells the party apart from all others.
+func (p *Party) appendIdentity(to []byte) []byte {
+	for _, part := range [...]string{string(p.Kind), p.Namespace, p.WorkloadKind, p.Name, p.DNS} {
+		to = append(append(to, part...), 1)
+	}
+	if !p.IP.IsValid() {
+		return append(to, p.IP.String()...)
+	}
+	return p.IP.AppendTo(to)
 }
 
 // RefOf gives a reference in the words of the report.

@@ -14,64 +14,89 @@ import (
 const goodCoverage = 0.95
 
 // readiness says for each workload how far its evidence can be trusted.
-func (x *Index) readiness(in Input, edges []Edge, folded *foldings, h *history) []Readiness {
-	touching := map[Party][]*Edge{}
-	for i := range edges {
-		e := &edges[i]
-		touching[e.Client] = append(touching[e.Client], e)
-		if e.Server != e.Client {
-			touching[e.Server] = append(touching[e.Server], e)
-		}
-	}
-	missed := x.losses(in)
-	bins := allBins(folded)
+func (x *Index) readiness(in Input, edges []Edge, f *foldings, h *history) []Readiness {
+	touching := f.touching()
+	missed := x.losses(in, f)
+	bins := f.bins(f.marks)
 	out := make([]Readiness, 0, len(x.order))
 	for _, w := range x.order {
 		p := PartyOf(w)
-		r := Readiness{Workload: p, Since: h.since(p, x), Edges: len(touching[p]), Period: x.period(w).Seconds(), Reasons: []string{}, Caveats: []string{}}
+		var own []int32
+		if n := f.numberOf(&p); n >= 0 {
+			own = touching[n]
+		}
+		r := Readiness{Workload: p, Since: h.since(p, x), Edges: len(own), Period: x.period(w).Seconds(), Reasons: []string{}, Caveats: []string{}}
 		if r.Since.IsZero() || h.end.Before(r.Since) {
 			r.Observed = 0
 		} else {
 			r.Observed = h.end.Sub(r.Since).Seconds()
 		}
-		r.sight(touching[p], bins)
-		r.Runs = runs(p, folded, x.period(w))
+		r.sight(edges, own, len(bins))
+		if period := x.period(w); period > 0 {
+			r.Runs = runs(f.binsOf(own), period)
+		}
 		missed.lose(x, &r, w)
-		r.unnamed(p, touching[p])
+		r.unnamed(p, edges, own)
 		r.judge(h.learning)
-		r.lifecycle(x, h)
+		r.lifecycle(x, f, h)
 		out = append(out, r)
 	}
 	return out
 }
 
-func allBins(folded *foldings) int {
-	bins := map[int64]bool{}
-	for _, f := range folded.list {
-		for _, b := range f.bins {
-			bins[b] = true
+// touching lists the numbers of the edges of each workload, ascending.
+func (f *foldings) touching() [][]int32 {
+	count := make([]int32, len(f.parties))
+	visit := func(do func(party, edge int32)) {
+		for i := range f.len() {
+			from, to := f.ends(i)
+			if f.parties[from].Kind == PartyWorkload {
+				do(from, int32(i)) //nolint:gosec // no question has 2 billion edges
+			}
+			if to != from && f.parties[to].Kind == PartyWorkload {
+				do(to, int32(i)) //nolint:gosec // as above
+			}
 		}
 	}
-	return len(bins)
+	visit(func(party, _ int32) { count[party]++ })
+	out := make([][]int32, len(f.parties))
+	for p, n := range count {
+		if n > 0 {
+			out[p] = make([]int32, 0, n)
+		}
+	}
+	visit(func(party, edge int32) { out[party] = append(out[party], edge) })
+	return out
+}
+
+// bins lists the windows, ascending, of the records of some marks.
+func (f *foldings) bins(marks ...[]mark) []int64 {
+	known := map[int64]bool{}
+	last := int64(0)
+	for _, list := range marks {
+		for i := range list {
+			if bin := f.records[list[i].record].Window.Start.UnixNano(); bin != last || len(known) == 0 {
+				known[bin], last = true, bin
+			}
+		}
+	}
+	return slices.Sorted(maps.Keys(known))
+}
+
+// binsOf lists the windows in which some of the edges were seen.
+func (f *foldings) binsOf(edges []int32) []int64 {
+	marks := make([][]mark, 0, len(edges))
+	for _, i := range edges {
+		marks = append(marks, f.of(int(i)))
+	}
+	return f.bins(marks...)
 }
 
 // runs counts the runs of a CronJob: stretches of time bins in which it was
-// seen, a quarter of its period or more apart. 0 for other kinds.
-func runs(p Party, folded *foldings, period time.Duration) int {
-	if period == 0 {
-		return 0
-	}
-	bins := map[int64]bool{}
-	for _, f := range folded.list {
-		if f.client != p && f.server != p {
-			continue
-		}
-		for _, b := range f.bins {
-			bins[b] = true
-		}
-	}
+// seen, a quarter of its period or more apart.
+func runs(bins []int64, period time.Duration) int {
 	n, last := 0, int64(0)
-	for _, b := range slices.Sorted(maps.Keys(bins)) {
+	for _, b := range bins {
 		if n == 0 || b-last >= int64(period/4) {
 			n++
 		}
@@ -82,8 +107,9 @@ func runs(p Party, folded *foldings, period time.Duration) int {
 
 // sight computes the Good–Turing estimate over time bins. Where all records
 // were folded to one bin, connections stand in for bins.
-func (r *Readiness) sight(edges []*Edge, bins int) {
-	for _, e := range edges {
+func (r *Readiness) sight(edges []Edge, own []int32, bins int) {
+	for _, i := range own {
+		e := &edges[i]
 		n := e.Bins
 		if bins < 2 {
 			n = int(min(max(e.Counters.Connections, 1), 1<<30))
@@ -103,13 +129,13 @@ func (r *Readiness) sight(edges []*Edge, bins int) {
 
 // unnamed says which edges have an outside end whose address nobody knows: no
 // rule can be made for them, so that a policy made of the rest would cut them.
-func (r *Readiness) unnamed(p Party, edges []*Edge) {
+func (r *Readiness) unnamed(p Party, edges []Edge, own []int32) {
 	names := set{}
 	n := 0
-	for _, e := range edges {
-		far := e.Server
-		if far == p {
-			far = e.Client
+	for _, i := range own {
+		far := &edges[i].Server
+		if far.Kind == PartyWorkload && *far == p {
+			far = &edges[i].Client
 		}
 		if far.Kind == PartyOutside && !far.IP.IsValid() {
 			n++

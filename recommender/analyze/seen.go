@@ -52,7 +52,7 @@ func (p Party) Habitual() Party {
 }
 
 // newHistory dates every folded edge by the catalogue.
-func (x *Index) newHistory(in Input, edges *foldings) *history {
+func (x *Index) newHistory(in Input, f *foldings, edges []Edge) *history {
 	h := &history{
 		learning: in.Options.learning(), first: map[Party]time.Time{}, spoken: map[habit]time.Time{},
 		accepted: map[string]bool{}, excluded: map[string]bool{}, usual: map[habit]bool{}, learnt: map[Party]time.Time{},
@@ -66,13 +66,14 @@ func (x *Index) newHistory(in Input, edges *foldings) *history {
 	for _, c := range in.Catalogue {
 		w := flow.Window{Start: c.FirstSeen, End: c.LastSeen}
 		k := key{x.party(c.Edge.Client, w), x.party(c.Edge.Server, w), c.Edge.Protocol, c.Edge.Port}
-		if e := edges.find(k); e != nil {
-			e.seen(c.FirstSeen, c.LastSeen)
+		if i := f.find(&k); i >= 0 {
+			widen(&edges[i].First, &edges[i].Last, c.FirstSeen, c.LastSeen)
 		}
 		h.note(&k, c.FirstSeen, c.LastSeen)
 	}
-	for _, e := range edges.list {
-		h.note(&e.key, e.first, e.last)
+	for i := range edges {
+		e := &edges[i]
+		h.note(&key{e.Client, e.Server, e.Number, e.Port}, e.First, e.Last)
 	}
 	if in.Window.End.After(h.end) {
 		h.end = in.Window.End

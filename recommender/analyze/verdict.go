@@ -3,6 +3,10 @@
 package analyze
 
 import (
+	"net/netip"
+	"slices"
+
+	"github.com/netcinch/netcinch/recommender/cluster"
 	"github.com/netcinch/netcinch/recommender/flow"
 	"github.com/netcinch/netcinch/recommender/policy"
 )
@@ -25,7 +29,6 @@ type Need struct {
 type judge struct {
 	*Index
 	engine *policy.Engine
-	crowds *Crowds
 	known  map[question]*answer
 }
 
@@ -44,32 +47,48 @@ type answer struct {
 	ingress   Side
 }
 
-func (x *Index) newJudge(engine *policy.Engine, crowds *Crowds) *judge {
-	return &judge{Index: x, engine: engine, crowds: crowds, known: map[question]*answer{}}
+func (x *Index) newJudge(engine *policy.Engine) *judge {
+	return &judge{Index: x, engine: engine, known: map[question]*answer{}}
 }
 
 // judgement collects the verdicts of the pairs that stand for an edge.
 type judgement struct {
 	shown     *answer
 	allowed   int
-	denied    []string
+	denied    [][2]policy.Peer
 	uncertain set
-	first     [2]string          // the pair that was asked first
-	asked     map[[2]string]bool // those after it
+	first     [2]who          // the pair that was asked first
+	asked     map[[2]who]bool // those after it
 	needs     []Need
+}
+
+// who is a pod, or else an address.
+type who struct {
+	pod  *cluster.Pod
+	addr netip.Addr
+}
+
+func whoIs(p policy.Peer) who {
+	if p.Pod != nil {
+		return who{pod: p.Pod}
+	}
+	return who{addr: p.Addr}
 }
 
 // of asks the engine about every pair of pods of the edge, crowd by crowd. Two
 // dual-stack pods are judged by the family that was seen, else by the first
 // that they share; what either family stands on is needed.
-func (j *judge) of(f *folded) judged {
+func (j *judge) of(f *folded, from, to []Crowd) judged {
 	g := judgement{}
-	from, to := j.crowds.Of(f.client), j.crowds.Of(f.server)
 	for i := range from {
 		for k := range to {
-			j.crowds.pair(&from[i], &to[k], func(a, b policy.Peer, always bool) {
+			pairOf(j.Index, j.engine, &from[i], &to[k], func(a, b policy.Peer, always bool) {
 				v := j.answer(question{from[i].Kin, to[k].Kin, f.protocol, f.port}, a, b, always)
-				g.needs = append(g.needs, v.needs...)
+				if g.needs == nil {
+					g.needs = slices.Clip(v.needs)
+				} else {
+					g.needs = append(g.needs, v.needs...)
+				}
 				if f.speaks(a, b) {
 					g.add(v, a, b)
 				}
@@ -88,21 +107,29 @@ func (j *judge) answer(q question, from, to policy.Peer, always bool) *answer {
 	if v.Allowed {
 		a.needs = needsOf(v)
 	}
-	if v.Allowed && !always { // what is denied is told with the names of its ends
+	if !always && impersonal(&v) {
 		j.known[q] = a
 	}
 	return a
 }
 
+// impersonal says whether a verdict reads alike for all that no policy tells
+// apart: what is denied, what nothing matched and what is uncertain is told
+// with the names of its ends.
+func impersonal(v *policy.Verdict) bool {
+	named := func(s policy.Step) bool { return s.Kind == policy.StepNoMatch }
+	return v.Allowed && len(v.Uncertain) == 0 && !slices.ContainsFunc(v.Egress.Why, named) && !slices.ContainsFunc(v.Ingress.Why, named)
+}
+
 func (g *judgement) add(v *answer, from, to policy.Peer) {
-	pair := [2]string{endText(from), endText(to)}
+	pair := [2]who{whoIs(from), whoIs(to)}
 	switch {
 	case g.shown == nil:
 		g.first = pair
 	case g.first == pair || g.asked[pair]:
 		return
 	case g.asked == nil:
-		g.asked = map[[2]string]bool{pair: true}
+		g.asked = map[[2]who]bool{pair: true}
 	default:
 		g.asked[pair] = true
 	}
@@ -112,7 +139,7 @@ func (g *judgement) add(v *answer, from, to policy.Peer) {
 	if v.allowed {
 		g.allowed++
 	} else {
-		g.denied = append(g.denied, pair[0]+" → "+pair[1])
+		g.denied = append(g.denied, [2]policy.Peer{from, to})
 	}
 	if g.shown == nil || g.shown.allowed && !v.allowed {
 		g.shown = v
@@ -129,7 +156,10 @@ func (g *judgement) judged() judged {
 	case g.allowed == 0:
 		out.verdict.State = StateDenied
 	case len(g.denied) > 0:
-		out.verdict.State, out.verdict.Mixed = StateMixed, g.denied
+		out.verdict.State = StateMixed
+		for _, pair := range g.denied {
+			out.verdict.Mixed = append(out.verdict.Mixed, endText(pair[0])+" → "+endText(pair[1]))
+		}
 	default:
 		out.verdict.State = StateAllowed
 	}
