@@ -143,13 +143,16 @@ func (r *Registry) SetPods(pods []Pod) {
 	}
 }
 
-// describe renews what may become known of a pod after it is bound.
+// describe renews what may become known of a pod after it is bound. The pod is
+// replaced, not changed: [Registry.Save] has handed it out.
 func (s *slot) describe(pods map[string]*claim) {
 	if s.pod == nil {
 		return
 	}
 	if c, known := pods[s.pod.key()]; known {
-		s.pod.Containers, s.pod.Probes = c.pod.Containers, c.pod.Probes
+		pod := *s.pod
+		pod.Containers, pod.Probes = c.pod.Containers, c.pod.Probes
+		s.pod = &pod
 	}
 }
 
