@@ -56,7 +56,7 @@ type Options struct {
 	// habits (EdgeID of Habitual parties). One edge with an outside name, or with
 	// a node, stands for the name's other addresses, and for the other nodes.
 	Accepted []string
-	// Excluded are the identities of edges that were there while their ends were
+	// Excluded are the identities of edges, or habits, that were there while their ends were
 	// learnt and still teach nothing: policies denied them then, or somebody
 	// rejected them. Where policies let them through they are unseen.
 	Excluded []string

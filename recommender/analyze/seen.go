@@ -181,7 +181,7 @@ func (h *history) unseen(k *folded, id string, through bool) bool {
 	switch {
 	case h.accepted[id]:
 		return false
-	case h.excluded[id] && through:
+	case through && h.isExcluded(k, id):
 		return true
 	}
 	at := k.first
@@ -194,6 +194,10 @@ func (h *history) unseen(k *folded, id string, through bool) bool {
 	}
 	return !at.IsZero() && h.isLearnt(k.client, at) && h.isLearnt(k.server, at) &&
 		(k.client.Kind == PartyWorkload || k.server.Kind == PartyWorkload)
+}
+
+func (h *history) isExcluded(k *folded, id string) bool {
+	return h.excluded[id] || len(h.excluded) > 0 && k.many() && h.excluded[key(habitOf(k.key)).id()]
 }
 
 func (h *history) isLearnt(p Party, at time.Time) bool {

@@ -54,11 +54,13 @@ type FindingQuery struct {
 // Verdict is what was decided.
 type Verdict string
 
-// The verdicts. Reopened takes back what was decided before.
+// The verdicts. Reopened takes back what was decided before; Silenced holds
+// back, without deciding, until it ends.
 const (
 	Accepted Verdict = "accepted"
 	Rejected Verdict = "rejected"
 	Reopened Verdict = "reopened"
+	Silenced Verdict = "silenced"
 )
 
 // Decision is an entry of the audit trail: who decided what, when and why.
@@ -109,8 +111,10 @@ func (d Decision) Validate() error {
 		return wrong("its identity has %d bytes, want %d or more", len(d.ID), minEntryID)
 	case d.Cluster == "" || d.Finding == "":
 		return wrong("it names no cluster or no finding")
-	case d.Verdict != Accepted && d.Verdict != Rejected && d.Verdict != Reopened:
-		return wrong("verdict %q, want %s, %s or %s", d.Verdict, Accepted, Rejected, Reopened)
+	case d.Verdict != Accepted && d.Verdict != Rejected && d.Verdict != Reopened && d.Verdict != Silenced:
+		return wrong("verdict %q, want %s, %s, %s or %s", d.Verdict, Accepted, Rejected, Reopened, Silenced)
+	case d.Verdict == Silenced && d.Until.IsZero():
+		return wrong("a silence without an end")
 	case d.By == "":
 		return wrong("it does not say who decided")
 	case d.Reason == "":
