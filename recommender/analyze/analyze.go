@@ -25,10 +25,10 @@ func Analyze(in Input) (*Report, error) {
 	u := x.uses(in.Engine)
 	who := x.roll(folded, NewCrowds(x, in.Engine, policy.NewKinship(in.Engine)))
 	x.judge(in, edges, folded, who, h)
-	u.count(edges)
+	u.count(edges, folded, who)
 	r := &Report{Window: period(in), Learning: h.learning.Seconds(), Edges: edges, Notes: []string{}}
 	r.Readiness = x.readiness(in, edges, folded, h)
-	r.Findings = x.findings(in.Engine, u, edges, r.Readiness, r.Window)
+	r.Findings = x.findings(in.Engine, u, edges, folded, who, r.Readiness, r.Window)
 	r.Usage, r.Totals = u.entries(), u.sumsUp()
 	for i := range edges {
 		if edges[i].Conflict != "" {

@@ -9,8 +9,6 @@ import (
 	"strings"
 	"time"
 
-	"go.yaml.in/yaml/v3"
-
 	"github.com/netcinch/netcinch/recommender/cluster"
 	"github.com/netcinch/netcinch/recommender/policy"
 )
@@ -24,24 +22,22 @@ type finder struct {
 	window   Window
 	blind    bool // nothing was recorded: nobody can say what is used
 	engine   *policy.Engine
-	told     map[string]bool // identities
 	findings []Finding
 
 	reaches   map[policy.AllowanceID]*policy.Reached
 	reachedBy map[*policy.Reached][]string // their workloads, sorted
 	traffic   map[string][]int32           // edges by workload
-	places    map[cluster.Ref]*yaml.Node   // parsed manifests
 	cron      []string                     // CronJobs whose schedule is not covered, sorted
 	unread    map[string][]string          // what is not understood, by workload that it may apply to
 	subjects  map[cluster.Ref][]string     // workloads by policy
 }
 
 // findings states everything that the report says, most severe first.
-func (x *Index) findings(engine *policy.Engine, u *uses, edges []Edge, ready []Readiness, w Window) []Finding {
+func (x *Index) findings(engine *policy.Engine, u *uses, edges []Edge, folded *foldings, r *roll, ready []Readiness, w Window) []Finding {
 	f := &finder{
 		Index: x, engine: engine, uses: u, edges: edges, ready: map[string]*Readiness{}, window: w, blind: len(edges) == 0,
-		told: map[string]bool{}, findings: []Finding{}, reaches: engine.Reaches(), reachedBy: map[*policy.Reached][]string{},
-		unread: map[string][]string{}, traffic: map[string][]int32{}, places: map[cluster.Ref]*yaml.Node{},
+		findings: []Finding{}, reaches: engine.Reaches(), reachedBy: map[*policy.Reached][]string{},
+		unread: map[string][]string{}, traffic: map[string][]int32{},
 	}
 	for i := range ready {
 		name := ready[i].Workload.String()
@@ -50,26 +46,74 @@ func (x *Index) findings(engine *policy.Engine, u *uses, edges []Edge, ready []R
 			f.cron = append(f.cron, name)
 		}
 	}
-	for i := range edges {
-		client, server := edges[i].Client.String(), edges[i].Server.String()
-		f.traffic[client] = append(f.traffic[client], int32(i)) //nolint:gosec // no report has 2 billion edges
-		if client != server {
-			f.traffic[server] = append(f.traffic[server], int32(i)) //nolint:gosec // as above
+	for n, own := range folded.touching() {
+		if len(own) > 0 {
+			f.traffic[r.names[n]] = merge(f.traffic[r.names[n]], own)
 		}
 	}
 	f.notUnderstood()
 	f.ofPolicies()
 	f.ofOrder()
 	f.ofEdges()
-	slices.SortStableFunc(f.findings, func(a, b Finding) int {
-		return cmp.Or(cmp.Compare(severityOrder(a.Severity), severityOrder(b.Severity)), cmp.Compare(a.Kind, b.Kind),
-			cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Title, b.Title), cmp.Compare(a.ID, b.ID))
-	})
-	return f.findings
+	f.number()
+	return sorted(f.findings)
 }
 
-func severityOrder(s Severity) int {
-	return slices.Index([]Severity{SeverityHigh, SeverityMedium, SeverityLow, SeverityInfo}, s)
+// merge joins edges of workloads of one name.
+func merge(a, b []int32) []int32 {
+	if len(a) == 0 {
+		return b
+	}
+	both := slices.Concat(a, b)
+	slices.Sort(both)
+	return slices.Compact(both)
+}
+
+// sorted puts findings in the order in which people read them.
+func sorted(list []Finding) []Finding {
+	order := make([]int, len(list))
+	for i := range order {
+		order[i] = i
+	}
+	rank := map[Severity]int{SeverityHigh: 0, SeverityMedium: 1, SeverityLow: 2, SeverityInfo: 3}
+	slices.SortFunc(order, func(i, k int) int {
+		a, b := &list[i], &list[k]
+		return cmp.Or(cmp.Compare(rank[a.Severity], rank[b.Severity]), cmp.Compare(a.Kind, b.Kind),
+			cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Title, b.Title), cmp.Compare(a.ID, b.ID), cmp.Compare(i, k))
+	})
+	out := make([]Finding, len(list))
+	for at, i := range order {
+		out[at] = list[i]
+	}
+	return out
+}
+
+// spread has findings about each of n things made on every processor, and keeps
+// them in the order of those.
+func (f *finder) spread(n int, find func(f *finder, i int)) {
+	found := make([][]Finding, n)
+	shared(n, func() func(int) {
+		own := *f
+		own.reachedBy = map[*policy.Reached][]string{}
+		return func(i int) {
+			own.findings = nil
+			find(&own, i)
+			found[i] = own.findings
+		}
+	})
+	f.findings = append(f.findings, slices.Concat(found...)...)
+}
+
+// number tells findings apart that say the same of two rules.
+func (f *finder) number() {
+	told := make(map[string]bool, len(f.findings))
+	for i := range f.findings {
+		n := &f.findings[i]
+		for copies := 1; told[n.ID]; copies++ {
+			n.ID = identity(n.ID, fmt.Sprint(copies))
+		}
+		told[n.ID] = true
+	}
 }
 
 // add completes a finding and keeps it. ids are the allowances that it is about.
@@ -84,10 +128,6 @@ func (f *finder) add(n Finding, ids ...policy.AllowanceID) {
 	if !n.Kind.structural() {
 		n.Reservations = append(n.Reservations, f.unripe(n.Workloads)...)
 	}
-	for copies := 1; f.told[n.ID]; copies++ { // two rules that say the same
-		n.ID = identity(n.ID, fmt.Sprint(copies))
-	}
-	f.told[n.ID] = true
 	if n.Kind == FindingUnused || n.Kind == FindingPartlyUsed {
 		n.Reservations = append(n.Reservations, f.schedules(ids)...)
 	}

@@ -9,21 +9,22 @@ import (
 
 // ofEdges states what edges say: unseen, denied, risky, told differently.
 func (f *finder) ofEdges() {
-	for i := range f.edges {
-		e := &f.edges[i]
-		if e.Unseen {
-			f.unseen(e)
-		}
-		if e.Verdict.State == StateDenied || e.Verdict.State == StateMixed {
-			f.denied(e)
-		}
-		if e.Risky != "" {
-			f.risk(e)
-		}
-		if e.Conflict != "" {
-			f.add(f.about(e, FindingConflict, SeverityInfo, fmt.Sprintf("The two ends of %s tell different counts", edgeText(e)),
-				e.Conflict+".", "The larger count of each pair of pods is shown; nothing is counted twice."))
-		}
+	f.spread(len(f.edges), func(f *finder, i int) { f.ofEdge(&f.edges[i]) })
+}
+
+func (f *finder) ofEdge(e *Edge) {
+	if e.Unseen {
+		f.unseen(e)
+	}
+	if e.Verdict.State == StateDenied || e.Verdict.State == StateMixed {
+		f.denied(e)
+	}
+	if e.Risky != "" {
+		f.risk(e)
+	}
+	if e.Conflict != "" {
+		f.add(f.about(e, FindingConflict, SeverityInfo, fmt.Sprintf("The two ends of %s tell different counts", edgeText(e)),
+			e.Conflict+".", "The larger count of each pair of pods is shown; nothing is counted twice."))
 	}
 }
 

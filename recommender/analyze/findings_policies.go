@@ -14,19 +14,26 @@ import (
 // ofPolicies states what the usage of allowances says, at the widest scope that
 // is true: a policy, else a rule, else a peer or a port.
 func (f *finder) ofPolicies() {
-	for _, ids := range groupBy(f.uses.order, func(id policy.AllowanceID) any { return id.Policy }) {
-		object := f.policies[ids[0].Policy]
-		if f.none(ids, func(u *use) bool { return len(u.allowance.Subjects) > 0 }) {
-			f.selectsNothing(object, ids)
-			continue
+	var groups [][]policy.AllowanceID
+	for ids := f.uses.order; len(ids) > 0; {
+		n := 1
+		for n < len(ids) && ids[n].Policy == ids[0].Policy {
+			n++
 		}
-		if f.blind {
-			continue // nobody can say that it is not used
-		}
-		if f.none(ids, (*use).inUse) {
-			f.unused(object, ScopePolicy, ids)
-			continue
-		}
+		groups, ids = append(groups, ids[:n]), ids[n:]
+	}
+	f.spread(len(groups), func(f *finder, i int) { f.ofPolicy(groups[i]) })
+}
+
+func (f *finder) ofPolicy(ids []policy.AllowanceID) {
+	object := f.policies[ids[0].Policy]
+	switch {
+	case f.none(ids, func(u *use) bool { return len(u.allowance.Subjects) > 0 }):
+		f.selectsNothing(object, ids)
+	case f.blind: // nobody can say that it is not used
+	case f.none(ids, (*use).inUse):
+		f.unused(object, ScopePolicy, ids)
+	default:
 		for _, rule := range groupBy(ids, func(id policy.AllowanceID) any { return [2]int{int(id.Direction), id.Rule} }) {
 			f.ofRule(object, rule)
 		}
@@ -46,11 +53,13 @@ func (f *finder) ofRule(object *cluster.Object, ids []policy.AllowanceID) {
 		return
 	}
 	told := map[policy.AllowanceID]bool{}
-	for scope, by := range map[Scope]func(policy.AllowanceID) any{
-		ScopePeer: func(id policy.AllowanceID) any { return id.Peer },
-		ScopePort: func(id policy.AllowanceID) any { return id.Port },
-	} {
-		groups := groupBy(ids, by)
+	for _, scope := range []Scope{ScopePeer, ScopePort} {
+		groups := groupBy(ids, func(id policy.AllowanceID) any {
+			if scope == ScopePeer {
+				return id.Peer
+			}
+			return id.Port
+		})
 		if len(groups) < 2 {
 			continue
 		}

@@ -3,6 +3,8 @@
 package analyze
 
 import (
+	"sync"
+
 	"go.yaml.in/yaml/v3"
 
 	"github.com/netcinch/netcinch/recommender/cluster"
@@ -12,47 +14,107 @@ import (
 // span is a stretch of lines in a file, from 1; zero where not known.
 type span struct{ first, last int }
 
+// layout says where the parts of a policy stand in its manifest. Lines count
+// from the first of the document.
+type layout struct {
+	whole span
+	rules [2][]ruleLayout // by direction
+}
+
+// located is the layout of a policy, which may be compiled to several.
+type located struct {
+	once sync.Once
+	layout
+}
+
+type ruleLayout struct {
+	whole, far   span // far: where a Calico rule speaks of the other end
+	peers, ports []span
+}
+
+// newLayout reads a manifest; zero where there is none.
+func newLayout(root *yaml.Node) layout {
+	var l layout
+	if root == nil {
+		return l
+	}
+	l.whole = spanOf(root)
+	for _, d := range []policy.Direction{policy.Ingress, policy.Egress} {
+		rules := child(child(root, "spec"), lower(d))
+		if rules == nil || rules.Kind != yaml.SequenceNode {
+			continue
+		}
+		for _, n := range rules.Content {
+			ports := child(n, "ports")
+			if ports == nil || ports.Kind != yaml.SequenceNode || len(ports.Content) == 0 {
+				ports = child(child(n, "destination"), "ports")
+			}
+			l.rules[d] = append(l.rules[d], ruleLayout{
+				whole: spanOf(n), far: spanOf(child(n, farKey(d))), peers: spansOf(firstOf(child(n, "from"), child(n, "to"))), ports: spansOf(ports),
+			})
+		}
+	}
+	return l
+}
+
+func spanOf(n *yaml.Node) span {
+	if n == nil {
+		return span{}
+	}
+	return span{n.Line, lastLine(n)}
+}
+
+func spansOf(list *yaml.Node) []span {
+	if list == nil || list.Kind != yaml.SequenceNode {
+		return nil
+	}
+	out := make([]span, 0, len(list.Content))
+	for _, n := range list.Content {
+		out = append(out, spanOf(n))
+	}
+	return out
+}
+
 // place finds what a finding is about in the policy's manifest: a rule, or with
 // peer or port ≥ 0 the item in it.
 func (f *finder) place(o *cluster.Object, scope Scope, id policy.AllowanceID) span {
-	node := f.document(o)
-	if node == nil {
+	if o == nil {
 		return span{}
 	}
-	if scope != ScopePolicy {
-		node = item(child(child(node, "spec"), lower(id.Direction)), id.Rule)
-		switch scope {
-		case ScopePeer:
-			node = firstOf(item(firstOf(child(node, "from"), child(node, "to")), id.Peer), child(node, farKey(id.Direction)), node)
-		case ScopePort:
-			node = firstOf(item(child(node, "ports"), id.Port), item(child(child(node, "destination"), "ports"), id.Port), node)
-		case ScopePolicy, ScopeRule, ScopeEdge:
+	l := f.uses.layouts[o.Ref]
+	if l == nil {
+		return span{}
+	}
+	at := l.whole
+	if rules := l.rules[id.Direction]; scope != ScopePolicy {
+		if id.Rule < 0 || id.Rule >= len(rules) {
+			return span{}
 		}
+		at = rules[id.Rule].at(scope, id)
 	}
-	if node == nil {
-		return span{}
+	if at == (span{}) {
+		return at
 	}
 	offset := max(o.Source.Line, 1) - 1
-	return span{node.Line + offset, lastLine(node) + offset}
+	return span{at.first + offset, at.last + offset}
 }
 
-// document parses a policy's manifest, one at a time: findings come policy by
-// policy. Nil where there is none.
-func (f *finder) document(o *cluster.Object) *yaml.Node {
-	if o == nil || o.Source.File == "" && len(o.Source.YAML) == 0 {
-		return nil
+func (r *ruleLayout) at(scope Scope, id policy.AllowanceID) span {
+	switch scope {
+	case ScopePeer:
+		if id.Peer >= 0 && id.Peer < len(r.peers) {
+			return r.peers[id.Peer]
+		}
+		if r.far != (span{}) {
+			return r.far
+		}
+	case ScopePort:
+		if id.Port >= 0 && id.Port < len(r.ports) {
+			return r.ports[id.Port]
+		}
+	case ScopePolicy, ScopeRule, ScopeEdge:
 	}
-	node, parsed := f.places[o.Ref]
-	if parsed {
-		return node
-	}
-	var doc yaml.Node
-	if yaml.Unmarshal(o.Source.YAML, &doc) == nil && len(doc.Content) > 0 {
-		node = doc.Content[0]
-	}
-	clear(f.places)
-	f.places[o.Ref] = node
-	return node
+	return r.whole
 }
 
 // farKey is where a Calico rule speaks of the other end.
@@ -82,13 +144,6 @@ func child(n *yaml.Node, name string) *yaml.Node {
 		}
 	}
 	return nil
-}
-
-func item(n *yaml.Node, i int) *yaml.Node {
-	if n == nil || n.Kind != yaml.SequenceNode || i < 0 || i >= len(n.Content) {
-		return nil
-	}
-	return n.Content[i]
 }
 
 func lastLine(n *yaml.Node) int {

@@ -60,20 +60,16 @@ func (u *uses) totals(a *policy.Allowance) []*total {
 }
 
 // sum counts an edge for the parts of policies that let it through.
-func (u *uses) sum(e *Edge, client, server string) {
-	for i, n := range e.Needs {
-		for _, id := range n.Atoms {
-			if a := u.all[id]; a != nil {
-				for _, t := range a.parts {
-					t.meet(e, i, id.Direction, client, server)
-				}
+func (u *uses) sum(e *Edge, needs [][]*use, client, server string) {
+	for i, by := range needs {
+		for _, a := range by {
+			for _, t := range a.parts {
+				t.meet(e, i, a.allowance.ID.Direction, client, server)
 			}
 		}
-		for _, id := range n.Atoms {
-			if a := u.all[id]; a != nil {
-				for _, t := range a.parts {
-					t.lone(e, len(n.Atoms))
-				}
+		for _, a := range by {
+			for _, t := range a.parts {
+				t.lone(e, len(e.Needs[i].Atoms))
 			}
 		}
 	}
@@ -90,7 +86,8 @@ func (t *total) meet(e *Edge, need int, d policy.Direction, client, server strin
 		if d == policy.Ingress {
 			own, far = server, client
 		}
-		t.entry.UsedBy, t.entry.Peers = append(t.entry.UsedBy, own), append(t.entry.Peers, far)
+		noteText(&t.entry.UsedBy, own)
+		noteText(&t.entry.Peers, far)
 	}
 	if t.need != need {
 		t.need, t.atoms = need, 0

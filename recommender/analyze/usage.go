@@ -8,6 +8,9 @@ import (
 	"slices"
 	"strconv"
 
+	"go.yaml.in/yaml/v3"
+
+	"github.com/netcinch/netcinch/recommender/cluster"
 	"github.com/netcinch/netcinch/recommender/policy"
 )
 
@@ -17,41 +20,56 @@ type use struct {
 	entry     Usage
 	edges     []*Edge  // that it let through, each once, in order
 	teaching  int      // of them, those that teach
-	needs     []Need   // of teaching edges, those that it can meet
+	needs     []needed // of teaching edges, those that it can meet
 	parts     []*total // of its policy, that it belongs to
+	redundant bool     // others let through all that it does
+}
+
+// needed is a need of some edges: any of the allowances meets it.
+type needed struct {
+	by     []*use
+	others bool // what is no allowance of a policy meets it too, such as a profile
+	times  int
 }
 
 // uses is the usage of every allowance in force.
 type uses struct {
-	all   map[policy.AllowanceID]*use
-	order []policy.AllowanceID // by policy, direction, rule, peer, port
-	parts map[totalKey]*total
-	sums  []*total // in that order
+	all     map[policy.AllowanceID]*use
+	order   []policy.AllowanceID // by policy, direction, rule, peer, port
+	parts   map[totalKey]*total
+	sums    []*total // in that order
+	layouts map[cluster.Ref]*located
+	known   map[*Need][][]*use // who meets needs that edges share
 }
 
 // uses lists every allowance in force, and where it stands in its file.
 func (x *Index) uses(engine *policy.Engine) *uses {
-	u := &uses{all: map[policy.AllowanceID]*use{}, parts: map[totalKey]*total{}}
-	var last []int // whom the policy at hand selects
-	var subjects []string
-	for _, a := range engine.Allowances() {
-		if len(a.Subjects) != len(last) || len(last) == 0 || &a.Subjects[0] != &last[0] {
-			last, subjects = a.Subjects, x.workloadsOf(a.Subjects)
+	u := &uses{all: map[policy.AllowanceID]*use{}, parts: map[totalKey]*total{}, layouts: make(map[cluster.Ref]*located, len(x.policies)), known: map[*Need][][]*use{}}
+	for i := range x.snapshot.Policies {
+		u.layouts[x.snapshot.Policies[i].Ref] = &located{}
+	}
+	list := engine.Located(func(ref cluster.Ref, root *yaml.Node) {
+		if at := u.layouts[ref]; at != nil {
+			at.once.Do(func() { at.layout = newLayout(root) })
 		}
-		entry := &use{allowance: a}
-		entry.entry = Usage{
-			ID: identity("allowance", AllowanceOf(a.ID).identity()), Allowance: AllowanceOf(a.ID),
-			PeerText: a.Peer, PortText: a.Port, Edges: []string{}, Subjects: subjects, UsedBy: []string{}, Peers: []string{}, CoveredBy: []string{},
-		}
-		if o := x.policies[a.ID.Policy]; o != nil {
-			entry.entry.File = o.Source.File
-			if a.Line > 0 {
-				entry.entry.Line = max(o.Source.Line, 1) + a.Line - 1
+	})
+	made := make([]use, len(list))
+	shared(len(list), func() func(int) {
+		var last []int // whom the policy at hand selects
+		var subjects []string
+		return func(i int) {
+			a := &list[i]
+			if len(a.Subjects) != len(last) || len(last) == 0 || &a.Subjects[0] != &last[0] {
+				last, subjects = a.Subjects, x.workloadsOf(a.Subjects)
 			}
+			made[i] = use{allowance: *a, entry: x.unusedYet(a, subjects)}
 		}
-		x.lines[a.ID] = entry.entry.Line
-		u.all[a.ID] = entry
-		u.order = append(u.order, a.ID)
+	})
+	for i := range made {
+		id := made[i].allowance.ID
+		x.lines[id] = made[i].entry.Line
+		u.all[id] = &made[i]
+		u.order = append(u.order, id)
 	}
 	slices.SortFunc(u.order, compareIDs)
 	for _, id := range u.order {
@@ -60,11 +78,28 @@ func (x *Index) uses(engine *policy.Engine) *uses {
 	return u
 }
 
-// count holds the edges against the allowances.
-func (u *uses) count(edges []Edge) {
-	for i := range edges {
-		u.add(&edges[i])
+func (x *Index) unusedYet(a *policy.Allowance, subjects []string) Usage {
+	of := AllowanceOf(a.ID)
+	out := Usage{
+		ID: identity("allowance", of.identity()), Allowance: of,
+		PeerText: a.Peer, PortText: a.Port, Edges: []string{}, Subjects: subjects, UsedBy: []string{}, Peers: []string{}, CoveredBy: []string{},
 	}
+	if o := x.policies[a.ID.Policy]; o != nil {
+		out.File = o.Source.File
+		if a.Line > 0 {
+			out.Line = max(o.Source.Line, 1) + a.Line - 1
+		}
+	}
+	return out
+}
+
+// count holds the edges against the allowances.
+func (u *uses) count(edges []Edge, f *foldings, r *roll) {
+	for i := range edges {
+		from, to := f.ends(i)
+		u.add(&edges[i], r.names[from], r.names[to])
+	}
+	u.known = nil
 	if len(edges) == 0 {
 		for _, id := range u.order {
 			u.all[id].entry.State = UseUnknown
@@ -72,6 +107,27 @@ func (u *uses) count(edges []Edge) {
 		return
 	}
 	u.cover()
+}
+
+// meeting gives for each need who meets it.
+func (u *uses) meeting(needs []Need) [][]*use {
+	if len(needs) == 0 {
+		return nil
+	}
+	out, known := u.known[&needs[0]]
+	if known && len(out) == len(needs) {
+		return out
+	}
+	out = make([][]*use, len(needs))
+	for i, n := range needs {
+		for _, id := range n.Atoms {
+			if a := u.all[id]; a != nil {
+				out[i] = append(out[i], a)
+			}
+		}
+	}
+	u.known[&needs[0]] = out
+	return out
 }
 
 // compareIDs orders allowances by policy, then as they stand in the manifest.
@@ -82,42 +138,71 @@ func compareIDs(a, b policy.AllowanceID) int {
 	)
 }
 
+// met is an allowance that let an edge through.
+type met struct {
+	*use
+	alone bool // for some pair of pods
+}
+
 // add counts an edge for the allowances that let it through.
-func (u *uses) add(e *Edge) {
-	client, server := e.Client.String(), e.Server.String()
-	u.sum(e, client, server)
-	met := map[policy.AllowanceID]bool{} // true: alone, for some pair of pods
-	for _, n := range e.Needs {
-		for _, id := range n.Atoms {
-			a := u.all[id]
-			if a == nil {
-				continue
+func (u *uses) add(e *Edge, client, server string) {
+	needs := u.meeting(e.Needs)
+	u.sum(e, needs, client, server)
+	var room [16]met
+	list := room[:0]
+	for i, by := range needs {
+		alone := len(e.Needs[i].Atoms) == 1
+		for _, a := range by {
+			if at := slices.IndexFunc(list, func(m met) bool { return m.use == a }); at >= 0 {
+				list[at].alone = list[at].alone || alone
+			} else {
+				list = append(list, met{a, alone})
 			}
-			met[id] = met[id] || len(n.Atoms) == 1
 			if e.Teaches {
-				a.needs = append(a.needs, n)
+				a.need(by, len(by) < len(e.Needs[i].Atoms))
 			}
 		}
 	}
-	for id, alone := range met {
-		a := u.all[id]
-		a.edges = append(a.edges, e)
-		a.entry.Edges = append(a.entry.Edges, e.ID)
-		a.entry.Hits += e.Counters.Connections
-		if alone {
-			a.entry.AloneHits += e.Counters.Connections
-		}
-		if e.Last.After(a.entry.LastHit) {
-			a.entry.LastHit = e.Last
-		}
-		if e.Teaches {
-			a.teaching++
-		}
-		own, far := client, server
-		if id.Direction == policy.Ingress {
-			own, far = server, client
-		}
-		a.entry.UsedBy, a.entry.Peers = append(a.entry.UsedBy, own), append(a.entry.Peers, far)
+	for _, m := range list {
+		m.let(e, m.alone, client, server)
+	}
+}
+
+// need notes what one of several can meet.
+func (a *use) need(by []*use, others bool) {
+	if n := len(a.needs); n > 0 && &a.needs[n-1].by[0] == &by[0] {
+		a.needs[n-1].times++
+		return
+	}
+	a.needs = append(a.needs, needed{by, others, 1})
+}
+
+// let counts an edge that the allowance let through.
+func (a *use) let(e *Edge, alone bool, client, server string) {
+	a.edges = append(a.edges, e)
+	a.entry.Edges = append(a.entry.Edges, e.ID)
+	a.entry.Hits += e.Counters.Connections
+	if alone {
+		a.entry.AloneHits += e.Counters.Connections
+	}
+	if e.Last.After(a.entry.LastHit) {
+		a.entry.LastHit = e.Last
+	}
+	if e.Teaches {
+		a.teaching++
+	}
+	own, far := client, server
+	if a.allowance.ID.Direction == policy.Ingress {
+		own, far = server, client
+	}
+	noteText(&a.entry.UsedBy, own)
+	noteText(&a.entry.Peers, far)
+}
+
+// noteText adds a text that is not the last one.
+func noteText(texts *[]string, text string) {
+	if n := len(*texts); n == 0 || (*texts)[n-1] != text {
+		*texts = append(*texts, text)
 	}
 }
 
@@ -133,7 +218,6 @@ func other(e *Edge, d policy.Direction) Party {
 // others let through too. Of several that can do without each other the first
 // in order stays.
 func (u *uses) cover() {
-	redundant := map[policy.AllowanceID]bool{}
 	for _, id := range slices.Backward(u.order) {
 		a := u.all[id]
 		a.entry.UsedBy, a.entry.Peers = sortUnique(a.entry.UsedBy), sortUnique(a.entry.Peers)
@@ -141,22 +225,24 @@ func (u *uses) cover() {
 		case a.teaching == 0:
 			a.entry.State = UseUnused
 			continue
-		case u.spare(id, redundant):
-			redundant[id] = true
+		case a.spare():
+			a.redundant = true
 			a.entry.State = UseRedundant
 		default:
 			a.entry.State = UseUsed
 		}
 	}
-	for id := range redundant {
-		u.all[id].entry.CoveredBy = u.covering(id, redundant)
+	for _, id := range u.order {
+		if a := u.all[id]; a.redundant {
+			a.entry.CoveredBy = u.covering(a)
+		}
 	}
 }
 
 // spare says whether every need that an allowance meets is met without it.
-func (u *uses) spare(id policy.AllowanceID, gone map[policy.AllowanceID]bool) bool {
-	for _, n := range u.all[id].needs {
-		if !slices.ContainsFunc(n.Atoms, func(o policy.AllowanceID) bool { return o != id && !gone[o] }) {
+func (a *use) spare() bool {
+	for _, n := range a.needs {
+		if !n.others && !slices.ContainsFunc(n.by, func(o *use) bool { return o != a && !o.redundant }) {
 			return false
 		}
 	}
@@ -165,24 +251,25 @@ func (u *uses) spare(id policy.AllowanceID, gone map[policy.AllowanceID]bool) bo
 
 // covering names what covers a redundant allowance: those that always do, else
 // all that do for a part.
-func (u *uses) covering(id policy.AllowanceID, redundant map[policy.AllowanceID]bool) []string {
-	times := map[policy.AllowanceID]int{}
-	for _, n := range u.all[id].needs {
-		for _, o := range n.Atoms {
-			if o != id && !redundant[o] {
-				times[o]++
+func (u *uses) covering(a *use) []string {
+	times := map[*use]int{}
+	all := 0
+	for _, n := range a.needs {
+		all += n.times
+		for _, o := range n.by {
+			if o != a && !o.redundant {
+				times[o] += n.times
 			}
 		}
 	}
-	always := slices.DeleteFunc(slices.SortedFunc(maps.Keys(times), compareIDs), func(o policy.AllowanceID) bool {
-		return times[o] < len(u.all[id].needs)
-	})
+	sorted := slices.SortedFunc(maps.Keys(times), func(a, b *use) int { return compareIDs(a.allowance.ID, b.allowance.ID) })
+	always := slices.DeleteFunc(slices.Clone(sorted), func(o *use) bool { return times[o] < all })
 	if len(always) == 0 {
-		always = slices.SortedFunc(maps.Keys(times), compareIDs)
+		always = sorted
 	}
 	names := make([]string, 0, len(always))
 	for _, o := range always {
-		names = append(names, u.describe(o))
+		names = append(names, u.describe(o.allowance.ID))
 	}
 	return names
 }

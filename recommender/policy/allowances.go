@@ -3,15 +3,28 @@
 package policy
 
 import (
+	"runtime"
 	"slices"
+	"sync"
+	"sync/atomic"
+
+	"go.yaml.in/yaml/v3"
 
 	"github.com/netcinch/netcinch/recommender/cluster"
 )
 
 // Allowances lists every atom that the engine's policies permit, policy by
 // policy in the order of evaluation, then by direction, rule, peer and port.
-func (e *Engine) Allowances() []Allowance {
-	return e.allowances(func(p *compiled) locator { return newLocator(p.object.Source.YAML) })
+func (e *Engine) Allowances() []Allowance { return e.Located(func(cluster.Ref, *yaml.Node) {}) }
+
+// Located is Allowances, and calls read with each policy and its manifest as
+// its author wrote it, nil where there is none; from several goroutines.
+func (e *Engine) Located(read func(cluster.Ref, *yaml.Node)) []Allowance {
+	return e.allowances(func(p *compiled) locator {
+		l := newLocator(p.object.Source.YAML)
+		read(p.ref(), l.root)
+		return l
+	})
 }
 
 // Atoms lists the same without their lines, which takes no reading of manifests.
@@ -20,18 +33,30 @@ func (e *Engine) Atoms() []Allowance {
 }
 
 func (e *Engine) allowances(locate func(*compiled) locator) []Allowance {
-	var out []Allowance
-	for _, p := range e.inForce() {
-		if p.profile {
-			continue
-		}
-		subjects := e.top.podIndexes(p.subject)
-		lines := locate(p)
-		for _, d := range []Direction{Ingress, Egress} {
-			for i := range p.rules[d] {
-				if r := &p.rules[d][i]; r.action == ActionAllow {
-					out = e.ruleAllowances(out, p, r, d, subjects, lines)
+	list := e.inForce()
+	found := make([][]Allowance, len(list))
+	var next atomic.Int64
+	var workers sync.WaitGroup
+	for range min(len(list), runtime.GOMAXPROCS(0)) {
+		workers.Go(func() {
+			for i := int(next.Add(1)) - 1; i < len(list); i = int(next.Add(1)) - 1 {
+				if !list[i].profile {
+					found[i] = e.allowancesOf(list[i], locate(list[i]))
 				}
+			}
+		})
+	}
+	workers.Wait()
+	return slices.Concat(found...)
+}
+
+func (e *Engine) allowancesOf(p *compiled, lines locator) []Allowance {
+	var out []Allowance
+	subjects := e.top.podIndexes(p.subject)
+	for _, d := range []Direction{Ingress, Egress} {
+		for i := range p.rules[d] {
+			if r := &p.rules[d][i]; r.action == ActionAllow {
+				out = e.ruleAllowances(out, p, r, d, subjects, lines)
 			}
 		}
 	}
