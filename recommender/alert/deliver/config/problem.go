@@ -32,18 +32,26 @@ func (p *Problem) Error() string {
 	return b.String() + ": " + p.Message
 }
 
-// Problems gives those that an error of this package is made of.
-func Problems(err error) []*Problem {
-	if p, ok := errors.AsType[*Problem](err); ok {
-		var all interface{ Unwrap() []error }
-		if !errors.As(err, &all) {
-			return []*Problem{p}
-		}
-		var out []*Problem
-		for _, one := range all.Unwrap() {
-			out = append(out, Problems(one)...)
-		}
-		return out
+// FileError is everything that is wrong with a file of alerts.
+type FileError struct {
+	Problems []*Problem
+	Files    []string // that it names, as far as they are known
+}
+
+// Error gives one problem a line.
+func (e *FileError) Error() string {
+	lines := make([]string, len(e.Problems))
+	for i, p := range e.Problems {
+		lines[i] = p.Error()
+	}
+	return strings.Join(lines, "\n")
+}
+
+// FilesOf gives the files that a wrong file names, as far as they are known: a
+// change of one of them may put it right.
+func FilesOf(err error) []string {
+	if e, ok := errors.AsType[*FileError](err); ok {
+		return e.Files
 	}
 	return nil
 }
@@ -51,10 +59,8 @@ func Problems(err error) []*Problem {
 // reader collects what is wrong while a file is read.
 type reader struct {
 	file     string
-	problems []error
+	problems []*Problem
 }
-
-func (r *reader) err() error { return errors.Join(r.problems...) }
 
 func (r *reader) fail(at place, format string, args ...any) {
 	r.problems = append(r.problems, &Problem{File: r.file, Line: at.line(), Field: at.path, Message: fmt.Sprintf(format, args...)})
