@@ -59,6 +59,9 @@ func (s *Server) advised(v *View, r *http.Request) ([]recommend.Recommendation, 
 	if !slices.Contains(recommend.Formats, format) {
 		return nil, wrong("format", "There is no format %q; there are kubernetes, calico, calico-staged and cluster.", format)
 	}
+	if veilOf(r.Context()) != nil {
+		return nil, problemf(http.StatusForbidden, "Other formats are made of the whole cluster's policies: it takes the right to see all of it.")
+	}
 	all, err := s.formats.of(v.Key+" "+string(format), func() ([]recommend.Recommendation, error) {
 		return recommend.Build(recommend.Input{Snapshot: v.Snapshot, Report: v.Report, Engine: v.Engine, Format: format})
 	})

@@ -28,8 +28,34 @@ func ViewEventOf(v *View) ViewEvent {
 	return ViewEvent{Cluster: v.Cluster, Version: v.Version, Edges: len(v.Report.Edges), Findings: len(v.Report.Findings), Recommendations: offered(v)}
 }
 
+func (e ViewEvent) cluster() string { return e.Cluster }
+
+// shown counts only what may be seen.
+func (e ViewEvent) shown(part *View) (any, bool) { return ViewEventOf(part), true }
+
+// AlertEvent is a finding that was not there before.
+type AlertEvent struct {
+	of      string
+	finding findingBody
+}
+
 // AlertEventOf is the event of a finding that was not there before.
-func AlertEventOf(v *View, f *analyze.Finding) any { return findingOf(v, f) }
+func AlertEventOf(v *View, f *analyze.Finding) AlertEvent { return AlertEvent{v.Cluster, findingOf(v, f)} }
+
+// MarshalJSON writes the finding as the routes do.
+func (e AlertEvent) MarshalJSON() ([]byte, error) { return json.Marshal(filled(e.finding)) }
+
+func (e AlertEvent) cluster() string { return e.of }
+
+// shown gives the finding as far as it may be seen.
+func (e AlertEvent) shown(part *View) (any, bool) {
+	for i := range part.Report.Findings {
+		if f := &part.Report.Findings[i]; f.ID == e.finding.ID {
+			return AlertEvent{e.of, findingOf(part, f)}, true
+		}
+	}
+	return nil, false
+}
 
 // The kinds of event.
 const (
@@ -45,6 +71,14 @@ func (s *Server) events(w http.ResponseWriter, r *http.Request) error {
 	q, err := s.question(r)
 	if err != nil {
 		return err
+	}
+	// Who may see nothing hears nothing, not even that something happens.
+	if whole, err := seesAll(r, q.span.Cluster); err != nil {
+		return err
+	} else if !whole {
+		if _, err := s.source.View(r.Context(), Span{Cluster: q.span.Cluster}); err != nil {
+			return err
+		}
 	}
 	// A browser sends the header when it comes back by itself; a page that opens
 	// the stream anew cannot set headers.
@@ -68,7 +102,7 @@ func (s *Server) events(w http.ResponseWriter, r *http.Request) error {
 		}
 	}
 	for _, e := range missed {
-		first.WriteString(s.format(e))
+		first.WriteString(s.told(r, e))
 	}
 	s.stream(w, r, out, first.String(), stream)
 	return nil
@@ -76,6 +110,50 @@ func (s *Server) events(w http.ResponseWriter, r *http.Request) error {
 
 func (s *Server) format(e event) string {
 	return fmt.Sprintf("id: %s\nevent: %s\ndata: %s\n\n", s.hub.id(e.number), e.kind, e.data)
+}
+
+// again judges the caller of a stream once more; nil where they are not let in
+// any more.
+func (s *Server) again(r *http.Request) *http.Request {
+	who, err := s.admit(r)
+	if err != nil {
+		return nil
+	}
+	return withCaller(r, who)
+}
+
+// told gives what the caller is told of an event: all of it, a part, nothing
+// (which is a comment, so that something is written).
+func (s *Server) told(r *http.Request, e event) string {
+	const nothing = ": \n\n"
+	of := ""
+	if e.about != nil {
+		of = e.about.cluster()
+	}
+	if whole, err := seesAll(r, of); err != nil {
+		return nothing
+	} else if whole {
+		return s.format(e)
+	}
+	part, err := s.source.View(r.Context(), Span{Cluster: of})
+	h := veilOf(r.Context())
+	if err != nil || h == nil || e.about == nil {
+		return nothing
+	}
+	value, ok := e.about.shown(part)
+	if !ok {
+		return nothing
+	}
+	if alert, is := value.(AlertEvent); is {
+		value = alert.finding
+	}
+	text, err := json.Marshal(filled(h.mask(value)))
+	if err != nil {
+		s.log.ErrorContext(r.Context(), "writing an event", "error", err)
+		return nothing
+	}
+	e.data = text
+	return s.format(e)
 }
 
 func (s *Server) stream(w http.ResponseWriter, r *http.Request, out *http.ResponseController, text string, stream chan event) {
@@ -96,8 +174,15 @@ func (s *Server) stream(w http.ResponseWriter, r *http.Request, out *http.Respon
 			if !ok {
 				return
 			}
-			text = s.format(e)
+			// Who was let in when the stream began may have lost the right since.
+			if r = s.again(r); r == nil {
+				return
+			}
+			text = s.told(r, e)
 		case <-tick.C:
+			if r = s.again(r); r == nil {
+				return
+			}
 			text = ": still here\n\n"
 		case <-r.Context().Done():
 			return

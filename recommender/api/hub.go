@@ -22,6 +22,16 @@ type event struct {
 	number uint64
 	kind   string
 	data   []byte
+	about  scoped // what of it who may see; nil for those who see everything
+}
+
+// scoped is an event that somebody may see in part.
+type scoped interface {
+	// cluster is the one that it is about.
+	cluster() string
+	// shown gives what is told of it to whom a part of the cluster is shown; false
+	// for nothing.
+	shown(part *View) (any, bool)
 }
 
 // Hub hands events to every stream that listens. A stream that does not keep
@@ -40,7 +50,8 @@ func newHub() *Hub {
 	return &Hub{boot: rand.Text()[:8], streams: map[chan event]struct{}{}}
 }
 
-// Send hands an event to every stream. Data is written as JSON.
+// Send hands an event to every stream. Data is written as JSON. What is not
+// scoped goes to those alone who may see everything.
 func (h *Hub) Send(kind string, data any) error {
 	text, err := json.Marshal(filled(data))
 	if err != nil {
@@ -49,7 +60,8 @@ func (h *Hub) Send(kind string, data any) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.last++
-	e := event{number: h.last, kind: kind, data: text}
+	about, _ := data.(scoped)
+	e := event{number: h.last, kind: kind, data: text, about: about}
 	h.kept = append(h.kept, e)
 	if len(h.kept) > keptEvents {
 		h.kept = h.kept[len(h.kept)-keptEvents:]

@@ -78,12 +78,35 @@ func TestHubClosesTheSlow(t *testing.T) {
 	}
 }
 
+const streamToken = "token-of-streams-in-tests"
+
+// streaming is a server of events over a real connection.
+func streaming(t *testing.T) (*Server, *httptest.Server) {
+	t.Helper()
+	s, err := New(Options{Source: noSource{}, Token: streamToken, Now: nowForTests})
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := httptest.NewServer(s.guard(s.handle(s.events)))
+	t.Cleanup(server.Close)
+	t.Cleanup(s.hub.Close) // before: a stream would hold it up
+	return s, server
+}
+
+func get(t *testing.T, url string) (*http.Response, error) {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("Authorization", "Bearer "+streamToken)
+	return http.DefaultClient.Do(r)
+}
+
 // Over a real connection: what is sent arrives with its id, and Close ends it.
 func TestStream(t *testing.T) {
-	s := &Server{hub: newHub(), now: nowForTests, source: noSource{}}
-	server := httptest.NewServer(s.handle(s.events))
-	defer server.Close()
-	response, err := http.Get(server.URL)
+	s, server := streaming(t)
+	response, err := get(t, server.URL)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -119,15 +142,13 @@ func TestStream(t *testing.T) {
 // A page that opens the stream anew says in the address what it had last, and
 // gets what came after it, not the newest view alone.
 func TestStreamResumesByAddress(t *testing.T) {
-	s := &Server{hub: newHub(), now: nowForTests, source: noSource{}}
+	s, server := streaming(t)
 	for _, id := range []string{"one", "two"} {
 		if err := s.hub.Send(EventAlert, map[string]string{"id": id}); err != nil {
 			t.Fatal(err)
 		}
 	}
-	server := httptest.NewServer(s.handle(s.events))
-	defer server.Close()
-	response, err := http.Get(server.URL + "/api/v1/events?lastEventId=" + s.hub.id(1))
+	response, err := get(t, server.URL+"/api/v1/events?lastEventId=" + s.hub.id(1))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -41,11 +41,18 @@ func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error) {
 		p = problemf(http.StatusServiceUnavailable, "The first view is being computed; ask again in a second.")
 	case errors.Is(err, context.Canceled):
 		return // nobody is there any more
+	case errors.Is(err, errUnjudged):
+		s.log.ErrorContext(r.Context(), "finding out who asks and what they may see", "route", r.URL.Path, "error", err)
+		w.Header().Set("Retry-After", "5")
+		p = problemf(http.StatusServiceUnavailable, "The API server cannot be asked what you may see; try again in a moment.")
+	case veilOf(r.Context()) != nil:
+		s.log.ErrorContext(r.Context(), "answering a request", "route", r.URL.Path, "error", err)
+		p = problemf(http.StatusInternalServerError, "This could not be answered; the recommender's log says why.")
 	default:
 		s.log.ErrorContext(r.Context(), "answering a request", "route", r.URL.Path, "error", err)
 		p = problemf(http.StatusInternalServerError, "%v", err)
 	}
-	body, err := json.Marshal(p)
+	body, err := json.Marshal(p) // made of what the caller sees, and of their own words
 	if err != nil {
 		s.log.ErrorContext(r.Context(), "writing a problem", "error", err)
 		return

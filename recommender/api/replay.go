@@ -61,6 +61,9 @@ func (s *Server) replay(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	if veilOf(r.Context()) != nil {
+		return problemf(http.StatusForbidden, "A replay judges what the whole cluster does: it takes the right to see all of it.")
+	}
 	var asked replayRequest
 	if err = decode(w, r, &asked); err != nil {
 		return err

@@ -9,15 +9,18 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"net/netip"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
+	"github.com/netcinch/netcinch/recommender/auth"
 	ask "github.com/netcinch/netcinch/recommender/question" // question is a request of this API
 )
 
@@ -41,36 +44,112 @@ func same(a, b string) bool {
 	return subtle.ConstantTimeCompare(x[:], y[:]) == 1
 }
 
-// guard lets a request through that carries the token or a session.
+// guard lets a request through that carries a token or a session, and tells
+// the routes whose it is.
 func (s *Server) guard(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if err := s.admit(r); err != nil {
-			s.fail(w, r, err)
+		who, err := s.admit(r)
+		if err == nil && !s.requests.Allow(who.Name()+" "+auth.HostOf(r.RemoteAddr)) {
+			err = problemf(http.StatusTooManyRequests, "You ask too often; wait a second.")
+		}
+		if err != nil {
+			s.refuse(w, r, err)
 			return
 		}
-		next.ServeHTTP(w, r)
+		next.ServeHTTP(w, withCaller(r, who))
 	})
 }
 
-func (s *Server) admit(r *http.Request) error {
-	if scheme, token, ok := strings.Cut(r.Header.Get("Authorization"), " "); ok && strings.EqualFold(scheme, "Bearer") {
-		if same(strings.TrimSpace(token), s.token) {
-			return nil
+// refuse turns somebody away, counts it and notes it.
+func (s *Server) refuse(w http.ResponseWriter, r *http.Request, err error) {
+	if p, ok := errors.AsType[*problem](err); ok {
+		s.refused.WithLabelValues(strconv.Itoa(p.Status)).Inc()
+		host := auth.HostOf(r.RemoteAddr)
+		if s.quiet.Allow(host) {
+			s.log.WarnContext(r.Context(), "refusing a request", "audit", true, "status", p.Status, "route", r.URL.Path, "remote", r.RemoteAddr, "why", p.Detail)
 		}
-		return problemf(http.StatusUnauthorized, "The token is not the one that this recommender printed at its start.")
+		if p.Status == http.StatusTooManyRequests {
+			w.Header().Set("Retry-After", "1")
+		}
+	}
+	s.fail(w, r, err)
+}
+
+// person says whose a token is.
+func (s *Server) person(r *http.Request, token string) (Person, error) {
+	switch {
+	case s.token != "" && same(token, s.token):
+		return holder{}, nil
+	case s.wrong.Exhausted(auth.HostOf(r.RemoteAddr)) && s.people == nil:
+		return nil, problemf(http.StatusTooManyRequests, "Too many wrong tokens came from your address; wait a second.")
+	case s.people == nil:
+		s.wrong.Allow(auth.HostOf(r.RemoteAddr))
+		return nil, problemf(http.StatusUnauthorized, "The token is not the one that this recommender printed at its start.")
+	}
+	who, err := s.people.Person(auth.WithRemote(r.Context(), r.RemoteAddr), token)
+	switch {
+	case errors.Is(err, ErrStranger):
+		return nil, problemf(http.StatusUnauthorized, "The cluster's API server does not take this token: it is wrong, or over. Get a new one, such as with kubectl create token.")
+	case errors.Is(err, ErrTooMany):
+		return nil, problemf(http.StatusTooManyRequests, "Too many wrong tokens came from your address; wait a second.")
+	case err != nil:
+		return nil, fmt.Errorf("%w: %w", errUnjudged, err)
+	}
+	return who, nil
+}
+
+func (s *Server) admit(r *http.Request) (Person, error) {
+	if scheme, token, ok := strings.Cut(r.Header.Get("Authorization"), " "); ok && strings.EqualFold(scheme, "Bearer") {
+		return s.person(r, strings.TrimSpace(token))
 	}
 	cookie, err := r.Cookie(sessionCookie)
-	if err != nil || !same(cookie.Value, sessionOf(s.token)) {
-		return problemf(http.StatusUnauthorized, "Open the link that the recommender printed at its start, or send its token as a bearer.")
+	if err != nil {
+		return nil, s.noToken()
+	}
+	token, ok := s.tokenOf(cookie.Value)
+	if !ok {
+		return nil, s.noToken()
 	}
 	// The browser sends the cookie by itself, so it must be our page that asks.
-	if err := s.checkHost(r); err != nil {
-		return err
+	if err = s.checkHost(r); err != nil {
+		return nil, err
 	}
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
-		return checkOrigin(r)
+		if err = checkOrigin(r); err != nil {
+			return nil, err
+		}
 	}
-	return nil
+	return s.person(r, token)
+}
+
+// tokenOf gives the token that a session stands for.
+func (s *Server) tokenOf(session string) (string, bool) {
+	if s.token != "" && same(session, sessionOf(s.token)) {
+		return s.token, true
+	}
+	return s.sessions.token(session, s.now())
+}
+
+func (s *Server) noToken() *problem {
+	if s.people != nil {
+		return problemf(http.StatusUnauthorized, "Send a token that the cluster's API server takes as a bearer, or log in with it on the page: kubectl create token NAME makes one for a ServiceAccount.")
+	}
+	return problemf(http.StatusUnauthorized, "Open the link that the recommender printed at its start, or send its token as a bearer.")
+}
+
+// scrape lets metrics be read by who may see the cluster, or may get /metrics.
+func (s *Server) scrape(next http.Handler) http.Handler {
+	return s.guard(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		ok, err := callerOf(r.Context()).MayScrape(r.Context())
+		switch {
+		case err != nil:
+			s.fail(w, r, fmt.Errorf("%w: %w", errUnjudged, err))
+		case !ok:
+			s.refuse(w, r, problemf(http.StatusForbidden, "You may not read the metrics: it takes the right to get the path /metrics."))
+		default:
+			next.ServeHTTP(w, r)
+		}
+	}))
 }
 
 // checkHost refuses names that are not ours: a page of another name whose
@@ -122,16 +201,22 @@ func (s *Server) openSession(w http.ResponseWriter, r *http.Request) error {
 	if err := decode(w, r, &body); err != nil {
 		return err
 	}
-	if !s.attempts.AllowN(s.now(), 1) {
+	if !s.attempts.Allow(auth.HostOf(r.RemoteAddr)) {
 		w.Header().Set("Retry-After", "1")
 		return problemf(http.StatusTooManyRequests, "Too many tokens were tried; wait a second.")
 	}
-	if !same(body.Token, s.token) {
-		p := problemf(http.StatusUnauthorized, "This is not the token that the recommender printed at its start.")
-		p.Parameter = "token"
-		return p
+	if _, err := s.person(r, body.Token); err != nil {
+		if p, ok := errors.AsType[*problem](err); ok && p.Status == http.StatusUnauthorized {
+			p.Parameter = "token"
+		}
+		s.refuse(w, r, err)
+		return nil
 	}
-	http.SetCookie(w, s.cookie(r, sessionOf(s.token), sessionAge))
+	if s.token != "" && same(body.Token, s.token) {
+		http.SetCookie(w, s.cookie(r, sessionOf(s.token), sessionAge))
+	} else {
+		http.SetCookie(w, s.cookie(r, s.sessions.open(body.Token, s.now()), personAge))
+	}
 	w.WriteHeader(http.StatusNoContent)
 	return nil
 }
@@ -139,6 +224,9 @@ func (s *Server) openSession(w http.ResponseWriter, r *http.Request) error {
 func (s *Server) closeSession(w http.ResponseWriter, r *http.Request) error {
 	if err := checkOrigin(r); err != nil {
 		return err
+	}
+	if cookie, err := r.Cookie(sessionCookie); err == nil {
+		s.sessions.close(cookie.Value)
 	}
 	http.SetCookie(w, s.cookie(r, "", -time.Second))
 	w.WriteHeader(http.StatusNoContent)
@@ -148,7 +236,7 @@ func (s *Server) closeSession(w http.ResponseWriter, r *http.Request) error {
 func (s *Server) cookie(r *http.Request, value string, age time.Duration) *http.Cookie {
 	return &http.Cookie{
 		Name: sessionCookie, Value: value, Path: "/", MaxAge: int(age / time.Second),
-		HttpOnly: true, Secure: r.TLS != nil, SameSite: http.SameSiteStrictMode,
+		HttpOnly: true, Secure: r.TLS != nil || r.Header.Get("X-Forwarded-Proto") == "https", SameSite: http.SameSiteStrictMode,
 	}
 }
 

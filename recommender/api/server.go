@@ -5,6 +5,7 @@ package api
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io/fs"
 	"log/slog"
 	"net/http"
@@ -14,29 +15,41 @@ import (
 
 	"github.com/gorilla/mux"
 	"github.com/klauspost/compress/gzhttp"
-	"golang.org/x/time/rate"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/netcinch/netcinch/recommender/auth"
 )
 
 // Options say what a Server works with.
 type Options struct {
 	Source  Source           // required
-	Token   string           // required: lets people and scripts in
+	Token   string           // lets people and scripts in, and see everything; needed without People
+	People  People           // knows whose other tokens are; nil for nobody's
 	Page    fs.FS            // the built page; nil for none
 	Hosts   []string         // names that the page is opened by, beside addresses and localhost
 	Metrics http.Handler     // answers /metrics; nil for none
 	Now     func() time.Time // required
 	Log     *slog.Logger     // nil discards
+	// Register takes the counters of who was turned away; nil for nobody.
+	Register prometheus.Registerer
 }
 
 // Server answers the page's port.
 type Server struct {
-	source   Source
+	source   Source // what each caller may see of it
+	gate     *gate  // the same
+	people   People
+	sessions *sessions
 	token    string
 	files    fs.FS
 	hosts    []string
 	now      func() time.Time
 	log      *slog.Logger
-	attempts *rate.Limiter
+	attempts *auth.Limits // to open a session, by address
+	requests *auth.Limits // by person and address
+	wrong    *auth.Limits // tokens, by address
+	quiet    *auth.Limits // of refusals in the log, by address
+	refused  *prometheus.CounterVec
 	hub      *Hub
 	formats  formats
 	router   http.Handler
@@ -49,14 +62,26 @@ func New(o Options) (*Server, error) {
 	switch {
 	case o.Source == nil:
 		return nil, errors.New("api: no source given")
-	case len(o.Token) < 16:
+	case o.Token == "" && o.People == nil:
+		return nil, errors.New("api: nobody is let in: give a token or who knows people's")
+	case o.Token != "" && len(o.Token) < 16:
 		return nil, errors.New("api: the page's token is shorter than 16 characters")
 	case o.Now == nil:
 		return nil, errors.New("api: no clock given")
 	}
 	s := &Server{
-		source: o.Source, token: o.Token, files: o.Page, now: o.Now, log: o.Log,
-		attempts: rate.NewLimiter(5, 10), hub: newHub(),
+		gate: &gate{source: o.Source}, people: o.People, sessions: newSessions(), token: o.Token, files: o.Page, now: o.Now, log: o.Log,
+		attempts: auth.NewLimits(5, 10, o.Now), requests: auth.NewLimits(200, 1000, o.Now), wrong: auth.NewLimits(5, 50, o.Now), quiet: auth.NewLimits(0.1, 3, o.Now),
+		hub: newHub(),
+		refused: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "netcinch_api_refusals_total", Help: "Requests that were turned away before any route, by status: 401 no or a wrong token, 403 no right, 421 a foreign name, 429 too many.",
+		}, []string{"status"}),
+	}
+	s.source = s.gate
+	if o.Register != nil {
+		if err := o.Register.Register(s.refused); err != nil {
+			return nil, fmt.Errorf("registering the metrics of the API: %w", err)
+		}
 	}
 	for _, h := range o.Hosts {
 		s.hosts = append(s.hosts, strings.ToLower(h))
@@ -84,7 +109,7 @@ func (s *Server) routes(metrics http.Handler) http.Handler {
 	m.Handle("/healthz", s.only(s.handle(s.health), read...))
 	m.Handle("/readyz", s.only(s.handle(s.ready), read...))
 	if metrics != nil {
-		m.Handle("/metrics", s.only(s.guard(metrics), read...))
+		m.Handle("/metrics", s.only(s.scrape(metrics), read...))
 	}
 	a := m.PathPrefix("/api/v1").Subrouter()
 	a.Handle("/session", s.only(s.handle(s.session), http.MethodPost, http.MethodDelete))
@@ -159,7 +184,7 @@ func (s *Server) answerLazily(w http.ResponseWriter, r *http.Request, key string
 }
 
 func (s *Server) json(w http.ResponseWriter, r *http.Request, body any) error {
-	text, err := json.Marshal(filled(body))
+	text, err := json.Marshal(filled(veilOf(r.Context()).mask(body)))
 	if err != nil {
 		return err
 	}
@@ -184,7 +209,7 @@ func (s *Server) health(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (s *Server) ready(w http.ResponseWriter, r *http.Request) error {
-	if _, err := s.source.View(r.Context(), Span{}); err != nil {
+	if err := s.gate.ready(r.Context()); err != nil {
 		return err
 	}
 	return s.health(w, r)

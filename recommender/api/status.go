@@ -63,6 +63,9 @@ func (s *Server) status(w http.ResponseWriter, r *http.Request) error {
 		b.Learning.Until = st.Kept.From.Add(st.Learning)
 		b.Learning.Active = b.Learning.Until.After(now)
 	}
+	if err = b.hide(r); err != nil {
+		return err
+	}
 	v, err := s.source.View(r.Context(), Span{Cluster: q.span.Cluster})
 	if errors.Is(err, ErrNotReady) {
 		return s.json(w, r, b)
@@ -73,6 +76,19 @@ func (s *Server) status(w http.ResponseWriter, r *http.Request) error {
 	b.Ready, b.Version, b.Problems = true, v.Version, len(v.Problems)
 	b.Totals = totalsOf(v)
 	return s.json(w, r, b)
+}
+
+// hide leaves out what is for those who may see everything.
+func (b *statusBody) hide(r *http.Request) error {
+	whole, err := seesAll(r, b.Cluster)
+	if err != nil || whole {
+		return err
+	}
+	b.Sources, b.Ingest = nil, ""
+	if b.Failure != "" {
+		b.Failure = "The last recomputation failed; the recommender's log says why."
+	}
+	return nil
 }
 
 func totalsOf(v *View) totals {

@@ -34,6 +34,7 @@ type App struct {
 	members []*member // at least one; the first is the one that is meant where none is named
 	past    past
 	page    *api.Server
+	judges  *judges // nil where no API server judges anybody
 	metrics *metrics
 
 	pageAt, ingestAt net.Listener // ingestAt is nil where all is read from files
@@ -59,7 +60,7 @@ func New(o Options) (*App, error) {
 }
 
 func (a *App) open() error {
-	for _, step := range []func() error{a.openFolder, a.openPorts, a.openMembers, a.openPast, a.openPage, a.openIngest} {
+	for _, step := range []func() error{a.openFolder, a.openPorts, a.openJudges, a.openMembers, a.openPast, a.openPage, a.openIngest} {
 		if err := step(); err != nil {
 			return err
 		}
@@ -170,8 +171,12 @@ func (a *App) openPage() error {
 	if err != nil {
 		return fmt.Errorf("reading the built page: %w", err)
 	}
+	var known api.People
+	if a.options.People == PeopleKubernetes {
+		known = &people{judges: a.judges, audience: a.options.Audience, cluster: a.members[0].name}
+	}
 	a.page, err = api.New(api.Options{
-		Source: a, Token: a.token, Page: files, Hosts: pageHosts(a.options), Metrics: a.metrics.handler(), Now: a.options.Now, Log: a.options.Log,
+		Source: a, Token: a.token, People: known, Register: a.metrics.registry, Page: files, Hosts: pageHosts(a.options), Metrics: a.metrics.handler(), Now: a.options.Now, Log: a.options.Log,
 	})
 	return err
 }
@@ -205,7 +210,12 @@ func (a *App) Run(ctx context.Context) error {
 
 // PageURL is the address of the page with the token that lets a person in:
 // http://127.0.0.1:8080/#token=…
-func (a *App) PageURL() string { return a.PageAddress() + "/#token=" + a.token }
+func (a *App) PageURL() string {
+	if a.token == "" {
+		return a.PageAddress()
+	}
+	return a.PageAddress() + "/#token=" + a.token
+}
 
 // PageAddress is the address of the page, without the token.
 func (a *App) PageAddress() string { return "http://" + reachable(a.pageAt) }

@@ -126,13 +126,11 @@ func (a *authority) issue(names []string, now time.Time) (*tls.Certificate, erro
 func ingestTLS(o Options) (*tls.Config, error) {
 	config := &tls.Config{MinVersion: tls.VersionTLS12}
 	if o.TLSCert != "" {
-		if _, err := tls.LoadX509KeyPair(o.TLSCert, o.TLSKey); err != nil {
+		files := &certificateFiles{cert: o.TLSCert, key: o.TLSKey, log: o.Log}
+		if err := files.load(); err != nil {
 			return nil, fmt.Errorf("reading --tls-cert %s and --tls-key %s: %w", o.TLSCert, o.TLSKey, err)
 		}
-		config.GetCertificate = func(*tls.ClientHelloInfo) (*tls.Certificate, error) {
-			pair, err := tls.LoadX509KeyPair(o.TLSCert, o.TLSKey)
-			return &pair, err
-		}
+		config.GetCertificate = func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return files.current(), nil }
 		return config, nil
 	}
 	a, err := openAuthority(o.DataDir, o.Now())

@@ -23,6 +23,15 @@ const (
 // kept for ever.
 const DefaultRetention = 14 * 24 * time.Hour
 
+// Who lets people in.
+const (
+	PeopleToken      = "token"
+	PeopleKubernetes = "kubernetes"
+)
+
+// DefaultAudience is what the tokens of agents and people are issued for.
+const DefaultAudience = "netcinch"
+
 // Options say what a recommender reads, where it keeps it and who may see it.
 type Options struct {
 	// Manifests are files and folders of Kubernetes objects, watched for
@@ -60,6 +69,16 @@ type Options struct {
 	// AgentTokenFile holds the token that agents send. Empty: the file
 	// agent.token in DataDir, generated where it is missing.
 	AgentTokenFile string
+	// AgentAccount is namespace/name of the agents' ServiceAccount: agents are
+	// then known by its projected tokens, which the API server of the first
+	// cluster judges. Tokens of AgentTokenFile are taken beside them, where it is
+	// given. Empty: those tokens alone.
+	AgentAccount string
+	// Audience is what tokens must be issued for. Empty: DefaultAudience.
+	Audience string
+	// People says who lets people in: PeopleToken, one token for all, or
+	// PeopleKubernetes, the API server of the first cluster. Empty: PeopleToken.
+	People string
 	// TLSCert and TLSKey are PEM files for the ingest port. Empty: a
 	// certificate of the CA in DataDir (ca.pem), made where it is missing.
 	TLSCert string
@@ -109,6 +128,8 @@ func (o Options) withDefaults() Options {
 	set(&o.Listen, DefaultListen)
 	set(&o.IngestListen, DefaultIngestListen)
 	set(&o.Release, "dev")
+	set(&o.Audience, DefaultAudience)
+	set(&o.People, PeopleToken)
 	if o.Learning == 0 {
 		o.Learning = analyze.DefaultLearning
 	}
@@ -144,7 +165,28 @@ func (o Options) validate() error {
 	case o.files() && len(o.Manifests) == 0:
 		return errors.New("starting the recommender: --flows needs -f with the manifests of the same cluster")
 	}
+	if err := o.validateIdentity(); err != nil {
+		return err
+	}
 	return o.validateClusters()
+}
+
+func (o Options) validateIdentity() error {
+	switch o.People {
+	case PeopleToken, PeopleKubernetes:
+	default:
+		return fmt.Errorf("starting the recommender: --people %q: want %s or %s", o.People, PeopleToken, PeopleKubernetes)
+	}
+	if o.AgentAccount == "" {
+		return nil
+	}
+	if namespace, name, ok := strings.Cut(o.AgentAccount, "/"); !ok || namespace == "" || name == "" || strings.Contains(name, "/") {
+		return fmt.Errorf("starting the recommender: --agent-service-account %q: want NAMESPACE/NAME of the agents' ServiceAccount", o.AgentAccount)
+	}
+	if o.files() {
+		return errors.New("starting the recommender: --flows takes nothing from agents; leave --agent-service-account out")
+	}
+	return nil
 }
 
 func (o Options) validateClusters() error {

@@ -10,7 +10,6 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"path/filepath"
 	"time"
 
 	"github.com/netcinch/netcinch/recommender/analyze"
@@ -32,14 +31,7 @@ func (a *App) openIngest() error {
 	if a.ingestAt == nil {
 		return nil
 	}
-	path := a.options.AgentTokenFile
-	if path == "" {
-		path = filepath.Join(a.options.DataDir, "agent.token")
-		if err := a.keptAgentTokens(path); err != nil {
-			return err
-		}
-	}
-	tokens, err := ingest.ReadTokens(path)
+	senders, err := a.agents()
 	if err != nil {
 		return err
 	}
@@ -47,11 +39,8 @@ func (a *App) openIngest() error {
 	if err != nil {
 		return err
 	}
-	if err = tokens.CheckClusters(a.names()); err != nil {
-		return fmt.Errorf("reading the agents' tokens: %s: %w", path, err)
-	}
 	handler, err := ingest.New(ingest.Options{
-		Store: a.past.(stored), Auth: tokens, Clock: a.options.Now, Clusters: a.resolvers(),
+		Store: a.past.(stored), Auth: senders, Clock: a.options.Now, Clusters: a.resolvers(),
 		Notify: func(b store.Batch) { a.member(b.Cluster).touch() }, Metrics: a.metrics.registry, Logger: a.options.Log,
 	})
 	if err != nil {

@@ -68,6 +68,7 @@ type rights struct {
 	wide   bool // whether cluster and every are known
 	rights Rights
 	accept map[string]bool
+	paths  map[string]bool
 }
 
 // NewAccess gives one.
@@ -90,7 +91,7 @@ func (a *Access) of(who Identity) *rights {
 	if r, ok := a.people.get(key, now); ok {
 		return r
 	}
-	r := &rights{rights: Rights{Namespaces: map[string]bool{}}, accept: map[string]bool{}}
+	r := &rights{rights: Rights{Namespaces: map[string]bool{}}, accept: map[string]bool{}, paths: map[string]bool{}}
 	a.people.put(key, r, now, now.Add(keepRights))
 	return r
 }
@@ -179,16 +180,37 @@ func (a *Access) MayDecide(ctx context.Context, who Identity, namespace string) 
 	return ok, nil
 }
 
-func (a *Access) may(ctx context.Context, who Identity, namespace string, what action) (bool, error) {
-	extra := map[string]authorizationv1.ExtraValue{}
-	for key, values := range who.Extra {
-		extra[key] = values
+// MayGet says whether a person may get a path that is no object's, such as
+// /metrics.
+func (a *Access) MayGet(ctx context.Context, who Identity, path string) (bool, error) {
+	ctx, cancel := context.WithTimeout(ctx, rightWithin)
+	defer cancel()
+	r := a.of(who)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if ok, known := r.paths[path]; known {
+		return ok, nil
 	}
-	review := &authorizationv1.SubjectAccessReview{Spec: authorizationv1.SubjectAccessReviewSpec{
-		User: who.User, UID: who.UID, Groups: who.Groups, Extra: extra,
-		ResourceAttributes: &authorizationv1.ResourceAttributes{Namespace: namespace, Verb: what.verb, Group: what.group, Resource: what.resource},
-	}}
-	got, err := a.client.Create(ctx, review, metav1.CreateOptions{})
+	ok, err := a.ask(ctx, who, authorizationv1.SubjectAccessReviewSpec{NonResourceAttributes: &authorizationv1.NonResourceAttributes{Path: path, Verb: "get"}})
+	if err != nil {
+		return false, err
+	}
+	r.paths[path] = ok
+	return ok, nil
+}
+
+func (a *Access) may(ctx context.Context, who Identity, namespace string, what action) (bool, error) {
+	return a.ask(ctx, who, authorizationv1.SubjectAccessReviewSpec{ResourceAttributes: &authorizationv1.ResourceAttributes{
+		Namespace: namespace, Verb: what.verb, Group: what.group, Resource: what.resource,
+	}})
+}
+
+func (a *Access) ask(ctx context.Context, who Identity, spec authorizationv1.SubjectAccessReviewSpec) (bool, error) {
+	spec.User, spec.UID, spec.Groups, spec.Extra = who.User, who.UID, who.Groups, map[string]authorizationv1.ExtraValue{}
+	for key, values := range who.Extra {
+		spec.Extra[key] = values
+	}
+	got, err := a.client.Create(ctx, &authorizationv1.SubjectAccessReview{Spec: spec}, metav1.CreateOptions{})
 	if err != nil {
 		return false, fmt.Errorf("asking the API server about rights: %w", withoutObject(err))
 	}
