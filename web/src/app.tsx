@@ -6,7 +6,9 @@ import { Link } from './components/bits';
 import { Shell } from './components/Shell';
 import { SignIn } from './components/SignIn';
 import { Empty, Loading } from './components/State';
-import { navigate, useLocation } from './lib/router';
+import { placeOf } from './lib/places';
+import { redirect, useLocation } from './lib/router';
+import { useZone } from './lib/zone';
 import { MapPage } from './pages/map/MapPage';
 
 const Findings = lazy(() => import('./pages/Findings').then((m) => ({ default: m.Findings })));
@@ -14,20 +16,23 @@ const Policies = lazy(() => import('./pages/Policies').then((m) => ({ default: m
 const Recommendations = lazy(() =>
   import('./pages/Recommendations').then((m) => ({ default: m.Recommendations })),
 );
+const WhatIf = lazy(() => import('./pages/whatif/WhatIf').then((m) => ({ default: m.WhatIf })));
 const CoveragePage = lazy(() =>
   import('./pages/CoveragePage').then((m) => ({ default: m.CoveragePage })),
 );
 
 function Page({ path, status }: { path: string; status: Status | undefined }) {
-  switch (path) {
+  switch (placeOf(path)) {
     case '/map':
       return <MapPage status={status} />;
     case '/findings':
-      return <Findings />;
+      return <Findings status={status} />;
     case '/policies':
       return <Policies />;
     case '/recommendations':
-      return <Recommendations />;
+      return <Recommendations status={status} />;
+    case '/what-if':
+      return <WhatIf />;
     case '/coverage':
       return <CoveragePage status={status} />;
     default:
@@ -42,16 +47,20 @@ function Page({ path, status }: { path: string; status: Status | undefined }) {
 }
 
 export function App() {
-  const { path } = useLocation();
-  const status: Resource<Status> = useResource('status');
+  const { path, params } = useLocation();
+  useZone(); // every time on the page is written anew
+  const status: Resource<Status> = useResource('status', {
+    cluster: params.get('cluster') ?? undefined,
+  });
   useEffect(() => {
-    if (path === '/') navigate(`/map${window.location.search}`);
+    const place = placeOf(path);
+    if (place && place !== path) redirect(place + window.location.search);
   }, [path]);
   if (status.error?.status === 401) return <SignIn done={status.reload} />;
   return (
     <Shell status={status}>
       <Suspense fallback={<Loading what="the page" />}>
-        <Page path={path === '/' ? '/map' : path} status={status.data} />
+        <Page path={path} status={status.data} />
       </Suspense>
     </Shell>
   );

@@ -12,6 +12,7 @@ export type EdgeState = Schemas['EdgeState'];
 export type Graph = Schemas['Graph'];
 export type GraphNode = Schemas['GraphNode'];
 export type GraphEdge = Schemas['GraphEdge'];
+export type Timeline = Schemas['Timeline'];
 export type Side = Schemas['Side'];
 export type Step = Schemas['Step'];
 export type Verdict = Schemas['Verdict'];

@@ -1,63 +1,29 @@
 // SPDX-License-Identifier: Apache-2.0
 // The frame around each page: where one can go, what is looked at, is it live.
 import type { ReactNode } from 'react';
-import { Button, ListBox, ListBoxItem, Popover, Select, SelectValue } from 'react-aria-components';
+import {
+  Button,
+  Dialog,
+  DialogTrigger,
+  ListBox,
+  ListBoxItem,
+  Popover,
+  Select,
+  SelectValue,
+} from 'react-aria-components';
 import { dismissAlert, useLive } from '../api/events';
 import type { Status } from '../api/types';
 import type { Resource } from '../api/useResource';
-import { duration } from '../lib/format';
+import { duration, short } from '../lib/format';
+import { placeOf, places } from '../lib/places';
 import { setParams, useLocation } from '../lib/router';
 import { type Theme, useTheme } from '../lib/theme';
 import { useNow } from '../lib/useNow';
+import { setZone, useZone, zoneName } from '../lib/zone';
 import { Link } from './bits';
 import { NamespacePicker } from './NamespacePicker';
-
-const pages = [
-  { path: '/map', name: 'Map' },
-  { path: '/findings', name: 'Findings', count: 'findings' },
-  { path: '/policies', name: 'Policies', count: 'policies' },
-  { path: '/recommendations', name: 'Recommendations', count: 'recommendations' },
-  { path: '/coverage', name: 'Coverage' },
-] as const;
-
-const windows = [
-  { id: 'all', name: 'All that is kept' },
-  { id: '-5m', name: 'Last 5 minutes' },
-  { id: '-1h', name: 'Last hour' },
-  { id: '-24h', name: 'Last 24 hours' },
-  { id: '-7d', name: 'Last 7 days' },
-];
-
-function WindowPicker() {
-  const { params } = useLocation();
-  const from = params.get('from') ?? 'all';
-  const known = windows.some((w) => w.id === from)
-    ? windows
-    : [...windows, { id: from, name: `Since ${from}` }];
-  return (
-    <Select
-      className="select"
-      aria-label="Time looked at"
-      selectedKey={from}
-      onSelectionChange={(key) =>
-        setParams({ from: key === 'all' ? undefined : String(key), to: undefined })
-      }
-    >
-      <Button className="button small">
-        <SelectValue /> <span aria-hidden="true">▾</span>
-      </Button>
-      <Popover className="popover">
-        <ListBox items={known}>
-          {(w) => (
-            <ListBoxItem id={w.id} className="option">
-              {w.name}
-            </ListBoxItem>
-          )}
-        </ListBox>
-      </Popover>
-    </Select>
-  );
-}
+import { Failed } from './State';
+import { TimePicker } from './TimePicker';
 
 function Pulse({ status }: { status: Resource<Status> }) {
   const live = useLive();
@@ -87,19 +53,84 @@ function Pulse({ status }: { status: Resource<Status> }) {
   );
 }
 
-const next: Record<Theme, Theme> = { system: 'light', light: 'dark', dark: 'system' };
-const themeWords: Record<Theme, string> = { system: '◐', light: '☀', dark: '☾' };
+const themes: { id: Theme; name: string }[] = [
+  { id: 'system', name: 'As the system' },
+  { id: 'light', name: 'Light' },
+  { id: 'dark', name: 'Dark' },
+];
 
-function ThemeButton() {
+function Settings() {
   const { theme, setTheme } = useTheme();
+  const z = useZone();
+  const local = zoneName('local');
   return (
-    <Button
-      className="button small icon"
-      onPress={() => setTheme(next[theme])}
-      aria-label={`Theme: ${theme}. Change to ${next[theme]}`}
+    <DialogTrigger>
+      <Button className="button small icon" aria-label="Settings: colours and time zone">
+        <span aria-hidden="true">⚙</span>
+      </Button>
+      <Popover className="popover">
+        <Dialog className="settings" aria-label="Settings">
+          <fieldset>
+            <legend>Colours</legend>
+            {themes.map((t) => (
+              <label key={t.id}>
+                <input
+                  type="radio"
+                  name="theme"
+                  checked={theme === t.id}
+                  onChange={() => setTheme(t.id)}
+                />{' '}
+                {t.name}
+              </label>
+            ))}
+          </fieldset>
+          <fieldset>
+            <legend>Times</legend>
+            {(['local', 'utc'] as const).map((id) => (
+              <label key={id}>
+                <input type="radio" name="zone" checked={z === id} onChange={() => setZone(id)} />{' '}
+                {id === 'utc' ? 'UTC' : `Here (${local})`}
+              </label>
+            ))}
+          </fieldset>
+        </Dialog>
+      </Popover>
+    </DialogTrigger>
+  );
+}
+
+function ClusterPicker({ status }: { status: Status }) {
+  const { params } = useLocation();
+  const names = status.clusters ?? [];
+  if (names.length < 2) {
+    return (
+      <span className="cluster" title="Cluster">
+        {status.cluster}
+      </span>
+    );
+  }
+  return (
+    <Select
+      className="select"
+      aria-label="Cluster"
+      selectedKey={params.get('cluster') ?? status.cluster}
+      onSelectionChange={(key) =>
+        setParams({ cluster: key === names[0] ? undefined : String(key), namespace: undefined })
+      }
     >
-      {themeWords[theme]}
-    </Button>
+      <Button className="button small">
+        <SelectValue /> <span aria-hidden="true">▾</span>
+      </Button>
+      <Popover className="popover">
+        <ListBox items={names.map((id) => ({ id }))}>
+          {(n) => (
+            <ListBoxItem id={n.id} className="option">
+              {n.id}
+            </ListBoxItem>
+          )}
+        </ListBox>
+      </Popover>
+    </Select>
   );
 }
 
@@ -150,15 +181,11 @@ export function Shell({ status, children }: { status: Resource<Status>; children
           <span>Netcinch</span>
         </Link>
         <nav aria-label="Pages">
-          {pages.map((p) => (
-            <Link
-              key={p.path}
-              to={p.path}
-              current={path === p.path || (path === '/' && p.path === '/map')}
-            >
+          {places.map((p) => (
+            <Link key={p.path} to={p.path} current={placeOf(path) === p.path}>
               {p.name}
               {'count' in p && totals && totals[p.count] > 0 && (
-                <span className="nav-count">{totals[p.count]}</span>
+                <span className="nav-count">{short(totals[p.count])}</span>
               )}
             </Link>
           ))}
@@ -171,17 +198,14 @@ export function Shell({ status, children }: { status: Resource<Status>; children
               data-ready="learning"
               title="New connections still join the baseline; after that they are held as unseen"
             >
-              <b aria-hidden="true">◔</b> Learning, {left(status.data)} left
+              <b aria-hidden="true">◔</b> <span className="wide">Learning, </span>
+              {left(status.data)} left
             </span>
           )}
-          {status.data && (
-            <span className="cluster" title="Cluster">
-              {status.data.cluster}
-            </span>
-          )}
+          {status.data && <ClusterPicker status={status.data} />}
           <NamespacePicker />
-          <WindowPicker />
-          <ThemeButton />
+          <TimePicker status={status.data} />
+          <Settings />
         </div>
       </header>
       {status.data?.failure && (
@@ -190,9 +214,10 @@ export function Shell({ status, children }: { status: Resource<Status>; children
         </p>
       )}
       <main id="main" tabIndex={-1}>
-        {status.error && !status.data ? null : children}
-        {status.error && !status.data && (
-          <Down message={status.error.message} retry={status.reload} />
+        {status.error && !status.data ? (
+          <Failed error={status.error} retry={status.reload} />
+        ) : (
+          children
         )}
       </main>
       <Alerts />
@@ -202,18 +227,3 @@ export function Shell({ status, children }: { status: Resource<Status>; children
 
 const left = (s: Status) =>
   duration((Date.parse(s.learning.until ?? s.now) - Date.parse(s.now)) / 1000);
-
-function Down({ message, retry }: { message: string; retry: () => void }) {
-  return (
-    <div className="state" role="alert" data-testid="error">
-      <div className="state-icon" data-bad="true" aria-hidden="true">
-        !
-      </div>
-      <h2>The recommender does not answer</h2>
-      <p className="state-text">{message}</p>
-      <Button className="button" onPress={retry}>
-        Try again
-      </Button>
-    </div>
-  );
-}

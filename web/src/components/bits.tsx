@@ -12,13 +12,16 @@ import { useNow } from '../lib/useNow';
 export function Link(props: {
   to: string;
   change?: Change;
+  /** Parameters of this page that go along, beside the shared ones. */
+  keep?: string[];
   className?: string;
   children: ReactNode;
   current?: boolean;
   testId?: string;
 }) {
-  useLocation(); // the shared parameters are part of the address
-  const href = linkTo(props.to, props.change);
+  const { params } = useLocation(); // the shared parameters are part of the address
+  const kept = (props.keep ?? []).map((name) => [name, params.get(name) ?? undefined]);
+  const href = linkTo(props.to, { ...Object.fromEntries(kept), ...props.change });
   const go = (event: MouseEvent) => {
     if (event.metaKey || event.ctrlKey || event.shiftKey || event.button !== 0) return;
     event.preventDefault();

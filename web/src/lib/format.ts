@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Values as people read them.
 import type { Party, Ref } from '../api/types';
+import { clockIn, exactIn, zone } from './zone';
 
 const whole = new Intl.NumberFormat('en');
 
@@ -40,6 +41,18 @@ export function percent(share: number): string {
   return `${Math.min(value, 99.9).toFixed(1)} %`;
 }
 
+/** 1,234; 1.2 million: as it is said in a sentence. */
+export function spoken(n: number): string {
+  const steps: [number, string][] = [
+    [1e9, 'billion'],
+    [1e6, 'million'],
+  ];
+  for (const [size, word] of steps) {
+    if (n >= size) return `${(n / size).toFixed(1).replace(/\.0$/, '')} ${word}`;
+  }
+  return count(n);
+}
+
 /** 45 s, 12 min, 3 h 5 min, 6 d. */
 export function duration(seconds: number): string {
   const s = Math.max(0, Math.round(seconds));
@@ -58,14 +71,16 @@ export function ago(time: string | undefined, now: number): string {
   return seconds < 5 ? 'just now' : `${duration(seconds)} ago`;
 }
 
-/** Local date and time with the offset, for a tooltip. */
-export const exact = (time: string) =>
-  new Date(time).toLocaleString('en-GB', { dateStyle: 'medium', timeStyle: 'long' });
+/** Date and time with its zone, in the zone that the reader chose. */
+export const exact = (time: string) => exactIn(time, zone());
 
-export const clock = (time: string) => new Date(time).toLocaleTimeString('en-GB');
+export const clock = (time: string) => clockIn(time, zone());
 
 export const refText = (r: Ref) =>
   `${r.apiVersion.includes('calico') ? 'Calico ' : ''}${r.kind} ${r.namespace ? `${r.namespace}/` : ''}${r.name}`;
+
+/** The id that the API gives a policy. */
+export const policyId = (r: Ref) => [r.apiVersion, r.kind, r.namespace ?? '', r.name].join('/');
 
 /** namespace/name of a workload, the name or address of the rest. */
 export function partyText(p: Party): string {

@@ -19,7 +19,7 @@ function subscribe(listener: () => void) {
 const here = () => window.location.pathname + window.location.search;
 
 /** Parameters that mean the same on each page and so survive a change of page. */
-const shared = ['namespace', 'from', 'to'];
+const shared = ['cluster', 'namespace', 'from', 'to'];
 
 export type Change = Record<string, string | undefined>;
 
@@ -66,9 +66,16 @@ export function useLocation() {
   }, [at]);
 }
 
+/** Replaces the address without a step in the history, as a redirect does. */
+export function redirect(to: string) {
+  if (to === here()) return;
+  window.history.replaceState(null, '', to);
+  announce();
+}
+
 /** The parameters that go along with each request. */
 export function useScope(): Change {
   const { params } = useLocation();
-  const [namespace, from, to] = shared.map((name) => params.get(name) ?? undefined);
-  return useMemo(() => ({ namespace, from, to }), [namespace, from, to]);
+  const [cluster, namespace, from, to] = shared.map((name) => params.get(name) ?? undefined);
+  return useMemo(() => ({ cluster, namespace, from, to }), [cluster, namespace, from, to]);
 }

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-import { useMemo } from 'react';
 import { ToggleButton } from 'react-aria-components';
-import type { Finding, FindingList } from '../api/types';
+import type { Finding, FindingList, Status } from '../api/types';
 import { useResource } from '../api/useResource';
 import { Age, Link, PageHead } from '../components/bits';
+import { More, Search, useLatest, useShown } from '../components/More';
+import { NextSteps } from '../components/NextSteps';
 import { Empty, Loaded } from '../components/State';
-import { plural, refText } from '../lib/format';
+import { count, plural, refText } from '../lib/format';
 import { setParams, useLocation, useScope } from '../lib/router';
 
 type Kind = Finding['kind'];
@@ -88,9 +89,8 @@ function Card({ finding }: { finding: Finding }) {
   );
 }
 
-function Kinds({ items, chosen }: { items: Finding[]; chosen: string | null }) {
-  const counts = new Map<Kind, number>();
-  for (const f of items) counts.set(f.kind, (counts.get(f.kind) ?? 0) + 1);
+function Kinds({ counts, chosen }: { counts: FindingList['counts']; chosen: string }) {
+  const all = Object.values(counts).reduce((sum, n) => sum + n, 0);
   return (
     <section className="filters" aria-label="Kinds of finding">
       <ToggleButton
@@ -98,63 +98,110 @@ function Kinds({ items, chosen }: { items: Finding[]; chosen: string | null }) {
         isSelected={!chosen}
         onChange={() => setParams({ kind: undefined })}
       >
-        All <span>{items.length}</span>
+        All <span>{count(all)}</span>
       </ToggleButton>
-      {[...counts].map(([kind, many]) => (
-        <ToggleButton
-          key={kind}
-          className="filter"
-          isSelected={chosen === kind}
-          onChange={(on) => setParams({ kind: on ? kind : undefined })}
-        >
-          <b aria-hidden="true">{kinds[kind].sign}</b> {kinds[kind].name} <span>{many}</span>
-        </ToggleButton>
-      ))}
+      {(Object.keys(kinds) as Kind[])
+        .filter((kind) => counts[kind] || kind === chosen)
+        .map((kind) => (
+          <ToggleButton
+            key={kind}
+            className="filter"
+            isSelected={chosen === kind}
+            onChange={(on) => setParams({ kind: on ? kind : undefined })}
+          >
+            <b aria-hidden="true">{kinds[kind].sign}</b> {kinds[kind].name}{' '}
+            <span>{count(counts[kind] ?? 0)}</span>
+          </ToggleButton>
+        ))}
     </section>
   );
 }
 
-function List({ list }: { list: FindingList }) {
-  const { params } = useLocation();
-  const chosen = params.get('kind');
-  const shown = useMemo(
-    () => list.items.filter((f) => !chosen || f.kind === chosen),
-    [list, chosen],
+function Nothing({ status }: { status: Status | undefined }) {
+  if (status && status.totals.edges === 0) {
+    return (
+      <Empty title="Nothing was seen yet">
+        <p>Findings come from traffic. This is what happens next:</p>
+        <NextSteps status={status} />
+      </Empty>
+    );
+  }
+  return (
+    <Empty title="Nothing stands out" icon="✓">
+      <p>
+        No allowance is unused, and no connection is new, denied or risky in the time looked at. New
+        findings appear here by themselves.
+      </p>
+    </Empty>
   );
-  const urgent = list.items.filter((f) => f.severity === 'high').length;
+}
+
+function List({
+  list,
+  more,
+  status,
+}: {
+  list: FindingList;
+  more: () => void;
+  status: Status | undefined;
+}) {
+  const { params } = useLocation();
+  const chosen = params.get('kind') ?? '';
+  const all = Object.values(list.counts).reduce((sum, n) => sum + n, 0);
+  const filtered = Boolean(chosen || params.get('q'));
   return (
     <div className="page">
-      <PageHead title="Findings">
-        {list.items.length === 0
-          ? 'Nothing stands out.'
-          : `${plural(list.items.length, 'finding')}${urgent ? `, ${urgent} of high severity` : ''}. The most severe first.`}
+      <PageHead
+        title="Findings"
+        aside={
+          (all > 0 || filtered) && (
+            <Search
+              label="Search findings"
+              value={params.get('q') ?? ''}
+              change={(q) => setParams({ q }, true)}
+            />
+          )
+        }
+      >
+        {all === 0 ? 'Nothing stands out.' : `${plural(all, 'finding')}. The most severe first.`}
       </PageHead>
-      {list.items.length === 0 ? (
-        <Empty title="Nothing stands out" icon="✓">
-          <p>
-            No allowance is unused, and no connection is new, denied or risky in the time looked at.
-            New findings appear here by themselves.
-          </p>
-        </Empty>
+      {all === 0 && !filtered ? (
+        <Nothing status={status} />
       ) : (
         <>
-          <Kinds items={list.items} chosen={chosen} />
+          <Kinds counts={list.counts} chosen={chosen} />
+          {list.items.length === 0 && (
+            <Empty title="No finding is like that">
+              <p>Choose another kind, or search for something else.</p>
+            </Empty>
+          )}
           <ul className="findings">
-            {shown.map((f) => (
+            {list.items.map((f) => (
               <Card key={f.id} finding={f} />
             ))}
           </ul>
+          <More shown={list.items.length} total={list.total} more={more} what="findings" />
         </>
       )}
     </div>
   );
 }
 
-export function Findings() {
-  const findings = useResource<FindingList>('findings', useScope());
+export function Findings({ status }: { status: Status | undefined }) {
+  const scope = useScope();
+  const { params } = useLocation();
+  const wanted = params.get('kind') ?? '';
+  const kind = wanted in kinds ? wanted : undefined; // of a newer or older version: all
+  const asked = { ...scope, kind, q: params.get('q') ?? undefined };
+  const key = JSON.stringify({ ...scope, kind });
+  const { shown, more } = useShown(JSON.stringify(asked));
+  const findings = useLatest(
+    useResource<FindingList>('findings', { ...asked, limit: String(shown) }),
+    key,
+  );
   return (
     <Loaded from={findings} what="findings">
-      {(list) => <List list={list} />}
+      {(list) => <List list={list} more={more} status={status} />}
     </Loaded>
   );
 }

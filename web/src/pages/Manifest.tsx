@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // A manifest with the use of each allowance marked on its line.
-import { useEffect, useRef } from 'react';
-import type { Policy, Usage } from '../api/types';
+import { Fragment, useEffect, useRef } from 'react';
+import type { Policy, Recommendation, Usage } from '../api/types';
 import { Age } from '../components/bits';
 import { YamlLine } from '../components/Yaml';
 import { plural, short } from '../lib/format';
 import { groupBy } from '../lib/groupBy';
+import { readPatch } from '../lib/patch';
 import { useLocation } from '../lib/router';
 
 const marks: Record<Usage['state'], { sign: string; name: string; rank: number }> = {
@@ -60,54 +61,168 @@ function worst(uses: Usage[]): Usage['state'] | undefined {
   return uses.toSorted((a, b) => marks[b.state].rank - marks[a.state].rank)[0]?.state;
 }
 
-export function Manifest({ policy }: { policy: Policy }) {
+/** Lines that the suggestion puts in the place of those that go. */
+function Suggested({ lines }: { lines: string[] }) {
+  return lines.map((text, i) => (
+    // biome-ignore lint/suspicious/noArrayIndexKey: a line is its number
+    <div key={i} className="manifest-line" data-suggested="added" data-testid="suggested-added">
+      <div className="code-line">
+        <span className="code-number" aria-hidden="true" />
+        <span className="code-mark">
+          <span aria-hidden="true">+</span>
+          <span className="hidden">suggested: </span>
+        </span>
+        <span className="code-text">
+          <YamlLine text={text} />
+        </span>
+      </div>
+    </div>
+  ));
+}
+
+function Legend({ suggestion }: { suggestion: boolean }) {
+  return (
+    <div className="manifest-legend">
+      {Object.values(marks).map((m) => (
+        <span key={m.name} data-usage={m.name.replace(' ', '-')}>
+          <b aria-hidden="true">{m.sign}</b> {m.name}
+        </span>
+      ))}
+      {suggestion && (
+        <>
+          <span data-suggested="gone">
+            <b aria-hidden="true">−</b> suggested to go
+          </span>
+          <span data-suggested="added">
+            <b aria-hidden="true">+</b> suggested instead
+          </span>
+        </>
+      )}
+    </div>
+  );
+}
+
+function Row({
+  policy,
+  number,
+  text,
+  uses,
+  gone,
+  changes,
+  wanted,
+}: {
+  policy: Policy;
+  number: number;
+  text: string;
+  uses: Usage[];
+  gone: boolean;
+  changes: string[];
+  wanted: string | null;
+}) {
+  const target = useRef<HTMLDivElement>(null);
+  const here = uses.some((u) => u.id === wanted);
+  useEffect(() => {
+    if (here) target.current?.scrollIntoView?.({ block: 'center' });
+  }, [here]);
+  const state = worst(uses);
+  const notes = (policy.notes ?? []).filter((n) => n.manifestLine === number);
+  return (
+    <div
+      className="manifest-line"
+      data-usage={state}
+      data-suggested={gone ? 'gone' : undefined}
+      data-testid={gone ? 'suggested-gone' : undefined}
+      ref={target}
+    >
+      <div className="code-line">
+        <span className="code-number">{(policy.line ?? 1) + number - 1}</span>
+        <span className="code-mark">
+          {gone ? (
+            <>
+              <span aria-hidden="true">−</span>
+              <span className="hidden">suggested to go: </span>
+            </>
+          ) : (
+            state && marks[state].sign
+          )}
+        </span>
+        <span className="code-text">
+          <YamlLine text={text} />
+        </span>
+      </div>
+      {uses.length + notes.length + changes.length > 0 && (
+        <ul className="uses">
+          {uses.map((u) => (
+            <Note key={u.id} use={u} chosen={u.id === wanted} />
+          ))}
+          {notes.map((n) => (
+            <li key={n.finding} className="use" data-note={n.kind} data-testid={`note-${n.kind}`}>
+              <b aria-hidden="true">∅</b>
+              <span>{n.text}</span>
+            </li>
+          ))}
+          {changes.map((c) => (
+            <li key={c} className="use" data-suggestion="true" data-testid="suggestion">
+              <b aria-hidden="true">✂</b>
+              <span>{c}</span>
+            </li>
+          ))}
+        </ul>
+      )}
+    </div>
+  );
+}
+
+const nothing = { gone: new Set<number>(), after: new Map<number, string[]>() };
+
+export function Manifest({
+  policy,
+  suggestion,
+}: {
+  policy: Policy;
+  suggestion?: Recommendation | undefined;
+}) {
   const { params } = useLocation();
   const wanted = params.get('usage');
-  const target = useRef<HTMLDivElement>(null);
-  useEffect(() => {
-    if (wanted) target.current?.scrollIntoView?.({ block: 'center' });
-  }, [wanted]);
   const byLine = groupBy(policy.allowances, (a) => a.manifestLine);
   const lines = policy.manifest.replace(/\n$/, '').split('\n');
   const loose = byLine.get(0) ?? [];
+  const first = policy.line ?? 1;
+  const patch = suggestion ? readPatch(suggestion.diff, first) : nothing;
+  const changes = groupBy(suggestion?.changes ?? [], (c) => (c.line ? c.line - first + 1 : 0));
+  const about = (policy.notes ?? []).filter(
+    (n) => n.manifestLine < 1 || n.manifestLine > lines.length,
+  );
   return (
     <div className="manifest" data-testid="manifest">
-      <div className="manifest-legend" aria-hidden="true">
-        {Object.values(marks).map((m) => (
-          <span key={m.name} data-usage={m.name.replace(' ', '-')}>
-            <b>{m.sign}</b> {m.name}
-          </span>
-        ))}
-      </div>
+      <Legend suggestion={suggestion !== undefined} />
+      {about.length > 0 && (
+        <ul className="uses loose">
+          {about.map((n) => (
+            <li key={n.finding} className="use" data-note={n.kind} data-testid={`note-${n.kind}`}>
+              <b aria-hidden="true">∅</b>
+              <span>{n.text}</span>
+            </li>
+          ))}
+        </ul>
+      )}
       <div className="manifest-code">
-        {lines.map((text, i) => {
-          const uses = byLine.get(i + 1) ?? [];
-          const state = worst(uses);
-          return (
-            <div
-              // biome-ignore lint/suspicious/noArrayIndexKey: a line is its number
-              key={i}
-              className="manifest-line"
-              data-usage={state}
-              ref={uses.some((u) => u.id === wanted) ? target : undefined}
-            >
-              <div className="code-line">
-                <span className="code-number">{(policy.line ?? 1) + i}</span>
-                <span className="code-mark">{state ? marks[state].sign : ''}</span>
-                <span className="code-text">
-                  <YamlLine text={text} />
-                </span>
-              </div>
-              {uses.length > 0 && (
-                <ul className="uses">
-                  {uses.map((u) => (
-                    <Note key={u.id} use={u} chosen={u.id === wanted} />
-                  ))}
-                </ul>
-              )}
-            </div>
-          );
-        })}
+        <Suggested lines={patch.after.get(0) ?? []} />
+        {lines.map((text, i) => (
+          // biome-ignore lint/suspicious/noArrayIndexKey: a line is its number
+          <Fragment key={i}>
+            <Row
+              policy={policy}
+              number={i + 1}
+              text={text}
+              uses={byLine.get(i + 1) ?? []}
+              gone={patch.gone.has(i + 1)}
+              changes={(changes.get(i + 1) ?? []).map((c) => c.text)}
+              wanted={wanted}
+            />
+            <Suggested lines={patch.after.get(i + 1) ?? []} />
+          </Fragment>
+        ))}
       </div>
       {loose.length > 0 && (
         <ul className="uses loose">

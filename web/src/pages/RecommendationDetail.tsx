@@ -1,17 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 import { lazy, Suspense } from 'react';
-import { address } from '../api/client';
+import type { Params } from '../api/client';
 import type { Recommendation } from '../api/types';
 import { Copy, Link, ReadyChip } from '../components/bits';
-import { duration, percent, refText } from '../lib/format';
-import { useScope } from '../lib/router';
+import { DownloadMenu, downloadOf, kubectl } from '../components/Download';
+import { duration, percent, policyId, refText } from '../lib/format';
 import { Cuts, Proof } from './Proof';
+import { Replayed } from './Replayed';
 
 const Diff = lazy(() => import('../components/Diff').then((m) => ({ default: m.Diff })));
-
-/** A shell command that applies the manifest with the caller's own rights. */
-export const kubectl = (yaml: string) =>
-  `kubectl apply -f - <<'EOF'\n${yaml.replace(/\n*$/, '\n')}EOF`;
 
 /** How long it was watched, and how likely it is that something new still comes. */
 function watched({
@@ -62,22 +59,16 @@ function Ready({ item }: { item: Recommendation }) {
   );
 }
 
-function Actions({ item }: { item: Recommendation }) {
-  const scope = useScope();
+function Actions({ item, params }: { item: Recommendation; params: Params }) {
+  const one = { ...params, id: item.id };
   return (
     <div className="actions">
-      <a
-        className="button primary"
-        data-testid="download"
-        download
-        href={address('recommendations/download', {
-          id: item.id,
-          from: scope.from,
-          to: scope.to,
-        })}
-      >
-        ↓ Download YAML
-      </a>
+      <div className="joined">
+        <a className="button primary" data-testid="download" download href={downloadOf(one)}>
+          ↓ Download YAML
+        </a>
+        <DownloadMenu params={one} className="button icon" label="Other ways to take it" text="▾" />
+      </div>
       <Copy text={kubectl(item.after)}>Copy as kubectl command</Copy>
       <Copy text={item.after}>Copy YAML</Copy>
     </div>
@@ -99,7 +90,7 @@ function Changes({ item }: { item: Recommendation }) {
   );
 }
 
-export function Detail({ item }: { item: Recommendation }) {
+export function Detail({ item, params }: { item: Recommendation; params: Params }) {
   return (
     <article className="detail" data-testid="recommendation">
       <header className="detail-head">
@@ -115,7 +106,7 @@ export function Detail({ item }: { item: Recommendation }) {
             )}
           </p>
         </div>
-        {!item.withheld && <Actions item={item} />}
+        {!item.withheld && <Actions item={item} params={params} />}
       </header>
       {item.withheld && (
         <p className="callout" data-state="unused" data-testid="withheld">
@@ -123,6 +114,7 @@ export function Detail({ item }: { item: Recommendation }) {
         </p>
       )}
       <Cuts proof={item.proof} offered={!item.withheld} />
+      {!item.withheld && <Replayed item={item} params={params} />}
       <Changes item={item} />
       {item.after !== '' && (
         <Suspense fallback={<div className="diff-wait" aria-busy="true" />}>
@@ -133,9 +125,9 @@ export function Detail({ item }: { item: Recommendation }) {
         {item.proof.statements.length > 0 && <Proof proof={item.proof} />}
         <Ready item={item} />
       </div>
-      {item.kind === 'tighten' && (
+      {item.before !== '' && (
         <p className="quiet">
-          <Link to="/policies" change={{ policy: refText(item.policy) }}>
+          <Link to="/policies" change={{ policy: policyId(item.policy) }}>
             Usage of the policy in force, line by line
           </Link>
         </p>

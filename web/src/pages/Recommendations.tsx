@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 import { useMemo } from 'react';
-import { address } from '../api/client';
-import type { Recommendation, RecommendationList } from '../api/types';
+import { Button, ListBox, ListBoxItem, Popover, Select, SelectValue } from 'react-aria-components';
+import type { Recommendation, RecommendationList, Status } from '../api/types';
 import { useResource } from '../api/useResource';
 import { Link, ReadyChip } from '../components/bits';
-import { Empty, Loaded } from '../components/State';
+import { DownloadMenu, downloadOf, type Format, formats, offered } from '../components/Download';
+import { More, Search, useShown } from '../components/More';
+import { NextSteps } from '../components/NextSteps';
+import { Empty, Loaded, Loading } from '../components/State';
 import { plural, refText } from '../lib/format';
 import { groupBy } from '../lib/groupBy';
-import { useLocation, useScope } from '../lib/router';
+import { type Change, setParams, useLocation, useScope } from '../lib/router';
 import { Detail } from './RecommendationDetail';
-
-const offered = (r: Recommendation) => !r.withheld;
 
 function Item({ item, current }: { item: Recommendation; current: boolean }) {
   const state = item.readiness[0]?.state;
@@ -19,6 +20,7 @@ function Item({ item, current }: { item: Recommendation; current: boolean }) {
       <Link
         to="/recommendations"
         change={{ id: item.id }}
+        keep={['format', 'q', 'ready']}
         className="item"
         current={current}
         testId={`recommendation-${item.policy.name}`}
@@ -52,10 +54,12 @@ function Group({
   name,
   items,
   chosen,
+  params,
 }: {
   name: string;
   items: Recommendation[];
   chosen: Recommendation | undefined;
+  params: Change;
 }) {
   const many = items.filter(offered).length;
   return (
@@ -63,14 +67,12 @@ function Group({
       <h2 className="list-group">
         {name || 'Cluster-wide'}
         {many > 0 && name && (
-          <a
-            href={address('recommendations/download', { namespace: name })}
-            download
+          <DownloadMenu
+            params={{ ...params, namespace: name }}
             className="button tiny"
-            aria-label={`Download all of ${name}`}
-          >
-            ↓ {many}
-          </a>
+            label={`Download all of ${name}`}
+            text={`↓ ${many} ▾`}
+          />
         )}
       </h2>
       <ul>
@@ -82,82 +84,213 @@ function Group({
   );
 }
 
-function Waiting() {
+function FormatPicker({ format, chosen }: { format: Format; chosen: Recommendation | undefined }) {
+  const choose = (id: string) =>
+    setParams({
+      format: id === 'kubernetes' ? undefined : id,
+      // Ids are of one format; what is for the same workload is found by its name.
+      id: undefined,
+      workload: chosen?.workloads[0],
+    });
+  return (
+    <Select
+      className="select format"
+      aria-label="Format"
+      selectedKey={format}
+      onSelectionChange={(key) => choose(String(key))}
+    >
+      <Button className="button" data-testid="format">
+        <span>
+          Format: <SelectValue>{({ selectedText }) => selectedText}</SelectValue>
+        </span>{' '}
+        <span aria-hidden="true">▾</span>
+      </Button>
+      <Popover className="popover">
+        <ListBox items={formats}>
+          {(f) => (
+            <ListBoxItem id={f.id} textValue={f.name} className="option">
+              <b>{f.name}</b>
+              <span className="option-text">{f.text}</span>
+            </ListBoxItem>
+          )}
+        </ListBox>
+      </Popover>
+    </Select>
+  );
+}
+
+function Waiting({ status }: { status: Status | undefined }) {
   return (
     <div className="page">
       <Empty title="No recommendation yet">
-        <p>
-          A workload gets its first recommendation once traffic of it was seen. Each one says how
-          far it can be trusted and carries its proof.
-        </p>
-        <p>
-          <Link to="/coverage">Coverage</Link> says which nodes report.
-        </p>
+        <p>A workload gets its first recommendation once traffic of it was seen.</p>
+        <NextSteps status={status} />
       </Empty>
     </div>
   );
 }
 
-function find(
-  list: RecommendationList,
-  id: string | null,
-  policy: string | null,
-): Recommendation | undefined {
-  const byPolicy = policy ? list.items.find((r) => refText(r.policy) === policy) : undefined;
+function find(list: RecommendationList, params: URLSearchParams): Recommendation | undefined {
+  const [id, policy, workload] = ['id', 'policy', 'workload'].map((name) => params.get(name));
+  const { items } = list;
   return (
-    list.items.find((r) => r.id === id) ?? byPolicy ?? list.items.find(offered) ?? list.items[0]
+    items.find((r) => r.id === id) ??
+    (policy ? items.find((r) => refText(r.policy) === policy) : undefined) ??
+    (workload ? items.find((r) => offered(r) && r.workloads.includes(workload)) : undefined) ??
+    items.find(offered) ??
+    items[0]
   );
 }
 
-function Pages({ list }: { list: RecommendationList }) {
+const rank = (r: Recommendation) => (offered(r) ? (r.kind === 'tighten' ? 0 : 1) : 2);
+
+const states = {
+  ready: { name: 'Ready', has: (r: Recommendation) => offered(r) && r.ready },
+  waiting: { name: 'Not ready', has: (r: Recommendation) => offered(r) && !r.ready },
+  withheld: { name: 'Withheld', has: (r: Recommendation) => !offered(r) },
+};
+
+function Filters({ list, chosen }: { list: RecommendationList; chosen: string }) {
+  return (
+    <section className="filters" aria-label="Which recommendations">
+      {Object.entries(states).map(([key, { name, has }]) => {
+        const many = list.items.filter(has).length;
+        return many > 0 || chosen === key ? (
+          <Button
+            key={key}
+            className="filter small"
+            aria-pressed={chosen === key}
+            onPress={() => setParams({ ready: chosen === key ? undefined : key }, true)}
+          >
+            {name} <span>{many}</span>
+          </Button>
+        ) : null;
+      })}
+    </section>
+  );
+}
+
+/** What the list shows: in groups by namespace, what can be applied first. */
+function useItems(list: RecommendationList, text: string, state: string) {
+  return useMemo(() => {
+    const wanted = text.toLowerCase();
+    const has = states[state as keyof typeof states]?.has ?? (() => true);
+    return list.items
+      .filter(
+        (r) =>
+          has(r) &&
+          [refText(r.policy), ...r.workloads].some((t) => t.toLowerCase().includes(wanted)),
+      )
+      .toSorted(
+        (a, b) => (a.namespace ?? '').localeCompare(b.namespace ?? '') || rank(a) - rank(b),
+      );
+  }, [list, text, state]);
+}
+
+function Pages({
+  list,
+  format,
+  status,
+}: {
+  list: RecommendationList;
+  format: Format;
+  status: Status | undefined;
+}) {
   const { params } = useLocation();
-  const scope = useScope();
-  const chosen = find(list, params.get('id'), params.get('policy'));
-  const groups = useMemo(() => {
-    const rank = (r: Recommendation) => (offered(r) ? (r.kind === 'tighten' ? 0 : 1) : 2);
-    return [
-      ...groupBy(
-        list.items.toSorted((a, b) => rank(a) - rank(b)),
-        (r) => r.namespace ?? '',
-      ),
-    ].sort(([a], [b]) => a.localeCompare(b));
-  }, [list]);
-  if (!chosen) return <Waiting />;
+  const { cluster, from, to, namespace } = useScope();
+  const text = params.get('q') ?? '';
+  const state = params.get('ready') ?? '';
+  const chosen = find(list, params);
+  const items = useItems(list, text, state);
+  const { shown, more } = useShown(`${text} ${state} ${format}`);
+  if (!chosen && format === 'kubernetes') return <Waiting status={status} />;
   const many = list.items.filter(offered).length;
+  const download: Change = {
+    cluster,
+    from,
+    to,
+    format: format === 'kubernetes' ? undefined : format,
+  };
   return (
     <div className="split">
       <nav className="list" aria-label="Recommendations">
         <h1>
           Recommendations <span className="quiet">{many}</span>
         </h1>
+        <FormatPicker format={format} chosen={chosen} />
         {many > 0 && (
-          <a
-            href={address('recommendations/download', {
-              namespace: scope.namespace,
-              from: scope.from,
-              to: scope.to,
-            })}
-            download
-            className="button"
-            data-testid="download-all"
-          >
-            ↓ Download all {many} as YAML
-          </a>
+          <div className="joined">
+            <a
+              href={downloadOf({ ...download, namespace })}
+              download
+              className="button"
+              data-testid="download-all"
+            >
+              ↓ Download all {many} as YAML
+            </a>
+            <DownloadMenu
+              params={{ ...download, namespace }}
+              className="button icon"
+              label="Other ways to take all"
+              text="▾"
+            />
+          </div>
         )}
-        {groups.map(([name, items]) => (
-          <Group key={name} name={name} items={items} chosen={chosen} />
+        <Search
+          label="Search recommendations"
+          value={text}
+          change={(q) => setParams({ q }, true)}
+        />
+        <Filters list={list} chosen={state} />
+        {items.length === 0 && <p className="quiet">No recommendation is like that.</p>}
+        {[...groupBy(items.slice(0, shown), (r) => r.namespace ?? '')].map(([name, some]) => (
+          <Group key={name} name={name} items={some} chosen={chosen} params={download} />
         ))}
+        <More
+          shown={Math.min(shown, items.length)}
+          total={items.length}
+          more={more}
+          what="recommendations"
+        />
       </nav>
-      <Detail key={chosen.id} item={chosen} />
+      {chosen ? (
+        <Chosen key={chosen.id} id={chosen.id} params={download} />
+      ) : (
+        <Empty title="Nothing to say in this format">
+          <p>Choose another format.</p>
+        </Empty>
+      )}
     </div>
   );
 }
 
-export function Recommendations() {
-  const list = useResource<RecommendationList>('recommendations', useScope());
+function Chosen({ id, params }: { id: string; params: Change }) {
+  const one = useResource<RecommendationList>('recommendations', { ...params, id });
+  return (
+    <Loaded from={one} what="the recommendation">
+      {({ items }) =>
+        items[0] ? (
+          <Detail item={items[0]} params={params} />
+        ) : (
+          <Loading what="the recommendation" />
+        )
+      }
+    </Loaded>
+  );
+}
+
+export function Recommendations({ status }: { status: Status | undefined }) {
+  const { params } = useLocation();
+  const wanted = params.get('format');
+  const format = formats.find((f) => f.id === wanted)?.id ?? 'kubernetes';
+  const list = useResource<RecommendationList>('recommendations', {
+    ...useScope(),
+    brief: 'true',
+    format: format === 'kubernetes' ? undefined : format,
+  });
   return (
     <Loaded from={list} what="recommendations">
-      {(data) => <Pages list={data} />}
+      {(data) => <Pages list={data} format={format} status={status} />}
     </Loaded>
   );
 }

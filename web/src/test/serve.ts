@@ -14,6 +14,7 @@ export const fixtures: Answers = {
   findings: { body: data.findings },
   recommendations: { body: data.recommendations },
   coverage: { body: data.coverage },
+  replay: { body: data.replay },
 };
 
 /** Makes fetch answer; gives the addresses that were asked for, in order. */
@@ -33,9 +34,18 @@ export function serve(answers: Answers): string[] {
     if (answer.status) return problem(answer.status, String(answer.body));
     const headers: Record<string, string> = { 'content-type': 'application/json' };
     if (answer.etag) headers.etag = answer.etag;
-    return new Response(JSON.stringify(answer.body), { headers });
+    return new Response(JSON.stringify(only(answer.body, url.searchParams)), { headers });
   });
   return asked;
+}
+
+/** A list with only the items that are asked for. */
+function only(body: unknown, query: URLSearchParams): unknown {
+  const { items } = body as { items?: { id: string; kind?: string }[] };
+  const [id, kind] = [query.get('id'), query.get('kind')];
+  if (!items || !(id || kind)) return body;
+  const left = items.filter((i) => (!id || i.id === id) && (!kind || i.kind === kind));
+  return { ...(body as object), items: left, total: left.length };
 }
 
 const problem = (status: number, detail: string) =>

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-import { cleanup } from '@testing-library/react';
+import { cleanup, configure } from '@testing-library/react';
 import { afterEach, beforeEach, vi } from 'vitest';
 import { forgetResources } from '../api/useResource';
+
+configure({ asyncUtilTimeout: 20_000 }); // a hang guard only: machines that build are busy
 
 class Observer {
   observe() {}
