@@ -9,4 +9,4 @@ const CountShift = 38
 // ABI numbers the layout of the pinned maps and what their values mean: raise
 // it with every change of either. Programs of one number may use maps that
 // another agent of the same number has made, and count into them side by side.
-const ABI = 1
+const ABI = 2

@@ -27,6 +27,7 @@ struct cached4 {
 	__u64 rx;
 	__u32 state; /* bits known to be set in the flow map, without FIN and RST */
 	__u32 last;
+	__u64 padding[3]; /* a place is found by a shift */
 };
 
 struct cached6 {
@@ -37,11 +38,36 @@ struct cached6 {
 	__u32 last;
 };
 
-/* Only the programs use them. A flow that finds no place is counted in the map. */
-MAP(cache4, BPF_MAP_TYPE_PERCPU_ARRAY, __u32, struct cached4, CACHE_SLOTS);
-MAP(cache6, BPF_MAP_TYPE_PERCPU_ARRAY, __u32, struct cached6, CACHE_SLOTS);
+struct places4 {
+	struct cached4 place[CACHE_SLOTS];
+};
 
-static __always_inline __u32 place(__u32 mixed)
+struct places6 {
+	struct cached6 place[CACHE_SLOTS];
+};
+
+/*
+ * Only the programs use them. A flow that finds no place is counted in the map.
+ * All places are one entry, so that looking it up does not wait for the packet.
+ */
+MAP(cache4, BPF_MAP_TYPE_PERCPU_ARRAY, __u32, struct places4, 1);
+MAP(cache6, BPF_MAP_TYPE_PERCPU_ARRAY, __u32, struct places6, 1);
+
+static __always_inline struct places4 *places4(void)
+{
+	__u32 zero = 0;
+
+	return bpf_map_lookup_elem(&cache4, &zero);
+}
+
+static __always_inline struct places6 *places6(void)
+{
+	__u32 zero = 0;
+
+	return bpf_map_lookup_elem(&cache6, &zero);
+}
+
+static __always_inline __u32 spread(__u32 mixed)
 {
 	return (mixed * 0x9e3779b1U) >> (32 - CACHE_BITS);
 }
@@ -118,13 +144,15 @@ __noinline int settle6(struct cached6 *c)
 /* Settles one place of this CPU, in both caches. */
 static long settle_place(__u32 at, void *unused)
 {
-	struct cached4 *c4 = bpf_map_lookup_elem(&cache4, &at);
-	struct cached6 *c6 = bpf_map_lookup_elem(&cache6, &at);
+	struct places4 *all4 = places4();
+	struct places6 *all6 = places6();
 
-	if (c4 && c4->key.slot_protocol)
-		settle4(c4);
-	if (c6 && c6->key.slot_protocol)
-		settle6(c6);
+	if (!all4 || !all6 || at >= CACHE_SLOTS)
+		return 1;
+	if (all4->place[at].key.slot_protocol)
+		settle4(&all4->place[at]);
+	if (all6->place[at].key.slot_protocol)
+		settle6(&all6->place[at]);
 	return 0;
 }
 

@@ -14,22 +14,24 @@ import (
 // pending counts the flows that have their place in a CPU's cache.
 func (l *loaded) pending(t *testing.T) (flows int, packets uint64) {
 	t.Helper()
-	for i := range l.Cache4.MaxEntries() {
-		var c4 []FlowCached4
-		var c6 []FlowCached6
-		if err := l.Cache4.Lookup(i, &c4); err != nil {
-			t.Fatal(err)
+	var c4 []FlowPlaces4
+	var c6 []FlowPlaces6
+	if err := l.Cache4.Lookup(uint32(0), &c4); err != nil {
+		t.Fatal(err)
+	}
+	if err := l.Cache6.Lookup(uint32(0), &c6); err != nil {
+		t.Fatal(err)
+	}
+	add := func(slotProtocol uint32, tx, rx uint64) {
+		if slotProtocol != 0 {
+			flows, packets = flows+1, packets+unpack(tx).packets+unpack(rx).packets
 		}
-		if err := l.Cache6.Lookup(i, &c6); err != nil {
-			t.Fatal(err)
-		}
-		for cpu := range c4 {
-			if c4[cpu].Key.SlotProtocol != 0 {
-				flows, packets = flows+1, packets+unpack(c4[cpu].Tx).packets+unpack(c4[cpu].Rx).packets
-			}
-			if c6[cpu].Key.SlotProtocol != 0 {
-				flows, packets = flows+1, packets+unpack(c6[cpu].Tx).packets+unpack(c6[cpu].Rx).packets
-			}
+	}
+	for cpu := range c4 {
+		for i := range c4[cpu].Place {
+			p4, p6 := &c4[cpu].Place[i], &c6[cpu].Place[i]
+			add(p4.Key.SlotProtocol, p4.Tx, p4.Rx)
+			add(p6.Key.SlotProtocol, p6.Tx, p6.Rx)
 		}
 	}
 	return flows, packets

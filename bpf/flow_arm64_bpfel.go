@@ -20,12 +20,13 @@ type FlowAttachment struct {
 }
 
 type FlowCached4 struct {
-	_     structs.HostLayout
-	Key   FlowKey4
-	Tx    uint64
-	Rx    uint64
-	State uint32
-	Last  uint32
+	_       structs.HostLayout
+	Key     FlowKey4
+	Tx      uint64
+	Rx      uint64
+	State   uint32
+	Last    uint32
+	Padding [3]uint64
 }
 
 type FlowCached6 struct {
@@ -276,6 +277,16 @@ type FlowOwnAddress struct {
 	_     structs.HostLayout
 	Words [4]uint32
 	Is6   uint32
+}
+
+type FlowPlaces4 struct {
+	_     structs.HostLayout
+	Place [256]FlowCached4
+}
+
+type FlowPlaces6 struct {
+	_     structs.HostLayout
+	Place [256]FlowCached6
 }
 
 type FlowTold struct {

@@ -46,12 +46,20 @@ static __always_inline int is_ordinary(const void *transport, const void *end, _
 		if ((__u16)ports == bpf_htons(DNS_PORT))
 			return 0;
 		ports = ports << 16 | ports >> 16;
-		o->bits = RECEIVED | flags << RX_FLAGS_SHIFT | (conntrack ? ASKED_CONNTRACK : 0);
+		o->bits = RECEIVED | flags << RX_FLAGS_SHIFT | conntrack * ASKED_CONNTRACK;
 	} else {
 		o->bits = SENT | flags << TX_FLAGS_SHIFT;
 	}
 	o->rest = ports | (__u64)(slot << 8 | protocol) << 32;
 	return 1;
+}
+
+/* Of a packet that stands for many. Apart, so that others keep their registers. */
+static __noinline __u64 many(struct __sk_buff *skb, __u32 length, __u32 payload)
+{
+	struct packet p = { .network = ETHERNET_LENGTH, .bytes = length, .payload = payload };
+
+	return amount(skb, &p);
 }
 
 /* Packets and bytes, as amount() of sighting.h counts them. length 0 is a BIG TCP packet. */
@@ -60,16 +68,14 @@ static __always_inline __u64 ordinary_amount(struct __sk_buff *skb, const void *
 {
 	__u32 bytes = skb->len - ETHERNET_LENGTH;
 
-	if (length - 1 < bytes) /* Ethernet padding */
-		bytes = length;
-	if (skb->gso_size) {
-		struct packet p = { .network = ETHERNET_LENGTH, .bytes = length };
+	if (__builtin_expect(skb->gso_size, 0)) {
 		__u32 header = 8;
 		if (protocol == IP_TCP)
 			header = (((const __u8 *)transport)[12] >> 4) * 4;
-		p.payload = ETHERNET_LENGTH + before + header;
-		return amount(skb, &p);
+		return many(skb, length, ETHERNET_LENGTH + before + header);
 	}
+	if (length - 1 < bytes) /* Ethernet padding */
+		bytes = length;
 	return (1ULL << COUNT_SHIFT) + bytes;
 }
 
@@ -85,17 +91,29 @@ static __always_inline int add_known(struct flow *flow, __u64 amount, __u32 bits
 	return 1;
 }
 
-#define HERE (1U << 31) /* with bits: the flow has its place, but not all of them */
+static __always_inline int is_same4(const struct key4 *a, const struct key4 *b)
+{
+	const word *x = (const word *)a, *y = (const word *)b;
 
-/* Counts in the flow map, and gives the flow the place if it may have it. */
+	return x[1] == y[1] && x[0] == y[0];
+}
+
+static __always_inline int is_same6(const struct key6 *a, const struct key6 *b)
+{
+	const word *x = (const word *)a, *y = (const word *)b;
+
+	return x[4] == y[4] && x[3] == y[3] && x[2] == y[2] && x[1] == y[1] && x[0] == y[0];
+}
+
+/* Counts in the flow map, and gives the flow the place if it may have it, or has it. */
 static __noinline int miss4(const struct key4 *key, struct cached4 *c, __u64 amount, __u32 bits,
 			    enum direction direction)
 {
 	struct flow4 *value = bpf_map_lookup_elem(&flows4, key);
 
-	if (!value || !add_known(&value->flow, amount, bits & ~HERE, direction))
+	if (!value || !add_known(&value->flow, amount, bits, direction))
 		return 0;
-	if (!c || !((bits & HERE) || is_free(c->key.slot_protocol, c->last)))
+	if (!c || !(is_same4(&c->key, key) || is_free(c->key.slot_protocol, c->last)))
 		return 1;
 	settle4(c);
 	c->key = *key;
@@ -109,15 +127,23 @@ static __noinline int miss6(const struct key6 *key, struct cached6 *c, __u64 amo
 {
 	struct flow6 *value = bpf_map_lookup_elem(&flows6, key);
 
-	if (!value || !add_known(&value->flow, amount, bits & ~HERE, direction))
+	if (!value || !add_known(&value->flow, amount, bits, direction))
 		return 0;
-	if (!c || !((bits & HERE) || is_free(c->key.slot_protocol, c->last)))
+	if (!c || !(is_same6(&c->key, key) || is_free(c->key.slot_protocol, c->last)))
 		return 1;
 	settle6(c);
 	c->key = *key;
 	c->state = value->flow.state & ~CLOSED;
 	c->last = bpf_jiffies64();
 	return 1;
+}
+
+/* Adds to a flow that has its place. */
+static __always_inline void count_here(__u64 *tx, __u64 *rx, __u32 *last, __u64 amount,
+				       enum direction direction)
+{
+	*(direction == EGRESS ? tx : rx) += amount;
+	*last = bpf_jiffies64();
 }
 
 /*
@@ -130,6 +156,8 @@ static __always_inline int known4(struct __sk_buff *skb, const void *data, const
 	const struct ipv4_header *ip = data + ETHERNET_LENGTH;
 	const void *transport = ip + 1;
 	__u8 protocol = ip->protocol;
+	struct places4 *all = cached ? places4() : 0; /* before all else: calls spoil registers */
+	struct cached4 *c = 0;
 	struct ordinary o;
 
 	if (ip->version_length != 0x45 || (ip->fragment & bpf_htons(0x3fff)))
@@ -139,26 +167,29 @@ static __always_inline int known4(struct __sk_buff *skb, const void *data, const
 	__u64 ends = *(const word *)&ip->source; /* the source is the lower half */
 	if (direction == INGRESS)
 		ends = ends << 32 | ends >> 32;
-	__u32 at = place((ends >> 32) ^ (__u32)o.rest ^ (o.rest >> 32));
-	struct cached4 *c = cached ? bpf_map_lookup_elem(&cache4, &at) : 0;
-	const word *k = (const word *)&c->key;
-	int here = c && !((k[0] ^ ends) | (k[1] ^ o.rest));
-	__u64 amount =
-		ordinary_amount(skb, transport, bpf_ntohs(ip->length), sizeof(*ip), protocol);
+	__u32 at = spread((ends >> 32) ^ (__u32)o.rest ^ (o.rest >> 32));
 
-	if (here) {
-		if (!(o.bits & ~c->state)) {
-			if (direction == EGRESS)
-				c->tx += amount;
-			else
-				c->rx += amount;
-			c->last = bpf_jiffies64();
+	if (all) {
+		c = &all->place[at];
+		const word *k = (const word *)&c->key;
+		if (k[0] == ends && k[1] == o.rest && !(o.bits & ~c->state)) {
+			count_here(&c->tx, &c->rx, &c->last,
+				   ordinary_amount(skb, transport, bpf_ntohs(ip->length),
+						   sizeof(*ip), protocol),
+				   direction);
 			return 1;
 		}
-		o.bits |= HERE;
 	}
 	word key[2] = { ends, o.rest };
-	return miss4((const struct key4 *)key, c, amount, o.bits, direction);
+	return miss4((const struct key4 *)key, c,
+		     ordinary_amount(skb, transport, bpf_ntohs(ip->length), sizeof(*ip), protocol),
+		     o.bits, direction);
+}
+
+/* 0 for a BIG TCP packet. */
+static __always_inline __u32 length6(const struct ipv6_header *ip)
+{
+	return ip->length ? bpf_ntohs(ip->length) + sizeof(*ip) : 0;
 }
 
 static __always_inline int known6(struct __sk_buff *skb, const void *data, const void *end,
@@ -166,6 +197,8 @@ static __always_inline int known6(struct __sk_buff *skb, const void *data, const
 {
 	const struct ipv6_header *ip = data + ETHERNET_LENGTH;
 	const void *transport = ip + 1;
+	struct places6 *all = cached ? places6() : 0;
+	struct cached6 *c = 0;
 	struct ordinary o;
 
 	if (transport > end || (*(const __u8 *)ip >> 4) != 6)
@@ -175,28 +208,25 @@ static __always_inline int known6(struct __sk_buff *skb, const void *data, const
 		return 0;
 	const __be32 *from = direction == EGRESS ? ip->source : ip->target;
 	const __be32 *to = direction == EGRESS ? ip->target : ip->source;
-	__u32 at = place(to[3] ^ (__u32)o.rest ^ (o.rest >> 32));
-	struct cached6 *c = cached ? bpf_map_lookup_elem(&cache6, &at) : 0;
-	const word *k = (const word *)&c->key, *local = (const word *)from,
-		   *remote = (const word *)to;
-	int here = c && !((k[4] ^ o.rest) | (k[3] ^ remote[1]) | (k[2] ^ remote[0]) |
-			  (k[1] ^ local[1]) | (k[0] ^ local[0]));
-	__u32 length = ip->length ? bpf_ntohs(ip->length) + sizeof(*ip) : 0;
-	__u64 amount = ordinary_amount(skb, transport, length, sizeof(*ip), protocol);
+	__u32 at = spread(to[3] ^ (__u32)o.rest ^ (o.rest >> 32));
+	const word *local = (const word *)from, *remote = (const word *)to;
 
-	if (here) {
-		if (!(o.bits & ~c->state)) {
-			if (direction == EGRESS)
-				c->tx += amount;
-			else
-				c->rx += amount;
-			c->last = bpf_jiffies64();
+	if (all) {
+		c = &all->place[at];
+		const word *k = (const word *)&c->key;
+		if (k[4] == o.rest && k[3] == remote[1] && k[2] == remote[0] && k[1] == local[1] &&
+		    k[0] == local[0] && !(o.bits & ~c->state)) {
+			count_here(
+				&c->tx, &c->rx, &c->last,
+				ordinary_amount(skb, transport, length6(ip), sizeof(*ip), protocol),
+				direction);
 			return 1;
 		}
-		o.bits |= HERE;
 	}
 	word key[5] = { local[0], local[1], remote[0], remote[1], o.rest };
-	return miss6((const struct key6 *)key, c, amount, o.bits, direction);
+	return miss6((const struct key6 *)key, c,
+		     ordinary_amount(skb, transport, length6(ip), sizeof(*ip), protocol), o.bits,
+		     direction);
 }
 
 /* Counts a packet of a known flow; 0 where that was not to be done here. */
@@ -218,10 +248,9 @@ static __always_inline int known(struct __sk_buff *skb, enum direction direction
 /* Counts a packet, or hands it to the shared program. */
 static __always_inline int count(struct __sk_buff *skb, enum direction direction)
 {
-	__u32 zero = 0;
-
 	if (known(skb, direction))
 		return TCX_NEXT;
+	__u32 zero = 0;
 	struct call *call = bpf_map_lookup_elem(&calls, &zero);
 	if (!call)
 		return TCX_NEXT;
