@@ -263,6 +263,9 @@ func writeDiffs(w io.Writer, list []recommend.Recommendation) error {
 	return nil
 }
 
+// spelledOut are the statements of a proof that whoever applies it has to know.
+var spelledOut = []recommend.StatementName{recommend.NamesHeld, recommend.NamesExtra, recommend.NamesIsolated}
+
 func writeAdvice(w io.Writer, list []recommend.Recommendation) error {
 	var rows [][]string
 	var held []recommend.Recommendation
@@ -286,6 +289,12 @@ func writeAdvice(w io.Writer, list []recommend.Recommendation) error {
 		if n := len(r.Proof.Held); n > 0 {
 			evidence += fmt.Sprintf(", %d held as unseen cut", n)
 		}
+		if n := r.Proof.ExtraTotal; n > 0 {
+			evidence += fmt.Sprintf(", %d not seen allowed", n)
+		}
+		if n := len(r.Proof.Isolates); n > 0 {
+			evidence += fmt.Sprintf(", %d closed", n)
+		}
 		rows = append(rows, []string{string(r.Kind), r.Title, evidence, proof, ready})
 	}
 	if err := table(w, "Nothing to recommend.", []string{"KIND", "RECOMMENDATION", "EVIDENCE", "PROOF", "READY"}, rows); err != nil {
@@ -293,11 +302,26 @@ func writeAdvice(w io.Writer, list []recommend.Recommendation) error {
 	}
 	for _, r := range list {
 		for _, s := range r.Proof.Statements {
-			if r.Withheld != "" || s.Name != recommend.NamesHeld {
+			if r.Withheld != "" || !slices.Contains(spelledOut, s.Name) {
 				continue
 			}
 			if _, err := fmt.Fprintf(w, "\n%s: %s\n", r.Title, s.Text); err != nil {
 				return err
+			}
+			if s.Name != recommend.NamesExtra {
+				continue
+			}
+			for _, c := range r.Proof.Extra {
+				if _, err := fmt.Fprintf(w, "  %s → %s %s %s\n", c.From, c.To, c.Protocol, c.Ports); err != nil {
+					return err
+				}
+			}
+		}
+		if r.Withheld == "" && r.Companion {
+			for _, text := range r.Evidence[1:] {
+				if _, err := fmt.Fprintf(w, "  %s\n", text); err != nil {
+					return err
+				}
 			}
 		}
 	}

@@ -27,6 +27,7 @@ type form struct {
 	order     float64
 	direction string
 	extra     int
+	deny      bool
 	readiness string
 	inPlace   bool
 	yes       bool
@@ -41,7 +42,8 @@ func (o *form) flags(cmd *cobra.Command) {
 	f.StringVar(&o.tier, "tier", "", "tier of new Calico policies")
 	f.Float64Var(&o.order, "order", 0, "order of new Calico policies (default 1000)")
 	f.StringVar(&o.direction, "direction", "both", "new policies for ingress, egress or both")
-	f.IntVar(&o.extra, "allow-extra", 0, "how many pairs of peer and port a new policy may allow beyond what was seen, to write ranges; each is listed")
+	f.IntVar(&o.extra, "allow-extra", 0, "how many pairs of peer and port a new policy may allow beyond what was seen, where that saves rules: ranges of ports, whole namespaces, prefixes; each is listed")
+	f.BoolVar(&o.deny, "default-deny", false, "offer beside the others, for each namespace (or the workload of -w), a policy that denies what they leave open and nobody was seen to need; whom it closes is named")
 	f.StringVar(&o.readiness, "min-readiness", "", "withhold what is less ready than this: learning, stabilising or ready; without it the manifest says so")
 	f.BoolVar(&o.inPlace, "in-place", false, "edit the files that were read, all or none; new policies go into the folder netcinch beside them")
 	f.BoolVarP(&o.yes, "yes", "y", false, "do not ask before --in-place")
@@ -75,6 +77,8 @@ func (o *form) check(in *input, printed bool) error {
 		return errors.New("give one of --in-place, --out, --patch, --diff and -o")
 	case !in.offline() && (o.writes() || o.kind != string(recommend.Kubernetes) || o.direction != "both" || o.extra > 0 || o.tier != "" || o.order != 0):
 		return errors.New("--in-place, --out, --patch, --format, --tier, --order, --direction and --allow-extra work on files: give -f and --flows")
+	case o.deny && o.kind == string(recommend.ClusterWide):
+		return errors.New("--default-deny goes with policies of workloads; give another --format than cluster")
 	case o.yes && !o.inPlace:
 		return errors.New("--yes is for --in-place")
 	}
@@ -85,7 +89,7 @@ func (o *form) check(in *input, printed bool) error {
 var readinessOrder = []analyze.ReadyState{analyze.ReadySilent, analyze.ReadyLearning, analyze.ReadyStabilising, analyze.ReadyReady}
 
 func (o *form) input(v *view, workload string) recommend.Input {
-	in := recommend.Input{Format: recommend.Format(o.kind), Calico: recommend.CalicoOptions{Tier: o.tier, Order: o.order}, AllowExtra: o.extra}
+	in := recommend.Input{Format: recommend.Format(o.kind), Calico: recommend.CalicoOptions{Tier: o.tier, Order: o.order}, AllowExtra: o.extra, DefaultDeny: o.deny}
 	switch o.direction {
 	case "ingress":
 		in.Scope.Directions = []string{policy.Ingress.String()}
@@ -103,6 +107,7 @@ func (o *form) input(v *view, workload string) recommend.Input {
 
 // hold withholds what is not as ready as --min-readiness asks.
 func (o *form) hold(list []recommend.Recommendation) {
+	defer func() { recommend.Settle(list) }()
 	if o.readiness == "" {
 		return
 	}

@@ -30,12 +30,17 @@ func Build(in Input) ([]Recommendation, error) {
 	for i := range all {
 		all[i].finish()
 	}
+	if in.DefaultDeny {
+		companions, err := w.companions(all)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, companions...)
+	}
 	if in.Format == CalicoStaged {
 		all = w.stage(all)
 	}
-	slices.SortStableFunc(all, func(a, b Recommendation) int {
-		return cmp.Or(cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Policy.Name, b.Policy.Name), cmp.Compare(a.Policy.Kind, b.Policy.Kind), cmp.Compare(a.ID, b.ID))
-	})
+	slices.SortStableFunc(all, compareRecommendations)
 	return all, nil
 }
 

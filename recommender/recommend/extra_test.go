@@ -32,10 +32,10 @@ func TestAllowExtra(t *testing.T) {
 					continue
 				}
 				offered = append(offered, r)
-				extra += len(r.Proof.Extra)
+				extra += r.Proof.ExtraTotal
 				ranged := strings.Contains(r.After, "endPort: 30011") || strings.Contains(r.After, "30000:30011")
-				if ranged != (len(r.Proof.Extra) == 7) || !r.Proof.Holds {
-					t.Errorf("budget %d: %d extra, proof %+v\n%s", budget, len(r.Proof.Extra), r.Proof.Statements, r.After)
+				if ranged != (r.Proof.ExtraTotal == 7) || !r.Proof.Holds {
+					t.Errorf("budget %d: %d extra, proof %+v\n%s", budget, r.Proof.ExtraTotal, r.Proof.Statements, r.After)
 				}
 			}
 			if extra != want || len(offered) == 0 {

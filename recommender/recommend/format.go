@@ -96,6 +96,9 @@ func (in Input) validate() error {
 	if in.AllowExtra < 0 {
 		return fmt.Errorf("%w: %d extra tuples can't be; give 0 or more", ErrInput, in.AllowExtra)
 	}
+	if in.DefaultDeny && in.Format == ClusterWide {
+		return fmt.Errorf("%w: a default deny goes with policies of workloads, not with guard rails; give another format than %s", ErrInput, ClusterWide)
+	}
 	if t := in.Calico.Tier; t != "" && t != "default" && !slices.ContainsFunc(in.Snapshot.Policies, func(o cluster.Object) bool {
 		_, is := o.Typed.(*calicov3.Tier)
 		return is && o.Ref.Name == t

@@ -23,7 +23,7 @@ func (pr *prover) held(p *Proof) {
 		cut := false
 		everyPair(pr.gathering.crowds, e.Client, e.Server, portKey{e.Number, e.Port}, func(c policy.Connection, _ int) {
 			o := pr.ask(c)
-			cut = cut || o.now && !o.alone
+			cut = cut || o.now && !o.alone && (pr.beside == nil || permits(pr.beside, c))
 		})
 		if cut {
 			p.Held = append(p.Held, HeldEdge{

@@ -19,6 +19,12 @@ func kubernetesPeer(t target, namespace string) *yaml.Node {
 		n := edit.Map(edit.Text("ipBlock"), edit.Map(edit.Text("cidr"), cidr(t)))
 		return n
 	}
+	if t.space == namespace && t.space != "" {
+		return edit.Map(edit.Text("podSelector"), edit.Flow(edit.Map()))
+	}
+	if t.space != "" {
+		return edit.Map(edit.Text("namespaceSelector"), labelSelector(map[string]string{corev1.LabelMetadataName: t.space}))
+	}
 	pods := labelSelector(t.selected.labels)
 	if t.workload.Namespace == namespace {
 		return edit.Map(edit.Text("podSelector"), pods)
@@ -119,6 +125,6 @@ func (b *book) kubernetesRule(d policy.Direction, namespace string, g group) *ya
 	if ports := b.kubernetesPorts(g); ports != nil {
 		rule.Content = append(rule.Content, edit.Text("ports"), ports)
 	}
-	rule.HeadComment = b.of(g).text()
+	rule.HeadComment = b.comment(g)
 	return rule
 }

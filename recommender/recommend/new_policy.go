@@ -97,7 +97,7 @@ func (f *fresh) recommend() Recommendation {
 		}
 	}
 	r.Changes = f.changes()
-	f.listExtra(&r.Proof)
+	f.listExtra(&r)
 	r.extra = r.Proof
 	return r
 }
@@ -195,15 +195,12 @@ func (f *fresh) collect() {
 	if b := f.books[policy.Ingress]; b != nil {
 		f.answer(b)
 	}
-	left := f.input.AllowExtra
 	for _, d := range f.directions {
 		f.books[d].absorb(nil)
 		f.books[d].settle()
-		left = f.books[d].generalise(left)
-		for _, text := range f.books[d].ranges {
-			f.say("A range of ports: " + text + ".")
-		}
+		f.lossless(f.books[d])
 	}
+	f.generalise(f.input.AllowExtra)
 }
 
 // always says whether an edge needs no rule: every pair of pods that is allowed

@@ -21,6 +21,10 @@ import (
 // setLabel is the label that rules find a network set of ours by.
 const setLabel = "netcinch.io/set"
 
+// everyPod selects pods, and not the network sets beside them, which all() would
+// select too.
+const everyPod = "projectcalico.org/orchestrator == 'k8s'"
+
 // networkSet is the addresses of one outside name.
 type networkSet struct {
 	name    string // of the object, and value of its label
@@ -113,7 +117,7 @@ func (w *calicoWriter) rules(d policy.Direction, g group) []*yaml.Node {
 		}
 	}
 	if len(out) > 0 {
-		out[0].HeadComment = b.of(g).text()
+		out[0].HeadComment = b.comment(g)
 	}
 	return out
 }
@@ -124,10 +128,17 @@ func (w *calicoWriter) entities(d policy.Direction, g group) []*yaml.Node {
 	workloads := map[string][]target{}
 	named := map[string][]target{}
 	var nets []target
+	var out []*yaml.Node
 	for _, k := range g.peers {
 		switch t := w.books[d].targets[k]; {
 		case t.anyone:
 			return []*yaml.Node{nil}
+		case t.space != "":
+			e := edit.Map(edit.Text("selector"), edit.Text(everyPod))
+			if t.space != w.subject.Namespace {
+				e.Content = append(e.Content, edit.Text("namespaceSelector"), edit.Text(corev1.LabelMetadataName+" == "+quote(t.space)))
+			}
+			out = append(out, e)
 		case !t.workload.IsZero():
 			workloads[t.workload.Namespace] = append(workloads[t.workload.Namespace], t)
 		case t.name != "" && !t.isNode() && !w.inline:
@@ -136,7 +147,6 @@ func (w *calicoWriter) entities(d policy.Direction, g group) []*yaml.Node {
 			nets = append(nets, t)
 		}
 	}
-	var out []*yaml.Node
 	for _, ns := range slices.Sorted(maps.Keys(workloads)) {
 		e := edit.Map(edit.Text("selector"), edit.Text(calicoSelector(workloads[ns])))
 		if ns != w.subject.Namespace {

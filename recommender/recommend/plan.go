@@ -57,6 +57,10 @@ func (o *owners) plan(shape ruleShape) plan {
 			byPeer[id.Peer] = append(byPeer[id.Peer], owned{id, d})
 		}
 	}
+	if o.spares(shape, byPeer) {
+		p.keep(byPeer)
+		return p
+	}
 	full := fullRanges(shape, byPeer, o.input.AllowExtra)
 	for _, i := range slices.Sorted(maps.Keys(byPeer)) {
 		o.planPeer(&p, i, byPeer[i], full)

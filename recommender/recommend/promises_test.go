@@ -51,19 +51,28 @@ func FuzzPromises(f *testing.F) {
 	f.Fuzz(func(t *testing.T, seed uint64) { holdPromises(t, seed, Formats[seed%3]) })
 }
 
-type counts struct{ offered, tightened, unproven, sets int }
+type counts struct{ offered, tightened, unproven, sets, closed, extra int }
 
 func (c *counts) add(o counts) {
 	c.offered += o.offered
 	c.tightened += o.tightened
 	c.unproven += o.unproven
 	c.sets += o.sets
+	c.closed += o.closed
+	c.extra += o.extra
 }
 
 func holdPromises(t *testing.T, seed uint64, format Format) counts {
 	t.Helper()
 	w := newRandomWorld(t, seed)
 	w.format = format
+	return w.hold(t, seed)
+}
+
+// hold holds a world to the promises.
+func (w *randomWorld) hold(t *testing.T, seed uint64) counts {
+	t.Helper()
+	format := w.format
 	report := w.analyse(t, w.snapshot)
 	list, err := Build(w.input(report, w.snapshot))
 	if err != nil {
@@ -92,8 +101,11 @@ func holdPromises(t *testing.T, seed uint64, format Format) counts {
 	}
 	// Any subset of what is offered keeps the promises.
 	for _, subset := range [][]Recommendation{offered, half(offered, seed), nil} {
+		Settle(subset)
 		w.holdSubset(t, seed, report, subset)
 	}
+	c.closed += w.holdIsolates(t, seed, offered)
+	c.extra += w.holdExtra(t, seed, report, offered)
 	w.holdLoads(t, seed, offered)
 	if format == CalicoStaged {
 		w.holdTrial(t, seed, offered)
@@ -165,7 +177,9 @@ func (w *randomWorld) holdNeeded(t *testing.T, seed uint64, report *analyze.Repo
 	}
 	mine := map[cluster.Ref]bool{}
 	for _, r := range offered {
-		mine[r.Policy.Cluster()] = true
+		for _, o := range documents(t, r) {
+			mine[o.Ref] = true
+		}
 	}
 	next, _ := policy.Compile(applied, policy.Options{})
 	alone := map[policy.AllowanceID]bool{}
@@ -192,7 +206,7 @@ func (w *randomWorld) holdNeeded(t *testing.T, seed uint64, report *analyze.Repo
 		}
 	}
 	for _, a := range next.Allowances() {
-		if mine[a.ID.Policy] && !alone[a.ID] {
+		if mine[a.ID.Policy] && !alone[a.ID] && w.extra == 0 {
 			t.Errorf("seed %d: %s is superfluous: %s rule %d, %s, %s", seed, a.ID.Policy, a.ID.Direction, a.ID.Rule+1, a.Peer, a.Port)
 		}
 	}
@@ -243,7 +257,7 @@ func allowing(side policy.DirectionVerdict) []policy.AllowanceID {
 
 // input asks for recommendations in the world's format.
 func (w *randomWorld) input(report *analyze.Report, s *cluster.Snapshot) Input {
-	return Input{Snapshot: s, Report: report, Format: w.format}
+	return Input{Snapshot: s, Report: report, Format: w.format, AllowExtra: w.extra, DefaultDeny: w.deny}
 }
 
 // holdLoads: the loader of manifests takes every document, strictly, and reads

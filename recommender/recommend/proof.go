@@ -24,7 +24,7 @@ func (w *world) prove(g *gathering, r *Recommendation) {
 	ref := r.Policy.Cluster()
 	pr := &prover{world: w, gathering: g, recommendation: r, alone: g.swaps.Engine(append([]cluster.Ref{ref}, g.further[ref]...)...), known: map[asked]outcome{}}
 	p := emptyProof()
-	p.Extra = append(p.Extra, r.extra.Extra...)
+	p.Extra, p.ExtraTotal = append(p.Extra, r.extra.Extra...), r.extra.ExtraTotal
 	p.Statements = append(p.Statements, r.extra.Statements...)
 	if problem, bad := g.problems[ref]; bad {
 		p.state(ValidManifest, false, fmt.Sprintf("The manifest is not understood: %s: %s.", problem.Field, problem.Message))
@@ -51,6 +51,7 @@ type prover struct {
 	*gathering
 	recommendation *Recommendation
 	alone          *policy.Engine // with nothing but the recommendation applied
+	beside         *policy.Engine // what a companion is applied after; nil for others
 	known          map[asked]outcome
 }
 
@@ -181,9 +182,17 @@ func (pr *prover) nothingOpened(p *Proof) {
 func (s *search) proveNeeded(g *gathering) {
 	spare := map[cluster.Ref][]string{}
 	count := map[cluster.Ref]int{}
-	for _, a := range g.atoms {
+	wide := map[cluster.Ref]*Recommendation{}
+	var reaches map[policy.AllowanceID]*policy.Reached
+	for _, r := range g.offered {
+		if len(r.beyond) > 0 {
+			wide[r.Policy.Cluster()], reaches = r, g.engine.Reaches()
+		}
+	}
+	for i := range g.atoms {
+		a := &g.atoms[i]
 		count[a.ID.Policy]++
-		if !g.needed[a.ID] {
+		if r := wide[a.ID.Policy]; !g.needed[a.ID] && (r == nil || !r.lists(s.world, a, reaches[a.ID])) {
 			spare[a.ID.Policy] = append(spare[a.ID.Policy], fmt.Sprintf("%s rule %d: %s, %s", lower(a.ID.Direction), a.ID.Rule+1, a.Peer, a.Port))
 		}
 	}

@@ -22,6 +22,8 @@ import (
 // IPv4, IPv6 or both; manifests are written in random styles.
 type randomWorld struct {
 	format Format
+	extra  int
+	deny   bool
 	*rand.Rand
 	text     strings.Builder
 	snapshot *cluster.Snapshot

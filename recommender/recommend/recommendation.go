@@ -20,9 +20,12 @@ type Input struct {
 	Calico CalicoOptions
 	Scope  Scope
 	// AllowExtra is how many pairs of peer and port each new policy may allow
-	// beyond what was seen, to write ranges where many ports were; each is
-	// listed in the proof. Tightenings leave ranges that are as wide.
+	// beyond what was seen, to be written with fewer rules, peers and ports; each
+	// is listed in the proof. Tightenings leave rules that are as wide.
 	AllowExtra int
+	// DefaultDeny asks for companions: policies that deny by default what the
+	// others, in force and offered, leave open, and that nobody was seen to need.
+	DefaultDeny bool
 	// Progress, where given, is told how far the work is: a stage in words, and
 	// how much of it is done; it is called by several goroutines.
 	Progress func(stage string, done, of int)
@@ -56,15 +59,20 @@ type Recommendation struct {
 	Changes   []Change        `json:"changes"`
 	Evidence  []string        `json:"evidence"` // sentences
 	Proof     Proof           `json:"proof"`
-	Ready     bool            `json:"ready"`              // every workload it touches is ready
-	Readiness []WorkloadState `json:"readiness"`          // of the workloads that it selects
-	Trial     bool            `json:"trial,omitempty"`    // After enforces nothing: a staged policy, to be watched
-	Withheld  string          `json:"withheld,omitempty"` // why it is not offered; empty when it is
+	Ready     bool            `json:"ready"`           // every workload it touches is ready
+	Readiness []WorkloadState `json:"readiness"`       // of the workloads that it selects
+	Trial     bool            `json:"trial,omitempty"` // After enforces nothing: a staged policy, to be watched
+	// Companion marks a default deny; it holds only together with the policies
+	// that it relies on.
+	Companion bool          `json:"companion,omitempty"`
+	Relies    []analyze.Ref `json:"relies,omitempty"`
+	Withheld  string        `json:"withheld,omitempty"` // why it is not offered; empty when it is
 
-	extra   Proof    // what is said of pairs that were not seen
-	nodes   []string // with host endpoints that it is for
-	rail    bool     // denies and passes on, and allows nothing
-	further []string // documents that come with After, until it is finished
+	extra   Proof      // what is said of pairs that were not seen
+	beyond  []directed // the same, pair by pair
+	nodes   []string   // with host endpoints that it is for
+	rail    bool       // denies and passes on, and allows nothing
+	further []string   // documents that come with After, until it is finished
 }
 
 // InPlace says whether After takes the place of Before: it is the same object,
@@ -118,7 +126,12 @@ type Proof struct {
 	// They are no failure, and are named wherever the recommendation is shown.
 	Held []HeldEdge `json:"held"`
 	// Extra is what it allows beyond what was seen, as --allow-extra lets it.
-	Extra []Cell `json:"extra,omitempty"`
+	// Peers are workloads, or of addresses prefixes; ExtraTotal counts the pairs
+	// of one peer and one port.
+	Extra      []Cell `json:"extra,omitempty"`
+	ExtraTotal int    `json:"extraTotal,omitempty"`
+	// Isolates is what a default deny closes that nothing else isolates.
+	Isolates []Isolation `json:"isolates,omitempty"`
 	// Superfluous are the atoms that could go without losing an observed edge.
 	Superfluous []string `json:"superfluous"`
 }
@@ -153,6 +166,7 @@ const (
 	NoSuperfluous   StatementName = "no-superfluous"   // each atom is needed
 	KeepsDNS        StatementName = "keeps-dns"        // name resolution stays possible
 	NamesExtra      StatementName = "names-extra"      // what it allows beyond what was seen is listed
+	NamesIsolated   StatementName = "names-isolated"   // what a default deny closes is named
 	EnforcesNothing StatementName = "enforces-nothing" // a trial changes no verdict
 	KeepsFailsafe   StatementName = "keeps-failsafe"   // nobody is locked out of a node
 	ValidManifest   StatementName = "valid-manifest"   // the API server would take it

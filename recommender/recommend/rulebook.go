@@ -59,12 +59,11 @@ type book struct {
 	targets map[string]target
 	ports   map[string]portSpec
 	seen    map[[2]string]*seen
-	extra   [][2]string // pairs that were not seen, for ranges
-	ranges  []string    // which those are, in words
+	extra   map[[2]string][]beyond // what pairs let through beyond what was seen
 }
 
 func newBook() *book {
-	return &book{needs: needs{}, targets: map[string]target{}, ports: map[string]portSpec{}, seen: map[[2]string]*seen{}}
+	return &book{needs: needs{}, targets: map[string]target{}, ports: map[string]portSpec{}, seen: map[[2]string]*seen{}, extra: map[[2]string][]beyond{}}
 }
 
 // add notes a pair; e is nil where it is kept without having been seen.

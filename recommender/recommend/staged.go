@@ -32,11 +32,13 @@ var stagedKinds = map[string]string{
 func (w *world) stage(list []Recommendation) []Recommendation {
 	var out []Recommendation
 	var put []cluster.Object
+	known := map[analyze.Ref]bool{}
 	for _, r := range list {
 		if r.Withheld == "" {
 			objects, there, err := w.trial(&r)
 			switch {
 			case there:
+				known[r.Policy] = true
 				continue
 			case err != nil:
 				r.withhold(fmt.Sprintf("a trial of it can't be written: %v", err))
@@ -46,6 +48,9 @@ func (w *world) stage(list []Recommendation) []Recommendation {
 		}
 		out = append(out, r)
 	}
+	for i := range out {
+		out[i].Relies = slices.DeleteFunc(out[i].Relies, func(ref analyze.Ref) bool { return known[ref] })
+	}
 	w.enforcesNothing(standing(out), put)
 	return out
 }
@@ -54,8 +59,7 @@ func (w *world) stage(list []Recommendation) []Recommendation {
 // that the snapshot has it.
 func (w *world) trial(r *Recommendation) (objects []cluster.Object, there bool, err error) {
 	ref := r.Policy.Cluster()
-	kind := stagedKinds[ref.APIVersion+" "+ref.Kind]
-	if kind == "" {
+	if stagedKinds[ref.APIVersion+" "+ref.Kind] == "" {
 		return nil, false, fmt.Errorf("there is no staged form of %s", ref.Kind)
 	}
 	enforced, further, err := r.decodeAll()
@@ -66,35 +70,54 @@ func (w *world) trial(r *Recommendation) (objects []cluster.Object, there bool, 
 	if r.Kind == KindNew {
 		texts = splitDocuments(r.After)
 	}
-	doc, err := edit.Parse([]byte(texts[0]))
-	if err != nil {
-		return nil, false, fmt.Errorf("reading %s: %w", ref, err)
+	there = true
+	for i, o := range append([]cluster.Object{enforced}, further...) {
+		if stagedKinds[o.Ref.APIVersion+" "+o.Ref.Kind] != "" {
+			if texts[i], o, err = stagedOf(o, texts[i]); err != nil {
+				return nil, false, err
+			}
+		}
+		there = there && slices.ContainsFunc(w.snapshot.Policies, func(p cluster.Object) bool { return p.Ref == o.Ref && reflect.DeepEqual(p.Typed, o.Typed) })
+		objects = append(objects, o)
+		texts[i] = strings.TrimSuffix(texts[i], "\n")
 	}
-	edit.SetField(doc.Root(), "apiVersion", edit.Text(calicoVersion))
-	edit.SetField(doc.Root(), "kind", edit.Text(kind))
-	edit.SetField(edit.Field(doc.Root(), "spec"), "stagedAction", edit.Text("Set"))
-	text, err := doc.Bytes()
-	if err != nil {
-		return nil, false, fmt.Errorf("writing %s: %w", kind, err)
-	}
-	staged := cluster.Ref{APIVersion: calicoVersion, Kind: kind, Namespace: ref.Namespace, Name: ref.Name}
-	object, err := decode(staged, text)
-	if err != nil {
-		return nil, false, err
-	}
-	if !sameSpec(enforced, object) {
-		return nil, false, fmt.Errorf("%s reads otherwise than the policy that was proved", staged)
-	}
-	if slices.ContainsFunc(w.snapshot.Policies, func(o cluster.Object) bool { return o.Ref == staged && reflect.DeepEqual(o.Typed, object.Typed) }) {
+	if there {
+		r.Policy = analyze.RefOf(objects[0].Ref)
 		return nil, true, nil
 	}
-	r.Trial, r.Policy, r.ID, r.Title = true, analyze.RefOf(staged), identity("trial", r.ID), "Trial: "+r.Title
-	r.After = strings.Join(append([]string{strings.TrimSuffix(string(text), "\n")}, texts[1:]...), "\n---\n")
-	if !strings.HasSuffix(r.After, "\n") {
-		r.After += "\n"
+	for i, relied := range r.Relies {
+		r.Relies[i] = analyze.Ref{APIVersion: calicoVersion, Kind: stagedKinds[relied.APIVersion+" "+relied.Kind], Namespace: relied.Namespace, Name: relied.Name}
 	}
+	staged := objects[0].Ref
+	r.Trial, r.Policy, r.ID, r.Title = true, analyze.RefOf(staged), identity("trial", r.ID), "Trial: "+r.Title
+	r.After = strings.Join(texts, "\n---\n") + "\n"
 	r.Diff = PatchNew(diffName("", staged), r.After)
-	return append(further, object), false, nil
+	return objects, false, nil
+}
+
+// stagedOf rewrites one policy as the trial of it.
+func stagedOf(enforced cluster.Object, text string) (string, cluster.Object, error) {
+	ref := enforced.Ref
+	doc, err := edit.Parse([]byte(text))
+	if err != nil {
+		return "", enforced, fmt.Errorf("reading %s: %w", ref, err)
+	}
+	staged := cluster.Ref{APIVersion: calicoVersion, Kind: stagedKinds[ref.APIVersion+" "+ref.Kind], Namespace: ref.Namespace, Name: ref.Name}
+	edit.SetField(doc.Root(), "apiVersion", edit.Text(calicoVersion))
+	edit.SetField(doc.Root(), "kind", edit.Text(staged.Kind))
+	edit.SetField(edit.Field(doc.Root(), "spec"), "stagedAction", edit.Text("Set"))
+	out, err := doc.Bytes()
+	if err != nil {
+		return "", enforced, fmt.Errorf("writing %s: %w", staged.Kind, err)
+	}
+	object, err := decode(staged, out)
+	if err != nil {
+		return "", enforced, err
+	}
+	if !sameSpec(enforced, object) {
+		return "", enforced, fmt.Errorf("%s reads otherwise than the policy that was proved", staged)
+	}
+	return string(out), object, nil
 }
 
 // enforcesNothing proves that all trials together change no verdict.

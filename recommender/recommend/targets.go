@@ -26,6 +26,7 @@ func (p portKey) String() string { return analyze.PortText(p.protocol, p.port) }
 type target struct {
 	workload flow.Workload
 	selected selection
+	space    string // all pods of this namespace
 	prefix   netip.Prefix
 	name     string // DNS name of an address, for the comment
 	original int    // item of the author's rule that stays as it is; -1
@@ -43,6 +44,8 @@ func (t target) text() string {
 	switch {
 	case t.anyone:
 		return "anyone"
+	case t.space != "":
+		return "all of namespace " + t.space
 	case !t.workload.IsZero():
 		return t.workload.String()
 	case t.prefix.IsValid() && t.name != "":
@@ -91,6 +94,8 @@ func (t target) key() string {
 		return "0"
 	case t.original >= 0:
 		return fmt.Sprintf("1 %06d", t.original)
+	case t.space != "":
+		return "2\x00" + t.space
 	case !t.workload.IsZero():
 		return strings.Join([]string{"2", t.workload.Namespace, t.workload.Name, t.workload.Kind}, "\x00")
 	}

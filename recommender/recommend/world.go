@@ -37,6 +37,7 @@ type world struct {
 	atoms     []policy.Allowance // of the policies in force
 	ready     map[string]*analyze.Readiness
 	dns       []service
+	own       []netip.Addr                // of pods, nodes and Services, sorted; only with AllowExtra
 	public    map[flow.Workload][]portKey // ports that load balancers and node ports lead to
 }
 
@@ -73,6 +74,9 @@ func newWorld(in Input) *world {
 	}
 	w.touch()
 	w.label()
+	if in.AllowExtra > 0 {
+		w.own = w.ownAddresses()
+	}
 	return w
 }
 
