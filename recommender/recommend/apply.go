@@ -3,7 +3,9 @@
 package recommend
 
 import (
+	"bytes"
 	"cmp"
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -11,11 +13,32 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/netcinch/netcinch/recommender/cluster"
+	"github.com/netcinch/netcinch/recommender/recommend/edit"
 )
 
 // decode reads a manifest as strictly as the API server would, and completes it
 // as it would.
 func decode(ref cluster.Ref, text []byte) (cluster.Object, error) {
+	return decodeBy(ref, text, func(into any) error { return yaml.UnmarshalStrict(text, into) })
+}
+
+// decodeWritten reads what an edit wrote, by the words that all readers of YAML
+// agree on where it has no others.
+func decodeWritten(ref cluster.Ref, text []byte, doc *edit.Document) (cluster.Object, error) {
+	if words, ok := doc.JSON(); ok {
+		o, err := decodeBy(ref, text, func(into any) error {
+			d := json.NewDecoder(bytes.NewReader(words))
+			d.DisallowUnknownFields()
+			return d.Decode(into)
+		})
+		if err == nil {
+			return o, nil
+		}
+	}
+	return decode(ref, text)
+}
+
+func decodeBy(ref cluster.Ref, text []byte, read func(any) error) (cluster.Object, error) {
 	kind, ok, err := cluster.LookupKind(ref.APIVersion, ref.Kind)
 	if err != nil {
 		return cluster.Object{}, fmt.Errorf("reading %s: %w", ref, err)
@@ -24,7 +47,7 @@ func decode(ref cluster.Ref, text []byte) (cluster.Object, error) {
 		return cluster.Object{}, fmt.Errorf("reading %s: %s is not a kind of policy", ref, ref.Kind)
 	}
 	typed := kind.New()
-	if err := yaml.UnmarshalStrict(text, typed); err != nil {
+	if err := read(typed); err != nil {
 		return cluster.Object{}, fmt.Errorf("reading %s: %w", ref, err)
 	}
 	if kind.Namespaced && typed.GetNamespace() == "" {

@@ -224,6 +224,11 @@ func (s *search) decode(g *gathering) {
 			read[i] = d
 			return
 		}
+		if t := s.made[r.Policy.Cluster()]; t != nil && r.Kind == KindTighten && t.read.text == r.After {
+			read[i] = t.read
+			read[i].object.Source.File, read[i].object.Source.Line = r.File, r.Line
+			return
+		}
 		o, err := decode(r.Policy.Cluster(), []byte(r.After))
 		o.Source.File, o.Source.Line = r.File, r.Line
 		read[i] = decodedManifest{text: r.After, object: o, err: err}

@@ -37,6 +37,7 @@ type tightening struct {
 	doc     *edit.Document
 	changes []Change
 	from    map[policy.Direction][]int // which rule each rule comes from
+	read    decodedManifest            // what was written, read back
 }
 
 // tighten narrows a policy in force to what its allowances own; nil where it
@@ -49,7 +50,7 @@ func (o *owners) tighten(object *cluster.Object) *tightened {
 	}
 	t := &tightening{owners: o, object: object, dialect: d, from: map[policy.Direction][]int{}}
 	r, changed := t.recommend(workloads)
-	return &tightened{r, changed, t.from}
+	return &tightened{r, changed, t.from, t.read}
 }
 
 // tightened is the outcome.
@@ -57,6 +58,7 @@ type tightened struct {
 	Recommendation
 	changed bool
 	from    map[policy.Direction][]int
+	read    decodedManifest // After
 }
 
 func (t *tightening) recommend(workloads []string) (Recommendation, bool) {
@@ -79,6 +81,8 @@ func (t *tightening) recommend(workloads []string) (Recommendation, bool) {
 		r.Withheld = "no traffic of the workloads that it selects was seen; what they need is not known"
 	default:
 		r.After = string(after)
+		t.read.text = r.After
+		t.read.object, t.read.err = decodeWritten(ref, after, t.doc)
 		r.Diff = Unified(diffName(t.object.Source.File, ref), r.Before, r.After, t.object.Source.Line)
 	}
 	for _, c := range t.changes {

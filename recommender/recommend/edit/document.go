@@ -21,7 +21,10 @@ type Document struct {
 	crlf  bool
 	json  bool
 	root  *yaml.Node
-	was   map[*yaml.Node][]*yaml.Node // content of each list and mapping before any change
+	// written is what Bytes wrote, read back; nil where it wrote nothing, or where
+	// its words had to be looked into.
+	written *yaml.Node
+	was     map[*yaml.Node][]*yaml.Node // content of each list and mapping before any change
 }
 
 // Parse reads a text that holds exactly one YAML document.
@@ -57,6 +60,16 @@ func (d *Document) remember(n *yaml.Node) {
 
 // Root is the document's top value.
 func (d *Document) Root() *yaml.Node { return d.root }
+
+// JSON gives what Bytes wrote last as JSON, where every reader of YAML takes it
+// for the same; ok is false where they may differ, as on what "yes" is, and
+// where nothing was written.
+func (d *Document) JSON() (text []byte, ok bool) {
+	if d.written == nil {
+		return nil, false
+	}
+	return appendJSON(make([]byte, 0, 2*len(d.text)), d.written)
+}
 
 // Field gives the value of a field; nil where there is none. An alias is not
 // followed: what it names is written elsewhere too.
@@ -108,7 +121,7 @@ func Clone(n *yaml.Node) *yaml.Node {
 // version 1.1 (y, no, on), would take it for something else.
 func Text(s string) *yaml.Node {
 	n := &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: s}
-	if plain(s) {
+	if plain(s) || isBlock(s) {
 		return n
 	}
 	text, err := yaml.Marshal(s)

@@ -107,8 +107,11 @@ func inline(n *yaml.Node) bool {
 
 // oneLine writes a value on one line, in flow style.
 func oneLine(n *yaml.Node) string {
-	if n.Kind == yaml.ScalarNode && n.Anchor == "" && n.Style == 0 && (n.Tag == "!!str" && plain(n.Value) || n.Tag == "!!int" && digits.MatchString(n.Value)) {
+	if simple(n) {
 		return n.Value
+	}
+	if text, ok := flowText(nil, n); ok && n.Kind != yaml.ScalarNode {
+		return string(text)
 	}
 	c := flowing(n)
 	text, err := yaml.Marshal(c)
