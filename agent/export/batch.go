@@ -78,14 +78,15 @@ func (e *Exporter) Put(w Window) {
 		b := wire.NewBuilder(wire.Header{
 			Cluster: e.options.Cluster, Node: e.options.Node, Epoch: n.epoch, Sequence: n.sequence, Start: w.Start, End: w.End,
 		})
-		b.SetLosses(losses.plus(e.takeCarried()).wire())
+		taken := e.takeCarried()
+		b.SetLosses(losses.plus(taken).wire())
 		b.SetCoverage(&wire.Coverage{
 			PodsKnown: uint32(w.Coverage.PodsKnown), PodsWatched: uint32(w.Coverage.PodsWatched),
 			AttachMode: w.Coverage.AttachMode, Missing: w.Coverage.Missing,
 		})
 		losses = Losses{}
 		edges = e.fill(b, edges)
-		e.store(b.Batch())
+		e.store(b.Batch(), taken)
 	}
 }
 
@@ -110,28 +111,22 @@ func (e *Exporter) invalid(err error) {
 	}
 	e.counts.InvalidEdges++
 	e.carried.Unparsed++
+	e.keepCarried()
 }
 
-func (e *Exporter) store(b *wire.Batch) {
+func (e *Exporter) store(b *wire.Batch, taken Losses) {
 	body, err := wire.Encode(b)
 	if err != nil {
 		e.options.Logger.Error("a batch cannot be encoded and is lost", slog.Any("error", fmt.Errorf("encoding a batch of %d edges: %w", len(b.GetEdges().GetPort()), err)))
+		e.giveBack(lossesOf(b.GetLosses()), taken)
 		e.mu.Lock()
-		e.carried = e.carried.plus(lossesOf(b.GetLosses())).plus(Losses{SpoolOverflow: 1})
 		e.counts.Refused["not_encodable"]++
 		e.mu.Unlock()
 		return
 	}
-	for _, thrown := range e.spool.put(body) {
-		e.carry(thrown.memory)
+	e.spool.put(body)
+	if !e.options.Commits {
+		e.settleCarried()
 	}
 	e.wakeUp()
-}
-
-func (e *Exporter) takeCarried() Losses {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	l := e.carried
-	e.carried = Losses{}
-	return l
 }

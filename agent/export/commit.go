@@ -142,6 +142,7 @@ func (e *Exporter) Commit(state []byte) error {
 	if err := e.spool.commit(state); err != nil {
 		return fmt.Errorf("writing the agent's state: %w", err)
 	}
+	e.settleCarried()
 	e.wakeUp()
 	return nil
 }

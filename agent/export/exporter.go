@@ -3,7 +3,6 @@
 package export
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -29,6 +28,8 @@ type Exporter struct {
 	mu      sync.Mutex
 	counts  Counts
 	carried Losses              // of batches that were thrown away or refused; go with the next batch
+	taken   Losses              // of these, told in a batch that is not safe yet
+	unkept  bool                // neither could be written down, and that was logged
 	logged  map[string]struct{} // permanent refusals, by reason: logged once each
 	problem string              // why sending fails at present; empty while it works
 }
@@ -58,11 +59,20 @@ func New(o Options) (*Exporter, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Exporter{
+	e := &Exporter{
 		options: o, spool: s, wake: make(chan struct{}, 1), stop: make(chan struct{}), logged: make(map[string]struct{}),
 		client: &client{url: u.JoinPath(wire.Path).String(), caFile: o.CAFile, tokenFile: o.TokenFile, timeout: o.Timeout},
 		counts: Counts{Refused: make(map[string]uint64)},
-	}, nil
+	}
+	s.lose = e.carry
+	damaged := s.counts.damaged // the state of the process before
+	if err := e.findCarried(); err != nil {
+		return nil, errors.Join(err, s.close())
+	}
+	for range damaged {
+		e.carry(nil)
+	}
+	return e, nil
 }
 
 // Check reads the credentials once, so that a wrong path is told at the start.
@@ -211,12 +221,12 @@ func (e *Exporter) failed(err error) {
 }
 
 func (e *Exporter) refusedForGood(batch entry, r *refusal) {
+	e.carry(batch.memory) // first: a process that is killed in between sends it again
 	e.spool.remove(batch.name)
 	reason := string(r.problem.Reason)
 	if reason == "" {
 		reason = fmt.Sprintf("status_%d", r.status)
 	}
-	e.carry(batch.memory)
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.counts.Refused[reason]++
@@ -227,17 +237,6 @@ func (e *Exporter) refusedForGood(batch entry, r *refusal) {
 	e.logged[reason] = struct{}{}
 	e.options.Logger.Error("the recommender refused a batch for good: what it counted is lost; further ones for the same reason are only counted",
 		slog.String("reason", reason), slog.Uint64("sequence", batch.sequence), slog.String("epoch", batch.epoch), slog.Any("error", r))
-}
-
-// carry lets the next batch report what a lost one would have, and the loss.
-func (e *Exporter) carry(body []byte) {
-	lost := Losses{SpoolOverflow: 1}
-	if b, err := wire.Decode(bytes.NewReader(body)); err == nil {
-		lost = lost.plus(lossesOf(b.GetLosses()))
-	}
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.carried = e.carried.plus(lost)
 }
 
 // Close gives the spool back. What is in its files stays.

@@ -36,6 +36,9 @@ type spool struct {
 	commits     bool // batches are sent when they are committed
 	bootID      string
 	found       []byte // the state that was committed last, before the restart
+	// lose is told of the body of a batch before it is thrown away; nil for
+	// nobody. It must not call the spool.
+	lose func(body []byte)
 
 	mu       sync.Mutex
 	entries  []entry
@@ -144,9 +147,8 @@ func (s *spool) nextName() name {
 	return name{s.epoch, s.next}
 }
 
-// put stores the batch with the next name, and gives the bodies that were
-// thrown away to make room.
-func (s *spool) put(body []byte) (thrown []entry) {
+// put stores the batch with the next name, and throws others away to make room.
+func (s *spool) put(body []byte) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	e := entry{name: name{s.epoch, s.next}, size: int64(len(body)) + headerSize, open: s.commits}
@@ -156,7 +158,7 @@ func (s *spool) put(body []byte) (thrown []entry) {
 		if i < 0 {
 			break
 		}
-		thrown = append(thrown, s.throw(i))
+		s.throw(i)
 	}
 	if err := writeFile(s.dir, e.file(), body); err != nil {
 		s.counts.writeErrors++
@@ -167,7 +169,7 @@ func (s *spool) put(body []byte) (thrown []entry) {
 			if i < 0 {
 				break
 			}
-			thrown = append(thrown, s.throw(i))
+			s.throw(i)
 		}
 		s.inMemory += e.size
 	} else {
@@ -175,7 +177,6 @@ func (s *spool) put(body []byte) (thrown []entry) {
 		s.bytes += e.size
 	}
 	s.entries = append(s.entries, e)
-	return thrown
 }
 
 func (s *spool) tell(err error) {
@@ -202,22 +203,18 @@ func (s *spool) oldestIn(memory bool) int {
 	})
 }
 
-// throw drops a batch for want of room; its body is kept in the entry, for the
-// losses that it reports.
-func (s *spool) throw(i int) entry {
+// throw drops a batch for want of room. The losses that it reports are told.
+func (s *spool) throw(i int) {
 	e := s.entries[i]
-	if e.memory == nil {
-		e.memory, _ = s.read(e) // a damaged one has no losses to tell
-		if e.memory == nil {
-			e.memory = []byte{}
-		}
-		s.forget(i)
-	} else {
-		s.inMemory -= e.size
-		s.entries = slices.Delete(s.entries, i, i+1)
+	body := e.memory
+	if body == nil {
+		body, _ = s.read(e) // a damaged one has no losses to tell
 	}
+	if s.lose != nil {
+		s.lose(body)
+	}
+	s.forget(i)
 	s.counts.overflow++
-	return e
 }
 
 func (s *spool) forget(i int) {
