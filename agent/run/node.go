@@ -7,9 +7,11 @@ package run
 import (
 	"errors"
 	"log/slog"
+	"maps"
 	"net/netip"
 	"slices"
 	"sync"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -35,15 +37,42 @@ type nodeWatch struct {
 
 	mu      sync.Mutex
 	problem error // why it is not watched, or not wholly
+	watched []nodeLink
+}
+
+// nodeLink is one of the node's interfaces that is watched.
+type nodeLink struct {
+	name  string
+	slot  capture.Slot
+	since time.Time
 }
 
 // set notes how it went, and says whether that is news.
-func (n *nodeWatch) set(problem error) (news bool) {
+func (n *nodeWatch) set(problem error, now time.Time) (news bool) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
+	n.note(now)
 	before := n.problem
 	n.problem = problem
 	return problem != nil && (before == nil || before.Error() != problem.Error())
+}
+
+// note keeps for others what is watched; the lock is held.
+func (n *nodeWatch) note(now time.Time) {
+	n.watched = slices.DeleteFunc(n.watched, func(l nodeLink) bool { return n.slots[l.name] != l.slot })
+	for _, name := range slices.Sorted(maps.Keys(n.slots)) {
+		slot := n.slots[name]
+		if !slices.ContainsFunc(n.watched, func(l nodeLink) bool { return l.slot == slot }) {
+			n.watched = append(n.watched, nodeLink{name, slot, now})
+		}
+	}
+}
+
+// links gives the interfaces that are watched.
+func (n *nodeWatch) links() []nodeLink {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return slices.Clone(n.watched)
 }
 
 // missing says why the node is not watched; nil where it is.
@@ -72,7 +101,7 @@ func (o *Observer) watchNode() {
 			err = o.followNode(c, addresses)
 		}
 	}
-	if o.node.set(err) {
+	if o.node.set(err, o.Clock()) {
 		o.Logger.Warn("done without a feature of the kernel", slog.String("feature", feature.HostNetwork.Name),
 			slog.String("lost", feature.HostNetwork.Lost), slog.Any("error", err))
 	}

@@ -14,6 +14,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -27,6 +28,7 @@ import (
 	"github.com/netcinch/netcinch/agent/export"
 	"github.com/netcinch/netcinch/agent/podmap"
 	"github.com/netcinch/netcinch/agent/podmap/nodetest"
+	"github.com/netcinch/netcinch/agent/status"
 	"github.com/netcinch/netcinch/recommender/wire"
 )
 
@@ -346,7 +348,13 @@ func TestNodeToItself(t *testing.T) {
 	defer func() { _ = l.Close() }()
 	serve(l)
 	n.run(n.node, "", nodeAddress+":9100")
+	report := n.observer.report()
 	edges := n.edges()
+	for _, name := range []string{"lo", n.outside.HostLink} { // told by status, too
+		if !slices.ContainsFunc(report.Interfaces, func(i status.Interface) bool { return i.Node == name && i.Mode == "pod-tcx" && !i.Since.IsZero() }) {
+			t.Errorf("%s is not among what is watched: %+v", name, report.Interfaces)
+		}
+	}
 	client, server := find(t, edges, nodeAddress, 9100, true), find(t, edges, nodeAddress, 9100, false)
 	if client.Connections != 1 || server.Connections != 1 || client.PacketsSent != server.PacketsSent {
 		t.Errorf("client's end %+v, server's %+v", client, server)

@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"sync"
 	"time"
 
@@ -44,6 +45,11 @@ func (o *Observer) report() status.Report {
 	r.AttachMode = o.collector.Mode().String()
 	r.Pods = status.Pods{Synced: s.Pods.Synced, Known: s.Pods.PodsKnown, Watched: s.Pods.PodsWatched, HostNetwork: s.Pods.HostNetwork}
 	modes := o.collector.Modes()
+	for _, l := range o.node.links() {
+		r.Interfaces = append(r.Interfaces, status.Interface{
+			Node: l.name, Addresses: []netip.Addr{}, Mode: modes[l.slot].String(), Slot: uint32(l.slot), Since: l.since,
+		})
+	}
 	for _, slot := range o.registry.Slots() {
 		r.Interfaces = append(r.Interfaces, status.Interface{
 			Namespace: slot.Pod.Namespace, Pod: slot.Pod.Name, Addresses: slot.Addresses,

@@ -50,6 +50,7 @@ type Program struct {
 type Interface struct {
 	Namespace string       `json:"namespace,omitempty"` // of the pod; empty while it is not known
 	Pod       string       `json:"pod,omitempty"`
+	Node      string       `json:"node,omitempty"` // of an interface of the node itself: its name
 	Addresses []netip.Addr `json:"addresses"`
 	Mode      string       `json:"mode"`
 	Slot      uint32       `json:"slot"`

@@ -34,6 +34,7 @@ func sample() Report {
 		Interfaces: []Interface{
 			{Namespace: "shop", Pod: "cart", Addresses: []netip.Addr{netip.MustParseAddr("10.1.0.5"), netip.MustParseAddr("fd00::5")}, Mode: "pod-tcx", Slot: 1, Since: at.Add(-time.Minute)},
 			{Addresses: []netip.Addr{}, Mode: "clsact", Slot: 2, Since: at},
+			{Node: "eth0", Addresses: []netip.Addr{}, Mode: "pod-tcx", Slot: 3, Since: at},
 		},
 		Pods:         Pods{Synced: true, Known: 2, Watched: 1, HostNetwork: 3},
 		Features:     Features([]feature.Missing{feature.TCX.Without(errors.New("told")), {Feature: "of another\x1b[31m", Lost: "something"}}),
@@ -69,8 +70,9 @@ func TestTable(t *testing.T) {
 	for _, want := range []string{
 		"netcinch-agent v1 on node n1, cluster shop, for 1m30s\n", "kernel: Linux 6.12.0\n", "attach mode: pod-tcx\n",
 		"recommender: https://r:8443, no route; 4 batches sent, 2 waiting (512 bytes)\n",
-		"WATCHED: 2 interfaces; 1 of 2 pods, 3 more share the node's network\n",
-		"shop/cart    10.1.0.5,fd00::5  pod-tcx   1m0s\n", "(not known)                    clsact    0s\n",
+		"WATCHED: 3 interfaces; 1 of 2 pods, 3 more share the node's network\n",
+		"shop/cart         10.1.0.5,fd00::5  pod-tcx   1m0s\n", "(not known)                         clsact    0s\n",
+		"(the node: eth0)                    pod-tcx   0s\n",
 		"flow_egress  SchedCLS  2\n", "TCX                          no     nothing while", "BTF                          yes",
 		"CAP_PERFMON        no    programs that read packets and the kernel's structures; lost: everything",
 		"RATES, per second over the last 45 s\n", "map_full  7      packets  packets without room\n",

@@ -93,8 +93,11 @@ func (t *table) interfaces(r Report) {
 	t.line("  POD", "ADDRESSES", "ATTACHED", "FOR")
 	for _, i := range r.Interfaces {
 		pod := "(not known)"
-		if i.Pod != "" {
+		switch {
+		case i.Pod != "":
 			pod = i.Namespace + "/" + i.Pod
+		case i.Node != "":
+			pod = "(the node: " + i.Node + ")"
 		}
 		addresses := make([]string, len(i.Addresses))
 		for n, a := range i.Addresses {
