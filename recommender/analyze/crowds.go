@@ -77,6 +77,11 @@ func (c *Crowds) Group(peers []policy.Peer) []Crowd {
 // and is subject to policies, and with the number of pairs that it stands for.
 // It gives how many pairs are allowed whatever the policies.
 func (c *Crowds) Pairs(from, to []Crowd, visit func(from, to policy.Peer, pairs int)) (always int) {
+	return c.PairsOfKin(from, to, func(a, b policy.Peer, _ [2]policy.Kin, pairs int) { visit(a, b, pairs) })
+}
+
+// PairsOfKin is Pairs, and tells of what kin the ends are.
+func (c *Crowds) PairsOfKin(from, to []Crowd, visit func(from, to policy.Peer, kin [2]policy.Kin, pairs int)) (always int) {
 	for i := range from {
 		for k := range to {
 			n := c.always(&from[i], &to[k])
@@ -84,7 +89,7 @@ func (c *Crowds) Pairs(from, to []Crowd, visit func(from, to policy.Peer, pairs 
 			if all := len(from[i].Peers) * len(to[k].Peers); n < all {
 				c.pair(&from[i], &to[k], func(a, b policy.Peer, free bool) {
 					if !free {
-						visit(a, b, all-n)
+						visit(a, b, [2]policy.Kin{from[i].Kin, to[k].Kin}, all-n)
 					}
 				})
 			}

@@ -79,6 +79,7 @@ type gathering struct {
 	swaps    *policy.Swaps
 	atoms    []policy.Allowance
 	needed   map[policy.AllowanceID]bool
+	asked    *questions
 }
 
 func (g *gathering) offers(ref cluster.Ref) bool { _, ok := g.objects[ref]; return ok }

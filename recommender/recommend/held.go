@@ -8,7 +8,6 @@ import (
 	"strings"
 
 	"github.com/netcinch/netcinch/recommender/analyze"
-	"github.com/netcinch/netcinch/recommender/policy"
 )
 
 // held names the edges held as unseen that are allowed now and that the
@@ -21,9 +20,9 @@ func (pr *prover) held(p *Proof) {
 			continue
 		}
 		cut := false
-		everyPair(pr.gathering.crowds, e.Client, e.Server, portKey{e.Number, e.Port}, func(c policy.Connection, _ int) {
-			o := pr.ask(c)
-			cut = cut || o.now && !o.alone && (pr.beside == nil || permits(pr.beside, c))
+		pr.asked.of(i, func(n int32, _ int) {
+			q := &pr.asked.list[n]
+			cut = cut || q.now && !pr.byItself(n) && (pr.beside == nil || permits(pr.beside, q.Connection))
 		})
 		if cut {
 			p.Held = append(p.Held, HeldEdge{

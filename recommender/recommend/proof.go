@@ -53,6 +53,21 @@ type prover struct {
 	alone          *policy.Engine // with nothing but the recommendation applied
 	beside         *policy.Engine // what a companion is applied after; nil for others
 	known          map[asked]outcome
+	itself         map[int32]bool // by question: allowed with nothing else applied
+}
+
+// byItself says whether the answer to a question is yes with nothing but the
+// recommendation applied.
+func (pr *prover) byItself(question int32) bool {
+	allowed, known := pr.itself[question]
+	if !known {
+		if pr.itself == nil {
+			pr.itself = map[int32]bool{}
+		}
+		allowed = permits(pr.alone, pr.asked.list[question].Connection)
+		pr.itself[question] = allowed
+	}
+	return allowed
 }
 
 // outcome is what the engines say to one question.
@@ -94,15 +109,15 @@ func (pr *prover) observed(p *Proof, directions []string) {
 			p.Connections += e.Counters.Connections
 		}
 		lost := false
-		always := everyPair(pr.gathering.crowds, e.Client, e.Server, portKey{e.Number, e.Port}, func(c policy.Connection, n int) {
-			o := pr.ask(c)
-			if counts && o.now {
+		pr.asked.of(i, func(question int32, n int) {
+			q := &pr.asked.list[question]
+			if counts && q.now {
 				pairs += n
 			}
-			lost = lost || o.now && (!o.alone || !o.together)
+			lost = lost || q.now && (!q.together || !pr.byItself(question))
 		})
 		if counts {
-			pairs += always
+			pairs += int(pr.asked.always[i])
 		}
 		if lost {
 			p.Lost = append(p.Lost, cellOfEdge(e))
@@ -215,13 +230,14 @@ func (s *search) proveNeeded(g *gathering) {
 
 // needed finds the atoms without which something would be cut.
 func (w *world) needed(g *gathering) map[policy.AllowanceID]bool {
+	g.asked = w.ask(g)
 	workers := runtime.GOMAXPROCS(0)
 	found := make([]dependence, workers)
 	parallel(workers, func(n int) {
 		found[n] = dependence{needed: map[policy.AllowanceID]bool{}, asked: map[asked]bool{}}
-		for i := n; i < len(w.report.Edges); i += workers {
-			if e := &w.report.Edges[i]; e.Teaches {
-				everyPair(g.crowds, e.Client, e.Server, portKey{e.Number, e.Port}, func(c policy.Connection, _ int) { found[n].ask(w, g, c, true) })
+		for i := n; i < len(g.asked.list); i += workers {
+			if q := &g.asked.list[i]; q.teaches && q.now {
+				found[n].note(g, q.Connection)
 			}
 		}
 	})
@@ -232,7 +248,7 @@ func (w *world) needed(g *gathering) map[policy.AllowanceID]bool {
 	dns := dependence{needed: needed, asked: map[asked]bool{}}
 	for _, s := range w.dns { // each end by itself: the other may be closed still
 		for _, wl := range w.index.Workloads() {
-			everyPair(g.crowds, analyze.PartyOf(wl), s.party, portKey{s.protocol, s.port}, func(c policy.Connection, _ int) { dns.ask(w, g, c, false) })
+			everyPair(g.crowds, analyze.PartyOf(wl), s.party, portKey{s.protocol, s.port}, func(c policy.Connection, _ int) { dns.ask(g, c) })
 		}
 	}
 	w.scheduled(g, needed)
@@ -245,17 +261,17 @@ type dependence struct {
 	asked  map[asked]bool
 }
 
-// ask notes the atoms that a connection hangs on alone, at each end; with
-// allowed only where it is allowed now.
-func (n *dependence) ask(w *world, g *gathering, c policy.Connection, allowed bool) {
+// ask is note for connections that nobody has told apart.
+func (n *dependence) ask(g *gathering, c policy.Connection) {
 	at := asked{g.kinship.Of(c.From), g.kinship.Of(c.To), portKey{c.Protocol, c.Port}}
-	if n.asked[at] {
-		return
+	if !n.asked[at] {
+		n.asked[at] = true
+		n.note(g, c)
 	}
-	n.asked[at] = true
-	if allowed && !permits(w.engine, c) {
-		return
-	}
+}
+
+// note notes the atoms that a connection hangs on alone, at each end.
+func (n *dependence) note(g *gathering, c policy.Connection) {
 	var count [2]int
 	var last [2]policy.AllowanceID
 	g.engine.Matching(c, func(id policy.AllowanceID) {
