@@ -9,18 +9,27 @@ import (
 	"log/slog"
 	"strings"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/netcinch/netcinch/agent/privilege"
 )
 
+// errNoEntry says that another network namespace than the agent's own was asked for.
+var errNoEntry = errors.New("missing CAP_SYS_ADMIN (entering the network namespace that --netns names): give the agent this capability, or run it in the node's network namespace (hostNetwork: true) and leave --netns out")
+
 // checkPrivileges refuses to start without what everything needs, and tells
-// each further capability that is missing.
-func checkPrivileges(logger *slog.Logger) (privilege.Set, error) {
+// each further capability that is missing. netns is the node's network
+// namespace; empty for the agent's own.
+func checkPrivileges(logger *slog.Logger, netns string) (privilege.Set, error) {
 	held, err := privilege.Held()
 	if err != nil {
 		return 0, err
 	}
 	if err := privilege.Check(held); err != nil {
 		return 0, err
+	}
+	if netns != "" && !held.Has(unix.CAP_SYS_ADMIN) {
+		return 0, errNoEntry
 	}
 	for _, c := range privilege.Lacking(held) {
 		logger.Warn("done without a capability", slog.String("capability", c.Name), slog.String("used_for", c.For), slog.String("lost", c.Lost))

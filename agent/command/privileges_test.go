@@ -135,12 +135,17 @@ func TestPrivileges(t *testing.T) {
 		give    []uintptr // nil: everything that root has
 		says    []string
 		refused bool // does not start
+		enter   bool // is told to enter the node's namespace
 		keeps   []uintptr
 	}{
 		{name: "exactly the listed", uid: nobody, give: listed, keeps: listed, says: []string{"CAP_NET_BROADCAST"}},
 		{
 			name: "without CAP_SYS_ADMIN", uid: nobody, give: without(unix.CAP_SYS_ADMIN), keeps: without(unix.CAP_SYS_ADMIN, unix.CAP_SYS_PTRACE),
 			says: []string{"capability=CAP_SYS_ADMIN used_for=\"entering the network namespaces of pods\" lost=\"pods are watched from the host's side"},
+		},
+		{
+			name: "without CAP_SYS_ADMIN, and told to enter", uid: nobody, give: without(unix.CAP_SYS_ADMIN), refused: true, enter: true,
+			says: []string{"missing CAP_SYS_ADMIN (entering the network namespace that --netns names)", "(hostNetwork: true) and leave --netns out"},
 		},
 		{
 			name: "without CAP_SYS_PTRACE", uid: nobody, give: without(unix.CAP_SYS_PTRACE), keeps: without(unix.CAP_SYS_PTRACE),
@@ -168,9 +173,12 @@ func TestPrivileges(t *testing.T) {
 				t.Fatal(err)
 			}
 			file := filepath.Join(dir, "flows.jsonl")
+			arguments := []string{"netcinch-agent", "record", "--node", "n", "--netns-dir", node.PodsDir, "-o", file, "--log-level", "debug"}
+			if test.enter {
+				arguments = append(arguments, "--netns", node.Path)
+			}
 			r := start(t, node, &exec.Cmd{
-				Path: program, Dir: dir,
-				Args: []string{"netcinch-agent", "record", "--node", "n", "--netns-dir", node.PodsDir, "-o", file, "--log-level", "debug"},
+				Path: program, Dir: dir, Args: arguments,
 				SysProcAttr: &syscall.SysProcAttr{
 					Credential: &syscall.Credential{Uid: test.uid, Gid: test.uid}, AmbientCaps: test.give,
 				},

@@ -74,7 +74,7 @@ func (f *recordFlags) record(ctx context.Context, e Environment) (err error) {
 	if f.length < 0 {
 		return fmt.Errorf("--for %v: want a positive duration", f.length)
 	}
-	held, err := checkPrivileges(logger)
+	held, err := checkPrivileges(logger, f.netns)
 	if err != nil {
 		return err
 	}

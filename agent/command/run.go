@@ -82,7 +82,7 @@ func newRun(e Environment) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			held, err := checkPrivileges(o.Observer.Logger)
+			held, err := checkPrivileges(o.Observer.Logger, f.netns)
 			if err != nil {
 				return err
 			}
