@@ -17,6 +17,8 @@ GENERATED     := bpf recommender/wire recommender/store web/src/api
 
 # What each kind of work needs beyond Go, make and Node: tool:package.
 NEED_TEST     := nft:nftables gcc:gcc /usr/include/stdlib.h:libc6-dev chromium:chromium
+# Debian packages that tests speak with, unpacked below bin/ and not installed.
+UNPACKED      := prometheus prometheus-alertmanager rsyslog rsyslog-gnutls libestr0 libfastjson4 liblognorm5
 NEED_GENERATE := clang-$(CLANG):clang-$(CLANG) llvm-strip-$(CLANG):llvm-$(CLANG) \
                  /usr/include/bpf/bpf_helpers.h:libbpf-dev protoc:protobuf-compiler \
                  clang-format-$(CLANG):clang-format-$(CLANG) git:git
@@ -37,7 +39,8 @@ demo: build ## build everything and start the live demo on http://127.0.0.1:8080
 # One after the other below deploy/: a mount namespace that one of them copies would keep
 # alive the network namespaces that another removes.
 test: ## run every test: unit, BPF, namespaces, page, browser (root for all of them)
-	@./deploy/need.sh $(NEED_TEST)
+	@./deploy/need.sh $(NEED_TEST) unshare:util-linux
+	@./deploy/unpack/unpack.sh $(BIN)/debian $(UNPACKED)
 	@$(MAKE) --no-print-directory build
 	cd $(WEB) && npm test
 	CGO_ENABLED=1 $(GO) test -race -timeout 30m ./agent/... ./bpf/... ./recommender/... ./web/...

@@ -6,6 +6,7 @@
 package unpack
 
 import (
+	"context"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -61,11 +62,23 @@ func Folders(pattern string) []string {
 	return found
 }
 
-// Env is the environment in which unpacked programs find their libraries.
-func Env() []string {
-	libraries := strings.Join(Folders("usr/lib/*-linux-gnu"), ":")
-	if libraries == "" {
-		return os.Environ()
+// Command runs a program that Find found. One that was unpacked finds its
+// libraries, and its files of usr/share in their place: in a mount namespace of
+// its own, for which the test must be root.
+func Command(ctx context.Context, t testing.TB, program string, args ...string) *exec.Cmd {
+	t.Helper()
+	root := Root()
+	if root == "" || !strings.HasPrefix(program, root+"/") {
+		return exec.CommandContext(ctx, program, args...)
 	}
-	return append(os.Environ(), "LD_LIBRARY_PATH="+libraries)
+	if os.Geteuid() != 0 {
+		t.Skipf("%s is unpacked, not installed: run the test as root", program)
+	}
+	const inside = `root=$1; shift; mount -t tmpfs none /usr/share && ln -s "$root"/usr/share/* /usr/share/ && exec "$@"`
+	all := append([]string{"--mount", "sh", "-c", inside, "sh", root, program}, args...)
+	cmd := exec.CommandContext(ctx, "unshare", all...)
+	if libraries := Folders("usr/lib/*-linux-gnu"); len(libraries) > 0 {
+		cmd.Env = append(os.Environ(), "LD_LIBRARY_PATH="+strings.Join(libraries, ":"))
+	}
+	return cmd
 }
