@@ -8,12 +8,15 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"strconv"
 	"testing"
 	"time"
 
+	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
 	"github.com/netcinch/netcinch/agent/probe"
+	"github.com/netcinch/netcinch/bpf"
 )
 
 // pinDir gives a directory in a BPF file system that is gone with the test.
@@ -337,6 +340,81 @@ func TestOtherMode(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+}
+
+// TestOtherLayout finds what an agent has pinned whose maps had another layout:
+// it is taken away, each of its interfaces is said to have lost something, and
+// nothing is counted twice.
+func TestOtherLayout(t *testing.T) {
+	for _, mode := range []probe.Mode{probe.PodTCX, probe.Clsact} {
+		t.Run(mode.String(), func(t *testing.T) {
+			dir := pinDir(t)
+			w := newWorld(t)
+			client, to := w.pair(t)
+			other := w.addPod()
+			with := func(before *State) func(*Options) {
+				return func(o *Options) {
+					o.Probe.PinDir, o.Probe.Mode, o.Resume = dir, mode, before
+					o.Probe.NetnsDirs = []string{"/proc/self/fd"} // the test's namespaces have no names
+				}
+			}
+			c := open(t, with(nil))
+			attach(t, c, client)
+			attach(t, c, other)
+			exchange(t, client.dial("tcp", to), 10)
+			flush(t, c)
+			state := c.State()
+			c.Commit()
+			mustClose(t, c)
+			old := filepath.Join(dir, "v0")
+			if err := os.Rename(filepath.Join(dir, "v"+strconv.Itoa(bpf.ABI)), old); err != nil {
+				t.Fatal(err)
+			}
+
+			c = open(t, with(&state))
+			if r := c.Resumed(); r.Maps || r.Uncertain {
+				t.Errorf("resumed as %+v: want new maps", r)
+			}
+			slot := attach(t, c, client) // the other one is not watched any more
+			gone, missed, err := c.ForgetOthers()
+			if err != nil || len(gone) != 0 || missed != 2 {
+				t.Errorf("gone %v, %d interfaces lost something (%v): want 2", gone, missed, err)
+			}
+			if _, err := os.Stat(old); !os.IsNotExist(err) {
+				t.Errorf("%s is left: %v", old, err)
+			}
+			exchange(t, client.dial("tcp", to), 10)
+			if r := flush(t, c).one(t, slot, 6, to.Addr()); r.Connections != 1 {
+				t.Errorf("told %+v", r)
+			}
+			if n := filters(t, other); n != 0 {
+				t.Errorf("%d filters are left at the interface that is not watched any more", n)
+			}
+			if err := c.Remove(); err != nil {
+				t.Fatal(err)
+			}
+		})
+	}
+}
+
+// filters counts those of both directions at a pod's interface.
+func filters(t *testing.T, p *pod) (n int) {
+	t.Helper()
+	p.do(func() error {
+		l, err := netlink.LinkByName("eth0")
+		if err != nil {
+			return err
+		}
+		for _, parent := range []uint32{netlink.HANDLE_MIN_INGRESS, netlink.HANDLE_MIN_EGRESS} {
+			found, err := netlink.FilterList(l, parent)
+			if err != nil {
+				return err
+			}
+			n += len(found)
+		}
+		return nil
+	})
+	return n
 }
 
 // TestPinsAreForOneAgent refuses a second one, and what is no BPF file system.

@@ -5,10 +5,12 @@
 package probe
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/link"
@@ -215,24 +217,48 @@ func (s *Set) ForgetOthers() (gone []uint32, missed int, err error) {
 		errs = append(errs, discard(links))
 	}
 	if s.pins != nil {
-		unreadable, err := s.pins.removeStale()
+		unreadable, err := s.removeStale()
 		missed += unreadable
 		errs = append(errs, err)
 	}
 	return gone, missed, errors.Join(errs...)
 }
 
-// removeStale takes the pins of other layouts away, and gives how many
+// removeStale takes away what other layouts have left, and gives how many
 // interfaces they were at.
-func (p *pins) removeStale() (interfaces int, err error) {
-	dirs, err := p.stale()
+func (s *Set) removeStale() (interfaces int, err error) {
+	dirs, err := s.pins.stale()
 	if err != nil {
 		return 0, err
 	}
 	for _, dir := range dirs {
-		links, _ := os.ReadDir(dir + "/links") // none where nothing was attached
-		interfaces += (len(links) + 1) / 2
-		err = errors.Join(err, os.RemoveAll(dir))
+		links, _ := os.ReadDir(filepath.Join(dir, "links")) // none where nothing was attached, or by filters
+		slots, failed := s.leave(filepath.Join(dir, "maps", bpf.FlowMapSlots))
+		interfaces += max((len(links)+1)/2, slots)
+		err = errors.Join(err, failed, os.RemoveAll(dir))
+	}
+	return interfaces, err
+}
+
+// leave takes away the filters of interfaces that a map of slots has and that
+// are not attached to any more, and says how many interfaces it has: none where
+// it cannot be read.
+func (s *Set) leave(path string) (interfaces int, err error) {
+	slots, failed := ebpf.LoadPinnedMap(path, &ebpf.LoadPinOptions{ReadOnly: true})
+	if failed != nil {
+		return 0, nil //nolint:nilerr // the links tell how many there were
+	}
+	defer func() { _ = slots.Close() }() // was only read
+	var key bpf.FlowInterface
+	var was, is bpf.FlowAttachment
+	if int(slots.KeySize()) != binary.Size(key) || int(slots.ValueSize()) != binary.Size(was) {
+		return 0, nil
+	}
+	for entries := slots.Iterate(); entries.Next(&key, &was); {
+		interfaces++
+		if Mode(was.Mode) == Clsact && errors.Is(s.Slots.Lookup(&key, &is), ebpf.ErrKeyNotExist) {
+			err = errors.Join(err, s.detachFilters("", key))
+		}
 	}
 	return interfaces, err
 }
