@@ -128,7 +128,7 @@ func (w *Watcher) tryAttach(l *link) (slot capture.Slot, name string, err error)
 		slot, err = w.Attacher.AttachHost(w.NodeNetns, l.name)
 		return slot, l.name, err
 	}
-	if name, err = w.node.linkName(l.nsid, l.peer); err != nil {
+	if name, err = w.node.linkName(l); err != nil {
 		return 0, "", err
 	}
 	f, err := w.node.find(l.nsid)
@@ -144,6 +144,9 @@ func (w *Watcher) tryAttach(l *link) (slot capture.Slot, name string, err error)
 // has none, or until the pod is known where no events tell of more.
 func (w *Watcher) ask(l *link) {
 	l.due = time.Time{}
+	if l.parted {
+		return
+	}
 	addresses, err := w.node.addresses(l.nsid, l.peer)
 	if err != nil {
 		w.Logger.Debug("asking for addresses", slog.String("link", l.name), slog.Any("error", err))

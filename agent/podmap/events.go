@@ -12,13 +12,14 @@ import (
 	"syscall"
 
 	"github.com/vishvananda/netlink"
+	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
 )
 
 // event is what one message of the kernel says.
 type event struct {
 	kind    eventKind
-	nsid    int // -1 for the node's own namespace
+	nsid    int // -1 for the node's own namespace; with namespaceGone, the id itself
 	index   int
 	pair    pair // with linkSeen in the node's namespace
 	address netip.Addr
@@ -30,6 +31,7 @@ const (
 	linkSeen eventKind = iota
 	linkGone
 	addressSeen
+	namespaceGone // the id nsid is nobody's any more, until it is given again
 	overrun // notifications were lost
 )
 
@@ -95,9 +97,31 @@ func parse(n notification) []event {
 			if index, a, ok := parseAddress(m.Data); ok {
 				events = append(events, event{kind: addressSeen, nsid: n.nsid, index: index, address: a})
 			}
+		case unix.RTM_DELNSID:
+			if id, ok := parseNamespaceID(m.Data); ok && n.nsid < 0 {
+				events = append(events, event{kind: namespaceGone, nsid: id})
+			}
 		}
 	}
 	return events
+}
+
+// parseNamespaceID reads a message about an id of a namespace.
+func parseNamespaceID(m []byte) (id int, ok bool) {
+	const header = 4 // struct rtgenmsg, padded
+	if len(m) < header {
+		return 0, false
+	}
+	attrs, err := nl.ParseRouteAttr(m[header:])
+	if err != nil {
+		return 0, false
+	}
+	for _, a := range attrs {
+		if a.Attr.Type == unix.NETNSA_NSID && len(a.Value) >= 4 {
+			return int(int32(nativeUint32(a.Value))), true
+		}
+	}
+	return 0, false
 }
 
 func pairOf(l netlink.Link) pair {
@@ -125,9 +149,13 @@ func (w *Watcher) handle(e event) {
 		if e.nsid < 0 {
 			w.gone(e.index)
 		}
+	case namespaceGone:
+		for _, l := range w.links {
+			l.parted = l.parted || l.nsid == e.nsid
+		}
 	case addressSeen:
 		for _, l := range w.links {
-			if l.attached && l.nsid == e.nsid && l.peer == e.index {
+			if l.attached && !l.parted && l.nsid == e.nsid && l.peer == e.index {
 				w.Registry.Address(l.slot, e.address)
 			}
 		}
@@ -142,7 +170,7 @@ func (w *Watcher) relist() {
 
 func (w *Watcher) hasPeer(nsid, index int) bool {
 	for _, l := range w.links {
-		if l.nsid == nsid && l.peer == index {
+		if !l.parted && l.nsid == nsid && l.peer == index {
 			return true
 		}
 	}

@@ -147,25 +147,31 @@ func (n *node) matching(path string, nsid int) *os.File {
 	return nil
 }
 
-// linkName gives the name of a link in the namespace with the id.
-func (n *node) linkName(nsid, index int) (string, error) {
+// linkName gives the name of the other side of a link, in the namespace with the
+// id. The namespace may have ended and its id be another's: the other side says
+// whose it is.
+func (n *node) linkName(l *link) (string, error) {
 	req := nl.NewNetlinkRequest(unix.RTM_GETLINK, unix.NLM_F_ACK)
 	req.Sockets = n.target
 	msg := nl.NewIfInfomsg(unix.AF_UNSPEC)
-	msg.Index = int32(index)
+	msg.Index = int32(l.peer)
 	req.AddData(msg)
-	req.AddData(nl.NewRtAttr(unix.IFLA_TARGET_NETNSID, nl.Uint32Attr(uint32(nsid))))
+	req.AddData(nl.NewRtAttr(unix.IFLA_TARGET_NETNSID, nl.Uint32Attr(uint32(l.nsid))))
 	replies, err := req.Execute(unix.NETLINK_ROUTE, unix.RTM_NEWLINK)
 	if err != nil {
-		return "", fmt.Errorf("asking for link %d of the network namespace with id %d: %w", index, nsid, err)
+		return "", fmt.Errorf("asking for link %d of the network namespace with id %d: %w", l.peer, l.nsid, err)
 	}
 	for _, reply := range replies {
-		link, err := netlink.LinkDeserialize(nil, reply)
-		if err == nil {
-			return link.Attrs().Name, nil
+		other, err := netlink.LinkDeserialize(nil, reply)
+		if err != nil {
+			continue
 		}
+		if at := other.Attrs().ParentIndex; at != l.index {
+			return "", fmt.Errorf("link %d of the network namespace with id %d is the other side of link %d", l.peer, l.nsid, at)
+		}
+		return other.Attrs().Name, nil
 	}
-	return "", fmt.Errorf("asking for link %d of the network namespace with id %d: no answer", index, nsid)
+	return "", fmt.Errorf("asking for link %d of the network namespace with id %d: no answer", l.peer, l.nsid)
 }
 
 // addresses lists the addresses of a link in the namespace with the id.

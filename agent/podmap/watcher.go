@@ -61,6 +61,9 @@ type link struct {
 	name  string
 	nsid  int // of the namespace that the other side is in
 	peer  int // index of the other side
+	// parted: that namespace is ending. Its id may be another pod's by now, long
+	// before the link itself is gone.
+	parted bool
 
 	slot     capture.Slot
 	attached bool

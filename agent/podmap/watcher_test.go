@@ -267,6 +267,108 @@ func TestAddressReuseOnRealInterfaces(t *testing.T) {
 	}
 }
 
+// The kernel gives an ended namespace's id to the next one, before it tells
+// that the interface of the first is gone: what it then says of that id is not
+// the first one's.
+func TestIDOfANamespaceThatEndedIsNotItsOwn(t *testing.T) {
+	w := &Watcher{WatcherOptions: WatcherOptions{Registry: NewRegistry(time.Now)}, links: map[int]*link{}}
+	w.links[10] = &link{index: 10, nsid: 7, peer: 2, slot: 1, attached: true}
+	w.links[11] = &link{index: 11, nsid: 8, peer: 2, slot: 2, attached: true}
+	w.Registry.Attach(1, false)
+	w.Registry.Attach(2, false)
+	for i, address := range []string{"10.77.0.5", "fd77::5"} {
+		a := netip.MustParseAddr(address)
+		w.handle(event{kind: namespaceGone, nsid: 7})
+		for _, nsid := range []int{7, 8} {
+			w.handle(event{kind: addressSeen, nsid: nsid, index: 2, address: a})
+		}
+		if slot, ok := w.Registry.Slot(a); !ok || slot != 2 {
+			t.Errorf("%d: %s is watched at slot %d (%v), want it at slot 2 alone", i, a, slot, ok)
+		}
+		if _, taken := w.Registry.slots[1].addresses[a]; taken {
+			t.Errorf("%s came to the interface whose namespace has ended", a)
+		}
+	}
+}
+
+// The kernel tells when an id ends: seen of a real pod.
+func TestEndOfANamespaceIsHeard(t *testing.T) {
+	n := nodetest.New(t)
+	ns, err := openNetns(n.Path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ns.Close()
+	s, err := openSocket(ns)
+	if err != nil {
+		t.Fatal(err)
+	}
+	events := make(chan event, 256)
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- s.pump(ctx, events) }()
+	defer func() {
+		cancel()
+		if err := errors.Join(s.file.SetReadDeadline(time.Unix(1, 0)), <-ended, s.close()); err != nil {
+			t.Error(err)
+		}
+	}()
+	p := n.AddPod("cart", "10.77.0.5", "fd77::5")
+	nsid := -1
+	for end, gone := time.After(hang), false; !gone; {
+		select {
+		case e := <-events:
+			if e.kind == linkSeen && e.nsid < 0 && e.pair.name == p.HostLink && nsid < 0 {
+				nsid = e.pair.nsid
+				p.Remove()
+			}
+			gone = e.kind == namespaceGone && nsid >= 0 && e.nsid == nsid
+		case <-end:
+			t.Fatalf("the end of namespace %d was not heard", nsid)
+		}
+	}
+}
+
+// A link's other side says whose it is: under an id that was given again there
+// is another pod's.
+func TestOtherSideIsTheLinksOwn(t *testing.T) {
+	n := nodetest.New(t)
+	n.AddPod("cart", "10.77.0.5")
+	ns, err := openNetns(n.Path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ns.Close()
+	asked, err := openNode(ns, []string{n.PodsDir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer asked.close()
+	links, err := asked.handle.LinkList()
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := false
+	for _, x := range links {
+		p := pairOf(x)
+		if !p.veth {
+			continue
+		}
+		found = true
+		l := &link{index: x.Attrs().Index, nsid: p.nsid, peer: p.peer}
+		if name, err := asked.linkName(l); err != nil || name != "eth0" {
+			t.Errorf("the other side of %s: %q, %v, want eth0", p.name, name, err)
+		}
+		l.index++
+		if name, err := asked.linkName(l); err == nil {
+			t.Errorf("%q was taken for the other side of another link", name)
+		}
+	}
+	if !found {
+		t.Error("no link of a pod on the node")
+	}
+}
+
 func TestNamespaceWithoutAFileIsFoundByItsProcess(t *testing.T) {
 	w := watch(t, nil, nil)
 	c := exec.Command("sleep", "60")

@@ -5,7 +5,9 @@
 package nodetest
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"net/netip"
 	"path/filepath"
@@ -88,7 +90,19 @@ func (n *Node) AddEmptyNamespace(name string) *Pod {
 	n.links++
 	p := &Pod{Name: name, HostLink: fmt.Sprintf("veth%d", n.links), node: n, path: filepath.Join(n.PodsDir, name)}
 	p.ns = newNamespace(n.t, p.path)
+	n.must(p.Do(sendOnce))
 	return p
+}
+
+// sendOnce makes TCP of the namespace send nothing twice however late an answer
+// is, so that a test on a busy machine can tell the bytes beforehand.
+func sendOnce() error {
+	for name, value := range map[string]string{"tcp_early_retrans": "0", "tcp_sack": "0", "tcp_rto_min_us": "20000000"} {
+		if err := writeSysctl("ipv4/"+name, value); err != nil && !errors.Is(err, fs.ErrNotExist) { // older kernels lack the last one
+			return err
+		}
+	}
+	return nil
 }
 
 // up brings both sides up and makes the node's side the way out.
