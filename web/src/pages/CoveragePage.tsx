@@ -3,6 +3,8 @@ import type { ReactNode } from 'react';
 import type { Coverage, Losses, Status } from '../api/types';
 import { useResource } from '../api/useResource';
 import { Age, PageHead } from '../components/bits';
+import { More, useShown } from '../components/More';
+import { NextSteps } from '../components/NextSteps';
 import { Empty, Loaded } from '../components/State';
 import { count, duration, percent, plural } from '../lib/format';
 import { useScope } from '../lib/router';
@@ -40,6 +42,17 @@ function Tile({
   );
 }
 
+function Behind({ data, now }: { data: Coverage; now: string | undefined }) {
+  const lags = data.nodes.map((n) => lagOf(n, now)).filter((l) => l !== undefined);
+  if (lags.length === 0) return null;
+  const most = Math.max(...lags);
+  return (
+    <Tile name="Behind by" value={duration(most)} tone={most > late ? 'warn' : 'good'}>
+      {lags.length > 1 ? 'at the slowest node' : 'since its last batch'}
+    </Tile>
+  );
+}
+
 function Tiles({ data, status }: { data: Coverage; status: Status | undefined }) {
   const agents = data.nodes.filter((n) => n.agent).length;
   const total = lost(data.losses);
@@ -62,6 +75,7 @@ function Tiles({ data, status }: { data: Coverage; status: Status | undefined })
           >
             {agents === 1 && data.nodes.length === 1 ? 'the one node reports' : 'nodes report'}
           </Tile>
+          <Behind data={data} now={status?.now} />
           <Tile name="Lost" value={count(total)} tone={total > 0 ? 'warn' : 'good'}>
             {total > 0 ? 'counted below, by cause' : 'nothing was dropped on the way'}
           </Tile>
@@ -83,53 +97,124 @@ function Tiles({ data, status }: { data: Coverage; status: Status | undefined })
   );
 }
 
-function Nodes({ data }: { data: Coverage }) {
+type Node = Coverage['nodes'][number];
+
+/** How far what is known of a node is behind, in seconds. */
+const lagOf = (n: Node, now: string | undefined) =>
+  n.lastSeen && now ? (Date.parse(now) - Date.parse(n.lastSeen)) / 1000 : undefined;
+
+/** Two minutes without a batch: an agent sends one every few seconds. */
+const late = 120;
+
+/** The share of the time looked at in which a node was watched. */
+function covered(n: Node, { meta }: Coverage): number | undefined {
+  const { from, to } = meta.window;
+  if (!from || !to) return undefined;
+  const whole = (Date.parse(to) - Date.parse(from)) / 1000;
+  return whole > 0 ? Math.min(1, n.coveredSeconds / whole) : undefined;
+}
+
+function Lag({ node, now }: { node: Node; now: string | undefined }) {
+  const lag = lagOf(node, now);
+  if (lag === undefined) return <>never</>;
+  return (
+    <span
+      className={lag > late ? 'chip' : undefined}
+      data-ready={lag > late ? 'learning' : undefined}
+    >
+      {lag > late && <b aria-hidden="true">▲</b>} {duration(lag)}
+    </span>
+  );
+}
+
+function Lost({ losses }: { losses: Losses }) {
+  const total = lost(losses);
+  if (total === 0) return <>0</>;
+  return (
+    <details>
+      <summary>{count(total)}</summary>
+      <ul className="note">
+        {lossKeys
+          .filter((k) => losses[k] > 0)
+          .map((k) => (
+            <li key={k}>
+              {count(losses[k])} {lossWords[k]}
+            </li>
+          ))}
+      </ul>
+    </details>
+  );
+}
+
+/** Silent ones first, then those that lost something. */
+const worstFirst = (a: Node, b: Node) =>
+  Number(a.agent) - Number(b.agent) ||
+  Number(lost(b.losses) > 0) - Number(lost(a.losses) > 0) ||
+  a.node.localeCompare(b.node);
+
+function Row({ node: n, data, now }: { node: Node; data: Coverage; now: string | undefined }) {
+  const share = covered(n, data);
+  return (
+    <tr>
+      <td>
+        <b>{n.node}</b>
+      </td>
+      <td>
+        {n.agent ? (
+          <span className="chip" data-ready="ready">
+            <b aria-hidden="true">●</b> Reports
+          </span>
+        ) : (
+          <span className="chip" data-ready="silent">
+            <b aria-hidden="true">○</b> Silent
+          </span>
+        )}
+      </td>
+      <td className="number">{n.agent ? `${n.podsWatched} of ${n.podsKnown}` : '–'}</td>
+      <td className="number">{n.agent && share !== undefined ? percent(share) : '–'}</td>
+      <td className="number">{count(n.batches)}</td>
+      <td>
+        {n.attachMode ? <code>{n.attachMode}</code> : '–'}
+        {n.missing.length > 0 && <span className="note"> without {n.missing.join(', ')}</span>}
+      </td>
+      <td className="number">
+        <Lost losses={n.losses} />
+      </td>
+      <td>
+        <Lag node={n} now={now} />
+      </td>
+    </tr>
+  );
+}
+
+function Nodes({ data, now }: { data: Coverage; now: string | undefined }) {
+  const { shown, more } = useShown('nodes', 50);
+  const nodes = data.nodes.toSorted(worstFirst);
   return (
     <section className="card">
       <h2>Nodes</h2>
-      <table className="plain-table" data-testid="nodes">
-        <thead>
-          <tr>
-            <th>Node</th>
-            <th>Agent</th>
-            <th className="number">Pods watched</th>
-            <th className="number">Batches</th>
-            <th>Attached</th>
-            <th className="number">Lost</th>
-            <th>Last batch</th>
-          </tr>
-        </thead>
-        <tbody>
-          {data.nodes.map((n) => (
-            <tr key={n.node}>
-              <td>
-                <b>{n.node}</b>
-              </td>
-              <td>
-                {n.agent ? (
-                  <span className="chip" data-ready="ready">
-                    <b aria-hidden="true">●</b> Reports
-                  </span>
-                ) : (
-                  <span className="chip" data-ready="silent">
-                    <b aria-hidden="true">○</b> Silent
-                  </span>
-                )}
-              </td>
-              <td className="number">{n.agent ? `${n.podsWatched} of ${n.podsKnown}` : '–'}</td>
-              <td className="number">{count(n.batches)}</td>
-              <td>
-                {n.attachMode ? <code>{n.attachMode}</code> : '–'}
-                {n.missing.length > 0 && (
-                  <span className="note"> without {n.missing.join(', ')}</span>
-                )}
-              </td>
-              <td className="number">{count(lost(n.losses))}</td>
-              <td>{n.lastSeen ? <Age time={n.lastSeen} /> : 'never'}</td>
+      <div className="scroll">
+        <table className="plain-table" data-testid="nodes">
+          <thead>
+            <tr>
+              <th>Node</th>
+              <th>Agent</th>
+              <th className="number">Pods watched</th>
+              <th className="number">Of the time</th>
+              <th className="number">Batches</th>
+              <th>Attached</th>
+              <th className="number">Lost</th>
+              <th title="How far what is known is behind">Behind by</th>
             </tr>
-          ))}
-        </tbody>
-      </table>
+          </thead>
+          <tbody>
+            {nodes.slice(0, shown).map((n) => (
+              <Row key={n.node} node={n} data={data} now={now} />
+            ))}
+          </tbody>
+        </table>
+      </div>
+      <More shown={Math.min(shown, nodes.length)} total={nodes.length} more={more} what="nodes" />
     </section>
   );
 }
@@ -186,8 +271,8 @@ function Lists({ data, status }: { data: Coverage; status: Status | undefined })
 }
 
 export function CoveragePage({ status }: { status: Status | undefined }) {
-  const scope = useScope();
-  const coverage = useResource<Coverage>('coverage', { from: scope.from, to: scope.to });
+  const { cluster, from, to } = useScope();
+  const coverage = useResource<Coverage>('coverage', { cluster, from, to });
   return (
     <Loaded from={coverage} what="coverage">
       {(data) => (
@@ -197,7 +282,7 @@ export function CoveragePage({ status }: { status: Status | undefined }) {
           </PageHead>
           <Tiles data={data} status={status} />
           {data.nodes.length > 0 ? (
-            <Nodes data={data} />
+            <Nodes data={data} now={status?.now} />
           ) : (
             <Empty
               title={status?.mode === 'files' ? 'Read from a flow file' : 'No agent reports yet'}
@@ -207,6 +292,7 @@ export function CoveragePage({ status }: { status: Status | undefined }) {
                   ? 'Its author knows what was watched; the file does not say.'
                   : 'Start an agent on each node; it appears here with its first batch.'}
               </p>
+              {status?.mode !== 'files' && <NextSteps status={status} />}
             </Empty>
           )}
           <Lists data={data} status={status} />
