@@ -121,6 +121,7 @@ func (r *record) about() []string {
 func (k *Keeper) Decided(decisions []store.Decision, now time.Time) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
+	k.stamp++
 	for i := range decisions {
 		d := &decisions[i]
 		r := k.records[d.Finding]

@@ -174,6 +174,7 @@ func (k *Keeper) Import(f *BaselineFile, name string, catalogue []store.Catalogu
 		entries = append(entries, made...)
 	}
 	maps.Copy(k.baselines, next)
+	k.stamp++
 	return sum, entries, nil
 }
 

@@ -16,6 +16,7 @@ import (
 // Input is what is known at one moment. All of it is of one cluster.
 type Input struct {
 	Now             time.Time
+	Clock           time.Time // that decisions are dated by, where Now is the end of a recording; zero for Now
 	Snapshot        *cluster.Snapshot
 	Engine          *policy.Engine
 	Index           *analyze.Index
@@ -84,7 +85,7 @@ func (k *Keeper) newLook(in *Input) *look {
 		r := &in.Report.Readiness[i]
 		l.ready[r.Workload.Workload()] = r
 	}
-	for s, d := range store.InForce(in.Trail, in.Now) {
+	for s, d := range store.InForce(in.Trail, in.clock()) {
 		if s.Cluster == k.cluster {
 			l.decided[s.Finding] = d
 		}
@@ -97,6 +98,13 @@ func (k *Keeper) newLook(in *Input) *look {
 	}
 	l.classify()
 	return l
+}
+
+func (in *Input) clock() time.Time {
+	if in.Clock.IsZero() {
+		return in.Now
+	}
+	return in.Clock
 }
 
 // edgeOf finds the edge of the report that a record is of.

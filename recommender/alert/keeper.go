@@ -25,7 +25,9 @@ type Keeper struct {
 	mu        sync.Mutex
 	records   map[string]*record
 	baselines map[flow.Workload]*Baseline
-	silences  []Silence         // that have not ended
+	silences  []Silence // that have not ended
+	stamp     uint64    // grows with every change
+	looked    bool
 	saved     map[string]uint64 // sum of each row as it was last given out
 }
 
@@ -62,11 +64,13 @@ func New(cluster string, o Options, saved []store.Finding) (*Keeper, error) {
 func (k *Keeper) Look(in Input) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
+	k.stamp++
+	k.looked = true
 	l := k.newLook(&in)
 	l.learn()
 	l.detect()
 	groups := l.groups()
-	k.silences = silences(in.Trail, k.cluster, in.Now)
+	k.silences = silences(in.Trail, k.cluster, in.clock())
 	for id, rec := range k.records {
 		rec.group = groups[id]
 	}
@@ -231,6 +235,17 @@ func (k *Keeper) forget(now time.Time) {
 		a := &r.Alert
 		return !r.Open && r.Told >= a.Revision && a.Status == Resolved && now.Sub(a.Ended) > forgetAfter
 	})
+}
+
+// Stamp changes whenever an alert or a baseline may have; 0 before the first
+// look.
+func (k *Keeper) Stamp() uint64 {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if !k.looked {
+		return 0
+	}
+	return k.stamp
 }
 
 // Alerts gives all alerts, those that fire first, then by rank and time.

@@ -8,10 +8,11 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
-	"github.com/netcinch/netcinch/recommender/analyze"
+	"github.com/netcinch/netcinch/recommender/alert"
 )
 
 // ViewEvent says that something was recomputed.
@@ -33,25 +34,19 @@ func (e ViewEvent) cluster() string { return e.Cluster }
 // shown counts only what may be seen.
 func (e ViewEvent) shown(part *View) (any, bool) { return ViewEventOf(part), true }
 
-// AlertEvent is a finding that was not there before.
-type AlertEvent struct {
-	of      string
-	finding findingBody
-}
+// AlertChange is the event of an alert that changed.
+type AlertChange struct{ alert.Alert }
 
-// AlertEventOf is the event of a finding that was not there before.
-func AlertEventOf(v *View, f *analyze.Finding) AlertEvent { return AlertEvent{v.Cluster, findingOf(v, f)} }
+func (c AlertChange) cluster() string { return c.Cluster }
 
-// MarshalJSON writes the finding as the routes do.
-func (e AlertEvent) MarshalJSON() ([]byte, error) { return json.Marshal(filled(e.finding)) }
-
-func (e AlertEvent) cluster() string { return e.of }
-
-// shown gives the finding as far as it may be seen.
-func (e AlertEvent) shown(part *View) (any, bool) {
-	for i := range part.Report.Findings {
-		if f := &part.Report.Findings[i]; f.ID == e.finding.ID {
-			return AlertEvent{e.of, findingOf(part, f)}, true
+// shown gives the alert to who may see one of its workloads.
+func (c AlertChange) shown(part *View) (any, bool) {
+	names := namespaces(part)
+	for _, w := range c.Workloads {
+		if namespace, _, _ := strings.Cut(w, "/"); slices.Contains(names, namespace) {
+			a := c.Alert
+			a.Narrowing, a.Accept = nil, nil // manifests are written whole; the route knows which may be seen
+			return a, true
 		}
 	}
 	return nil, false
@@ -143,9 +138,6 @@ func (s *Server) told(r *http.Request, e event) string {
 	value, ok := e.about.shown(part)
 	if !ok {
 		return nothing
-	}
-	if alert, is := value.(AlertEvent); is {
-		value = alert.finding
 	}
 	text, err := json.Marshal(filled(h.mask(value)))
 	if err != nil {

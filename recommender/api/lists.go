@@ -171,26 +171,6 @@ type findingsBody struct {
 }
 
 func (s *Server) findings(w http.ResponseWriter, r *http.Request) error {
-	return s.findingsOf(w, r, func(*analyze.Finding) bool { return true })
-}
-
-// IsAlert says whether a finding speaks of a connection that somebody should
-// look at, rather than of a policy to be tidied.
-func IsAlert(f *analyze.Finding) bool {
-	switch f.Kind {
-	case analyze.FindingUnseen, analyze.FindingDenied, analyze.FindingRisky:
-		return true
-	case analyze.FindingUnused, analyze.FindingRedundant, analyze.FindingPartlyUsed, analyze.FindingSelectsNothing, analyze.FindingConflict,
-		analyze.FindingShadowed, analyze.FindingAmbiguous, analyze.FindingNotUnderstood:
-	}
-	return false
-}
-
-func (s *Server) alerts(w http.ResponseWriter, r *http.Request) error {
-	return s.findingsOf(w, r, IsAlert)
-}
-
-func (s *Server) findingsOf(w http.ResponseWriter, r *http.Request, keep func(*analyze.Finding) bool) error {
 	v, q, err := s.view(r)
 	if err != nil {
 		return err
@@ -208,7 +188,7 @@ func (s *Server) findingsOf(w http.ResponseWriter, r *http.Request, keep func(*a
 	for i := range v.Report.Findings {
 		f := &v.Report.Findings[i]
 		here := q.namespace == "" || f.Namespace == q.namespace || edges[f.Edge] != nil && touches(edges[f.Edge], q.namespace)
-		if !here || !keep(f) || !search(q.text, append(slices.Clone(f.Workloads), f.Title)...) {
+		if !here || !search(q.text, append(slices.Clone(f.Workloads), f.Title)...) {
 			continue
 		}
 		counts[f.Kind]++

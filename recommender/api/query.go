@@ -77,8 +77,12 @@ func misspelt(path string, values url.Values) error {
 		known = append(known, "limit", "cursor")
 	case "/edges":
 		known = append(known, "limit", "cursor", "q")
-	case "/findings", "/alerts":
+	case "/findings":
 		known = append(known, "limit", "cursor", "kind", "q")
+	case "/alerts":
+		known = append(known, "limit", "cursor", "kind", "q", "status", "severity")
+	case "/decisions":
+		known = append(known, "limit", "cursor")
 	case "/policies":
 		known = append(known, "limit", "cursor", "id", "q", "brief")
 	case "/recommendations":

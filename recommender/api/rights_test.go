@@ -105,7 +105,10 @@ status: {podIP: 10.9.8.7, podIPs: [{ip: 10.9.8.7}], phase: Running}
 	far.Edge.Client.Elsewhere = "farcluster/payroll"
 	inner := more
 	inner.Edge.Server = flow.Endpoint{IP: netip.MustParseAddr("198.51.100.99")}
-	s.records = append(s.records, more, far, inner)
+	late := s.records[len(s.records)-1] // in the last hour: it raises an alert
+	late.Edge.Client, late.Edge.Server = workload("shop", "Deployment", "cart"), workload("vaultns", "StatefulSet", "ledger")
+	late.Edge.Port = 5432
+	s.records = append(s.records, more, far, inner, late)
 	s.nodes[0].Node = "worker-x1"
 	s.failure = "reading vaultns/ledger"
 	return s
@@ -113,7 +116,7 @@ status: {podIP: 10.9.8.7, podIPs: [{ip: 10.9.8.7}], phase: Running}
 
 func serveTown(t *testing.T, s *source) *api.Server {
 	t.Helper()
-	server, err := api.New(api.Options{Source: s, People: people, Now: time.Now, Metrics: http.NotFoundHandler()})
+	server, err := api.New(api.Options{Source: s, Alerts: s, People: people, Now: time.Now, Metrics: http.NotFoundHandler()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -124,7 +127,7 @@ func serveTown(t *testing.T, s *source) *api.Server {
 // things. A route that is added must be added here.
 func asked(t *testing.T, server *api.Server) map[string][]string {
 	ids := map[string]string{}
-	for _, list := range []string{"edges", "recommendations", "policies", "findings"} {
+	for _, list := range []string{"edges", "recommendations", "policies", "findings", "alerts"} {
 		for _, one := range into[items](t, send(server, "GET", origin+"/api/v1/"+list, "", bearer("shop")).Body.Bytes()).Items {
 			ids[list] = fmt.Sprint(one["id"])
 		}
@@ -150,7 +153,16 @@ func asked(t *testing.T, server *api.Server) map[string][]string {
 		v + "/edges/{id}":               {"GET " + v + "/edges/" + ids["edges"]},
 		v + "/policies":                 gets(v + "/policies"),
 		v + "/findings":                 gets(v+"/findings", "?q=ledger"),
-		v + "/alerts":                   gets(v + "/alerts"),
+		v + "/alerts":                   gets(v+"/alerts", "?status=firing", "?q=ledger"),
+		v + "/alerts/{id}":              {"GET " + v + "/alerts/" + ids["alerts"]},
+		v + "/alerts/{id}/accept":       {"POST " + v + "/alerts/" + ids["alerts"] + `/accept {"reason":"planned"}`},
+		v + "/alerts/{id}/reject":       {"POST " + v + "/alerts/" + ids["alerts"] + `/reject {"reason":"nobody knows it"}`},
+		v + "/alerts/{id}/reopen":       {"POST " + v + "/alerts/" + ids["alerts"] + `/reopen {"reason":"a mistake"}`},
+		v + "/silences":                 {"GET " + v + "/silences", "POST " + v + `/silences {"namespace":"vaultns","reason":"upkeep","until":"2099-01-01T00:00:00Z"}`},
+		v + "/silences/{id}/end":        {"POST " + v + `/silences/none/end {"reason":"done"}`},
+		v + "/baselines":                gets(v + "/baselines"),
+		v + "/baselines/file":           {"GET " + v + "/baselines/file", "POST " + v + `/baselines/file {"file":"schema: netcinch.baseline/v1\ncluster: test\nworkloads: [{workload: vaultns/StatefulSet/ledger}]","reason":"x"}`},
+		v + "/decisions":                {"GET " + v + "/decisions"},
 		v + "/recommendations":          gets(v+"/recommendations", "?format=calico"),
 		v + "/recommendations/download": gets(v+"/recommendations/download", "?id="+ids["recommendations"], "?format=cluster"),
 		v + "/replay":                   {"POST " + v + "/replay " + replayed(t, "podSelector: {}\n  policyTypes: [Egress]")},
@@ -291,8 +303,8 @@ func TestEventsFollowRights(t *testing.T) {
 	if err := server.Hub().Send(api.EventView, api.ViewEventOf(view)); err != nil {
 		t.Fatal(err)
 	}
-	for i := range view.Report.Findings {
-		if err := server.Hub().Send(api.EventAlert, api.AlertEventOf(view, &view.Report.Findings[i])); err != nil {
+	for _, one := range s.Keeper("").Alerts() {
+		if err := server.Hub().Send(api.EventAlert, api.AlertChange{Alert: one}); err != nil {
 			t.Fatal(err)
 		}
 	}

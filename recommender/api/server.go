@@ -23,6 +23,7 @@ import (
 // Options say what a Server works with.
 type Options struct {
 	Source  Source           // required
+	Alerts  Alerts           // nil for none
 	Token   string           // lets people and scripts in, and see everything; needed without People
 	People  People           // knows whose other tokens are; nil for nobody's
 	Page    fs.FS            // the built page; nil for none
@@ -38,6 +39,7 @@ type Options struct {
 type Server struct {
 	source   Source // what each caller may see of it
 	gate     *gate  // the same
+	alertsOf Alerts // nil for none
 	people   People
 	sessions *sessions
 	token    string
@@ -70,7 +72,7 @@ func New(o Options) (*Server, error) {
 		return nil, errors.New("api: no clock given")
 	}
 	s := &Server{
-		gate: &gate{source: o.Source}, people: o.People, sessions: newSessions(), token: o.Token, files: o.Page, now: o.Now, log: o.Log,
+		gate: &gate{source: o.Source}, alertsOf: o.Alerts, people: o.People, sessions: newSessions(), token: o.Token, files: o.Page, now: o.Now, log: o.Log,
 		attempts: auth.NewLimits(5, 10, o.Now), requests: auth.NewLimits(200, 1000, o.Now), wrong: auth.NewLimits(5, 50, o.Now), quiet: auth.NewLimits(0.1, 3, o.Now),
 		hub: newHub(),
 		refused: prometheus.NewCounterVec(prometheus.CounterOpts{
@@ -125,6 +127,7 @@ func (s *Server) routes(metrics http.Handler) http.Handler {
 	for path, h := range map[string]handler{"/replay": s.replay, "/check": s.check} {
 		a.Handle(path, s.only(s.guard(gzhttp.GzipHandler(s.handle(h))), http.MethodPost))
 	}
+	s.alertRoutes(a)
 	missing := headers(s.handle(func(_ http.ResponseWriter, r *http.Request) error {
 		return problemf(http.StatusNotFound, "There is no route %s; /api/v1/openapi.yaml describes those that there are.", r.URL.Path)
 	}))

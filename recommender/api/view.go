@@ -40,7 +40,9 @@ type View struct {
 	Input           analyze.Input     // what the report was made of, for replays
 	Report          *analyze.Report
 	Recommendations []recommend.Recommendation
+	Reading         policy.Options // how the policies are read
 	Coverage        []store.NodeCoverage
+	Catalogue       []store.Catalogued // of all time, with the programs at both ends
 
 	idleOnce sync.Once // for idle
 	idle     []idle

@@ -13,6 +13,7 @@ import (
 	"testing/fstest"
 	"time"
 
+	"github.com/netcinch/netcinch/recommender/alert"
 	"github.com/netcinch/netcinch/recommender/analyze"
 	"github.com/netcinch/netcinch/recommender/api"
 	"github.com/netcinch/netcinch/recommender/cluster"
@@ -141,6 +142,51 @@ type source struct {
 	text    string
 	failure string
 	views   map[api.Span]*api.View
+	keeper  *alert.Keeper
+	trail   []store.Decision
+}
+
+var _ api.Alerts = (*source)(nil)
+
+// Keeper looks at the whole view once, and again after each decision.
+func (s *source) Keeper(string) *alert.Keeper {
+	if s.keeper == nil {
+		k, err := alert.New("test", alert.Options{Learning: time.Hour}, nil)
+		if err != nil {
+			panic(err)
+		}
+		s.keeper = k
+		s.look()
+	}
+	return s.keeper
+}
+
+func (s *source) look() {
+	v, err := s.View(context.Background(), api.Span{})
+	if err != nil {
+		return
+	}
+	s.keeper.Look(alert.Input{
+		Now: s.Now(), Clock: time.Now(), Snapshot: v.Snapshot, Engine: v.Engine, Index: v.Index, Report: v.Report, Recommendations: v.Recommendations,
+		Recent: s.records, Coverage: s.nodes, Trail: s.trail, Live: true,
+	})
+}
+
+func (s *source) Record(_ context.Context, _ string, entries []store.Decision) error {
+	s.trail = append(s.trail, entries...)
+	s.Keeper("").Decided(entries, s.Now())
+	s.look()
+	return nil
+}
+
+func (s *source) Trail(context.Context, string) ([]store.Decision, error) { return s.trail, nil }
+
+func (s *source) Import(ctx context.Context, _, name string, file *alert.BaselineFile, o alert.Order) (alert.Imported, error) {
+	sum, entries, err := s.Keeper("").Import(file, name, nil, s.trail, o)
+	if err != nil {
+		return sum, err
+	}
+	return sum, s.Record(ctx, "", entries)
 }
 
 func newSource() *source {
@@ -206,7 +252,7 @@ func serve(t *testing.T, s *source) *api.Server {
 		".vite/build.json": {Data: []byte("{}")},
 	}
 	server, err := api.New(api.Options{
-		Source: s, Token: token, Page: page, Now: time.Now,
+		Source: s, Alerts: s, Token: token, Page: page, Now: time.Now,
 		Metrics: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Type", "text/plain; version=0.0.4")
 			_, _ = io.WriteString(w, "netcinch_view_version 3\n")

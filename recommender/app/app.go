@@ -162,6 +162,9 @@ func (a *App) openPast() error {
 		a.past = stored{s, s}
 	}
 	a.later(a.past.Close)
+	if err := a.openAlerts(); err != nil {
+		return err
+	}
 	a.openViews(problems)
 	return nil
 }
@@ -176,7 +179,7 @@ func (a *App) openPage() error {
 		known = &people{judges: a.judges, audience: a.options.Audience, cluster: a.members[0].name}
 	}
 	a.page, err = api.New(api.Options{
-		Source: a, Token: a.token, People: known, Register: a.metrics.registry, Page: files, Hosts: pageHosts(a.options), Metrics: a.metrics.handler(), Now: a.options.Now, Log: a.options.Log,
+		Source: a, Alerts: a, Token: a.token, People: known, Register: a.metrics.registry, Page: files, Hosts: pageHosts(a.options), Metrics: a.metrics.handler(), Now: a.options.Now, Log: a.options.Log,
 	})
 	return err
 }

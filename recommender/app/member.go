@@ -19,6 +19,7 @@ type member struct {
 	history *cluster.History
 	views   *views
 	noter   *noter
+	watch   *watch
 	dirty   chan struct{} // holds one value while there are news
 }
 
@@ -53,7 +54,7 @@ func (a *App) openViews(problems []cluster.Problem) {
 		m.noter = newNoter(a.past)
 		m.views = &views{
 			options: a.options, cluster: m.name, boot: boot, past: a.past, snapshot: m.feed.Snapshot, extra: problems,
-			slots: make(chan struct{}, 2),
+			slots: make(chan struct{}, 2), terms: m.watch.terms,
 		}
 	}
 }

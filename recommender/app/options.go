@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/netcinch/netcinch/recommender/alert"
 	"github.com/netcinch/netcinch/recommender/analyze"
 	"github.com/netcinch/netcinch/recommender/policy"
 )
@@ -91,6 +92,8 @@ type Options struct {
 	// Learning is how long a workload is learnt before a new edge of it is
 	// held as unseen; 0 means analyze.DefaultLearning.
 	Learning time.Duration
+	// Alert tunes the alerts; its Learning is the one above.
+	Alert alert.Options
 	// Retention is for how long windows are kept; 0 means DefaultRetention.
 	Retention time.Duration
 	// Debounce is how long news gather before the view is recomputed; 0 means

@@ -15,26 +15,6 @@ import (
 // noteEvery is how often a finding that lasts is noted again.
 const noteEvery = 10 * time.Minute
 
-// accepted gives the findings of a cluster that somebody accepted and that are
-// accepted still; none where all is read from files.
-func accepted(ctx context.Context, p past, cluster string, now time.Time) ([]string, error) {
-	register, ok := p.(store.Register)
-	if !ok {
-		return nil, nil
-	}
-	trail, err := register.Decisions(ctx, store.DecisionQuery{Cluster: cluster})
-	if err != nil {
-		return nil, fmt.Errorf("reading what was decided: %w", err)
-	}
-	var ids []string
-	for subject, d := range store.InForce(trail, now) {
-		if d.Verdict == store.Accepted {
-			ids = append(ids, subject.Finding)
-		}
-	}
-	return ids, nil
-}
-
 // noter enters a cluster's findings into the register.
 type noter struct {
 	register store.Register

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/netcinch/netcinch/recommender/alert"
 	"github.com/netcinch/netcinch/recommender/analyze"
 	"github.com/netcinch/netcinch/recommender/api"
 	"github.com/netcinch/netcinch/recommender/store"
@@ -65,13 +66,15 @@ func TestRegister(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	for hours, want := range map[int][]string{0: nil, 1: {"a", "c"}, 2: {"a"}} {
-		got, err := accepted(t.Context(), p, "c", epoch.Add(time.Duration(hours)*time.Hour))
-		if slices.Sort(got); err != nil || !slices.Equal(got, want) {
-			t.Errorf("after %d hours: %v, %v; want %v", hours, got, err, want)
-		}
+	keeper, err := alert.New("c", alert.Options{}, nil)
+	if err != nil {
+		t.Fatal(err)
 	}
-	if got, err := accepted(t.Context(), recorded{}, "c", epoch); err != nil || got != nil {
-		t.Errorf("of flow files: %v, %v", got, err)
+	w := &watch{cluster: "c", register: p, keeper: keeper}
+	for hours, want := range map[int][2][]string{0: {}, 1: {{"a", "c"}, {"b"}}, 2: {{"a"}, {"b"}}} {
+		got, err := w.terms(t.Context(), epoch.Add(time.Duration(hours)*time.Hour))
+		if err != nil || !slices.Equal(got.Accepted, want[0]) || !slices.Equal(got.Excluded, want[1]) {
+			t.Errorf("after %d hours: %v and %v, %v; want %v", hours, got.Accepted, got.Excluded, err, want)
+		}
 	}
 }

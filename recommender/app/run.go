@@ -12,7 +12,6 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/netcinch/netcinch/recommender/analyze"
 	"github.com/netcinch/netcinch/recommender/api"
 	"github.com/netcinch/netcinch/recommender/ingest"
 	"github.com/netcinch/netcinch/recommender/store"
@@ -105,32 +104,16 @@ func (a *App) renew(ctx context.Context, m *member) time.Duration {
 	if err := m.noter.note(ctx, fresh); err != nil && ctx.Err() == nil {
 		a.options.Log.WarnContext(ctx, "keeping when findings were first seen", slog.String("cluster", m.name), slog.Any("error", err))
 	}
-	a.announce(ctx, fresh, before)
+	a.announce(ctx, fresh)
+	a.observe(ctx, m, fresh, before)
 	return took
 }
 
-// announce tells the streams of a new view, and of alerts that the one before
-// did not have. After a start nothing is new.
-func (a *App) announce(ctx context.Context, fresh, before *api.View) {
+// announce tells the streams of a new view.
+func (a *App) announce(ctx context.Context, fresh *api.View) {
 	hub := a.page.Hub()
 	if err := hub.Send(api.EventView, api.ViewEventOf(fresh)); err != nil {
 		a.options.Log.ErrorContext(ctx, "announcing a view", slog.Any("error", err))
-	}
-	if before == nil {
-		return
-	}
-	known := map[string]bool{}
-	for i := range before.Report.Findings {
-		known[before.Report.Findings[i].ID] = true
-	}
-	for i := range fresh.Report.Findings {
-		f := &fresh.Report.Findings[i]
-		if known[f.ID] || !api.IsAlert(f) || f.Severity == analyze.SeverityInfo {
-			continue
-		}
-		if err := hub.Send(api.EventAlert, api.AlertEventOf(fresh, f)); err != nil {
-			a.options.Log.ErrorContext(ctx, "announcing an alert", slog.Any("error", err))
-		}
 	}
 }
 

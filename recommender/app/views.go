@@ -35,6 +35,9 @@ type views struct {
 	past     past
 	snapshot func() *cluster.Snapshot
 	extra    []cluster.Problem // of the flow files
+	// terms gives what was decided and how far workloads are learnt; nil for
+	// nothing.
+	terms func(context.Context, time.Time) (analyze.Options, error)
 
 	asked singleflight.Group
 	slots chan struct{} // bounds how many are computed at once
@@ -175,12 +178,12 @@ func (v *views) compute(ctx context.Context, s api.Span, version uint64) (*api.V
 	if err != nil {
 		return nil, fmt.Errorf("reading the coverage: %w", err)
 	}
-	decided, err := accepted(ctx, v.past, v.cluster, v.options.Now())
+	options, err := v.decided(ctx)
 	if err != nil {
 		return nil, err
 	}
 	input := analyze.Input{
-		Snapshot: w.snapshot, Engine: w.engine, Records: records, Options: analyze.Options{Learning: v.options.Learning, Accepted: decided},
+		Snapshot: w.snapshot, Engine: w.engine, Records: records, Options: options,
 	}
 	for i := range catalogue {
 		known := &catalogue[i]
@@ -191,7 +194,7 @@ func (v *views) compute(ctx context.Context, s api.Span, version uint64) (*api.V
 	if err != nil {
 		return nil, err
 	}
-	advice, err := recommend.Build(recommend.Input{Snapshot: w.snapshot, Report: report})
+	advice, err := recommend.Build(recommend.Input{Snapshot: w.snapshot, Report: report, Engine: w.engine, Policy: v.options.Policies})
 	if err != nil {
 		return nil, err
 	}
@@ -199,8 +202,18 @@ func (v *views) compute(ctx context.Context, s api.Span, version uint64) (*api.V
 		Version: version, Key: fmt.Sprintf("%s-%s-%d-%d-%d", v.boot, v.cluster, version, s.From.Unix(), s.To.Unix()),
 		Cluster: v.cluster, Computed: v.options.Now().UTC(), Span: s,
 		Snapshot: w.snapshot, Engine: w.engine, Index: w.index, Problems: w.problems,
-		Input: input, Report: report, Recommendations: advice, Coverage: coverage,
+		Reading: v.options.Policies,
+		Input:   input, Report: report, Recommendations: advice, Coverage: coverage, Catalogue: catalogue,
 	}, nil
+}
+
+// decided gives the options of an analysis that goes by what people decided.
+func (v *views) decided(ctx context.Context) (o analyze.Options, err error) {
+	if v.terms != nil {
+		o, err = v.terms(ctx, v.options.Now())
+	}
+	o.Learning = v.options.Learning
+	return o, err
 }
 
 // coverageOf says in the words of the analysis what each node missed.

@@ -171,8 +171,172 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The findings that speak of edges (unseen, denied, risky) */
+        /** What deserves to wake somebody, and what was decided about it */
         get: operations["listAlerts"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/alerts/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One alert, with its edits and what was decided about it */
+        get: operations["getAlert"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/alerts/{id}/accept": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Accept an alert
+         * @description What it is about is known from then on, and the advice keeps it. Takes the right to update network policies in the namespaces of its workloads.
+         */
+        post: operations["acceptAlert"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/alerts/{id}/reject": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Reject an alert
+         * @description What it is about stays unseen and teaches nothing; the answer has the edit that cuts it. Takes the same right.
+         */
+        post: operations["rejectAlert"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/alerts/{id}/reopen": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Take back what was decided about an alert */
+        post: operations["reopenAlert"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/silences": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Silences that hold */
+        get: operations["listSilences"];
+        put?: never;
+        /** Hold alerts back until a time */
+        post: operations["silence"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/silences/{id}/end": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** End a silence before its time */
+        post: operations["endSilence"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/baselines": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** How far each workload is learnt */
+        get: operations["listBaselines"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/baselines/file": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The closed baselines as a file for git */
+        get: operations["exportBaselines"];
+        put?: never;
+        /**
+         * Put a baseline file in force
+         * @description The baselines of its workloads become exactly what it says; those of others stay.
+         */
+        post: operations["importBaselines"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/decisions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The audit trail, the newest entry first */
+        get: operations["listDecisions"];
         put?: never;
         post?: never;
         delete?: never;
@@ -281,7 +445,7 @@ export interface paths {
         };
         /**
          * Server-sent events
-         * @description Event types: view (data is ViewEvent: something was recomputed, fetch again) and alert (data is a Finding that was not there before). Each has an id; a client that reconnects with Last-Event-ID gets what it missed, or a view event where that is no longer kept.
+         * @description Event types: view (data is ViewEvent: something was recomputed, fetch again) and alert (data is an Alert that began, changed or ended). Each has an id; a client that reconnects with Last-Event-ID gets what it missed, or a view event where that is no longer kept.
          */
         get: operations["streamEvents"];
         put?: never;
@@ -965,6 +1129,10 @@ export interface components {
             /** @description Every workload that it touches is ready. */
             ready: boolean;
             readiness: components["schemas"]["WorkloadState"][];
+            /** @description A default deny that goes with other policies; absent when it is not. */
+            companion?: boolean;
+            /** @description Policies without which a default deny would cut what was seen: apply them with it. */
+            relies?: components["schemas"]["Ref"][];
             /** @description A staged policy, which enforces nothing; absent when it is not. */
             trial?: boolean;
             /** @description Why it is not offered; absent when it is. */
@@ -978,6 +1146,8 @@ export interface components {
             /** Format: date-time */
             since?: string;
             reasons: string[];
+            /** @description What does not keep it from being ready: no start or rollout was seen, or its newest edge is young. */
+            caveats?: string[];
         };
         Change: {
             /** @enum {string} */
@@ -1004,9 +1174,21 @@ export interface components {
             closedTotal: number;
             /** @description Edges held as unseen that are allowed now and would be cut. */
             held: components["schemas"]["HeldEdge"][];
-            /** @description Allowed beyond what was seen, within a budget that was asked for; absent where none is. */
+            /** @description Allowed beyond what was seen, within a budget that was asked for; absent where none is. Peers are workloads, or prefixes of addresses. */
             extra?: components["schemas"]["Cell"][];
+            /** @description How many pairs of one peer and one port they are. */
+            extraTotal?: number;
+            /** @description What a default deny closes that nothing else isolates; absent otherwise. */
+            isolates?: components["schemas"]["Isolation"][];
             superfluous: string[];
+        };
+        Isolation: {
+            /** @description As namespace/name. */
+            workload: string;
+            /** @enum {string} */
+            direction: "Ingress" | "Egress";
+            /** @description No traffic of it was seen at all; otherwise none in this direction. */
+            silent: boolean;
         };
         HeldEdge: {
             edge: string;
@@ -1043,6 +1225,8 @@ export interface components {
             allowed: components["schemas"]["Replayed"][];
             deniedConnections: number;
             allowedConnections: number;
+            /** @description Of the workloads at the ends of what was replayed; what was never seen can't be replayed. */
+            readiness?: components["schemas"]["WorkloadState"][];
             /** @description Whose connections would have failed, most connections first. */
             hit?: {
                 /** @description The client: namespace/name, a node, an outside address. */
@@ -1247,6 +1431,13 @@ export interface components {
              * @default false
              */
             exact: boolean;
+            /** @description YAML documents that take the place of the policies in force, as what is compared with: two sets on the same history. */
+            against?: string;
+            /**
+             * @description What is sent is all that is in force.
+             * @default false
+             */
+            alone: boolean;
         };
         CheckRequest: {
             /** @description namespace/name of a pod or workload, or an address. */
@@ -1270,6 +1461,263 @@ export interface components {
             edges: number;
             findings: number;
             recommendations: number;
+        };
+        /** @enum {string} */
+        AlertKind: "unseen-inside" | "unseen-outside" | "unseen-name" | "policy-gap" | "denied-burst" | "denied-slow" | "risky-destination" | "api-server" | "port-scan" | "fan-out" | "new-process" | "shell" | "dns-volume" | "unknown-image" | "capture-gap" | "readiness-lost";
+        /** @enum {string} */
+        Severity: "high" | "medium" | "low" | "info";
+        /** @enum {string} */
+        AlertStatus: "firing" | "silenced" | "rejected" | "accepted" | "resolved";
+        /** @description One thing that somebody should look at; signals of one kind and one pair of ends, over time. */
+        Alert: {
+            /** @description The same for the same cluster, kind and pair, for ever. */
+            id: string;
+            /** @description Grows with every change that is worth telling. */
+            revision: number;
+            kind: components["schemas"]["AlertKind"];
+            severity: components["schemas"]["Severity"];
+            status: components["schemas"]["AlertStatus"];
+            title: string;
+            /** @description Why it matters and what to do. */
+            text: string;
+            evidence: string[];
+            cluster: string;
+            /** @description Of the first workload. */
+            namespace?: string;
+            /** @description namespace/name of whom it concerns, the client first. */
+            workloads: string[];
+            client?: components["schemas"]["Party"];
+            server?: components["schemas"]["Party"];
+            node?: string;
+            /** @description Identity of the first edge. */
+            edge?: string;
+            /** @description At most 20. */
+            edges: components["schemas"]["AlertEdge"][];
+            /** @description All of them. */
+            edgeCount: number;
+            processes: string[];
+            /** Format: date-time */
+            firstSeen: string;
+            /** Format: date-time */
+            lastSeen: string;
+            /** Format: date-time */
+            raised: string;
+            /** Format: date-time */
+            ended?: string;
+            /** @description How often it came again. */
+            returns: number;
+            /** Format: date-time */
+            changed?: string;
+            allowances: components["schemas"]["AlertAllowance"][];
+            /** @description No policy isolates either end. */
+            open: boolean;
+            denied: boolean;
+            narrowing?: components["schemas"]["AlertEdit"];
+            accept?: components["schemas"]["AlertEdit"];
+            /** @description Why nobody is woken for it. */
+            held?: string;
+            /** @description Identity of the alert that is told in its place. */
+            with?: string;
+            rank: number;
+            decision?: components["schemas"]["AlertDecided"];
+            /** @description Path into the page. */
+            link: string;
+            labels: {
+                [key: string]: string;
+            };
+        };
+        AlertEdge: {
+            id: string;
+            client: components["schemas"]["Party"];
+            server: components["schemas"]["Party"];
+            protocol: string;
+            port: number;
+            connections: number;
+            outcomes: components["schemas"]["Outcomes"];
+            processes: string[];
+            /** @enum {string} */
+            state: "allowed" | "denied" | "mixed" | "unknown";
+            /** Format: date-time */
+            firstSeen: string;
+            /** Format: date-time */
+            lastSeen: string;
+        };
+        AlertAllowance: {
+            policy: components["schemas"]["Ref"];
+            direction: string;
+            rule: number;
+            peer: number;
+            port: number;
+            text: string;
+            file?: string;
+            /** @description In the file. */
+            line?: number;
+        };
+        /** @description A change of policies. It is shown, never made. */
+        AlertEdit: {
+            text: string;
+            policy?: components["schemas"]["Ref"];
+            file?: string;
+            line?: number;
+            /** @description YAML to apply. */
+            after?: string;
+            diff?: string;
+            /** @description It was proved to change the verdict of what the alert is about, and of nothing else that was seen and learnt. */
+            exact: boolean;
+            recommendation?: string;
+        };
+        AlertDecided: {
+            id: string;
+            by: string;
+            /** Format: date-time */
+            at: string;
+            /** Format: date-time */
+            until?: string;
+            reason: string;
+        };
+        AlertKindInfo: {
+            kind: components["schemas"]["AlertKind"];
+            name: string;
+            severity: components["schemas"]["Severity"];
+            meaning: string;
+            does: string;
+            edges: boolean;
+        };
+        AlertList: {
+            meta: components["schemas"]["Meta"];
+            items: components["schemas"]["Alert"][];
+            total: number;
+            /** @description Cursor of the next page. */
+            next?: string;
+            /** @description By kind, whichever is asked for. */
+            counts: {
+                [key: string]: number;
+            };
+            toldToday: number;
+            /** @description How many may wake somebody in a day. */
+            budget: number;
+        };
+        AlertAnswer: {
+            meta: components["schemas"]["Meta"];
+            alert: components["schemas"]["Alert"];
+            info: components["schemas"]["AlertKindInfo"];
+            trail: components["schemas"]["Decision"][];
+        };
+        /** @description An entry of the audit trail. */
+        Decision: {
+            id: string;
+            cluster: string;
+            /** @description Identity of the alert, edge, program or image; silence:ID; baseline:NAMESPACE/KIND/NAME. */
+            finding: string;
+            /** @enum {string} */
+            verdict: "accepted" | "rejected" | "reopened" | "silenced";
+            by: string;
+            /** Format: date-time */
+            at: string;
+            /** Format: date-time */
+            until?: string;
+            reason: string;
+            /** @description What was shown. */
+            detail?: unknown;
+        };
+        DecisionList: {
+            meta: components["schemas"]["Meta"];
+            items: components["schemas"]["Decision"][];
+            total: number;
+            /** @description Cursor of the next page. */
+            next?: string;
+        };
+        DecisionRequest: {
+            reason: string;
+            /** @description Who, beside what the authenticator says. */
+            by?: string;
+            /**
+             * Format: date-time
+             * @description End of an acceptance; for ever when absent.
+             */
+            until?: string;
+        };
+        Silence: {
+            id: string;
+            alert?: string;
+            kind?: components["schemas"]["AlertKind"];
+            severity?: components["schemas"]["Severity"];
+            namespace?: string;
+            /** @description namespace/name */
+            workload?: string;
+            decision: string;
+            by: string;
+            /** Format: date-time */
+            at: string;
+            /** Format: date-time */
+            until: string;
+            reason: string;
+        };
+        /** @description What is not said matches all; one of alert, kind, severity, namespace and workload has to be said. */
+        SilenceRequest: {
+            alert?: string;
+            kind?: components["schemas"]["AlertKind"];
+            severity?: components["schemas"]["Severity"];
+            namespace?: string;
+            /** @description namespace/name */
+            workload?: string;
+            reason: string;
+            by?: string;
+            /** Format: date-time */
+            until: string;
+        };
+        SilenceList: {
+            meta: components["schemas"]["Meta"];
+            items: components["schemas"]["Silence"][];
+        };
+        Baseline: {
+            workload: components["schemas"]["Party"];
+            /** @enum {string} */
+            state: "learning" | "stabilising" | "ready" | "silent";
+            /** @description 0 while it is open. */
+            version: number;
+            /** Format: date-time */
+            since?: string;
+            /**
+             * Format: date-time
+             * @description From when new edges are unseen.
+             */
+            closed?: string;
+            /** @description It was closed without having become ready. */
+            early: boolean;
+            /** @description Why it is not ready. */
+            reasons: string[];
+            images: string[];
+            /** @description That are filed under it; 0 while it is open. */
+            edges: number;
+            changes: {
+                version: number;
+                /** Format: date-time */
+                at: string;
+                by?: string;
+                what: string;
+            }[];
+        };
+        BaselineList: {
+            meta: components["schemas"]["Meta"];
+            items: components["schemas"]["Baseline"][];
+        };
+        BaselineImport: {
+            /** @description Of the file, for errors. */
+            name?: string;
+            /** @description YAML, as export writes it. */
+            file: string;
+            reason: string;
+            by?: string;
+        };
+        BaselineImported: {
+            /** @description Of the file. */
+            workloads: number;
+            changed: number;
+            /** @description Edges that are known now. */
+            added: number;
+            /** @description Edges that are unseen now. */
+            removed: number;
         };
     };
     responses: {
@@ -1302,6 +1750,16 @@ export interface components {
         Search: string;
         /** @description What new policies are written as: NetworkPolicy of Kubernetes or of Calico, Calico's staged policies (of tightened ones, too), or ClusterNetworkPolicy as guard rails. What is written in another format is proved again. */
         Format: "kubernetes" | "calico" | "calico-staged" | "cluster";
+        /** @description The direction of new policies. */
+        Direction: "ingress" | "egress" | "both";
+        /** @description How many pairs of peer and port each new policy may allow beyond what was seen, where that saves rules: ranges of ports, whole namespaces, prefixes. Each is listed in the proof. */
+        AllowExtra: number;
+        /** @description Whether to offer beside the others, for each namespace, a policy that denies what they leave open and nobody was seen to need. Whom it closes is named in its proof. */
+        DefaultDeny: boolean;
+        /** @description The tier of new Calico policies. */
+        Tier: string;
+        /** @description The order of new Calico policies; without it 1000. */
+        Order: number;
     };
     requestBodies: never;
     headers: {
@@ -1699,8 +2157,12 @@ export interface operations {
                 limit?: components["parameters"]["Limit"];
                 /** @description What the page before gave as next; needs the limit and all else that was asked with it. */
                 cursor?: components["parameters"]["Cursor"];
-                /** @description Only findings of this kind. */
-                kind?: components["schemas"]["FindingKind"];
+                /** @description Only alerts of this kind. */
+                kind?: components["schemas"]["AlertKind"];
+                /** @description Only alerts that stand so. */
+                status?: components["schemas"]["AlertStatus"];
+                /** @description Only alerts of this severity. */
+                severity?: components["schemas"]["Severity"];
                 /** @description Only what has this text in its name, its title or the names of its workloads, in whatever case. */
                 q?: components["parameters"]["Search"];
             };
@@ -1710,14 +2172,14 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description The alerts, the most severe first. */
+            /** @description The alerts; those that fire first, then by rank. */
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["FindingList"];
+                    "application/json": components["schemas"]["AlertList"];
                 };
             };
             /** @description Nothing changed since the ETag that was sent. */
@@ -1726,6 +2188,317 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    getAlert: {
+        parameters: {
+            query?: {
+                /** @description The cluster's name; this recommender's own when absent. */
+                cluster?: components["parameters"]["Cluster"];
+            };
+            header?: never;
+            path: {
+                /** @description The identity, as the list gives it. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The alert. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AlertAnswer"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    acceptAlert: {
+        parameters: {
+            query?: {
+                /** @description The cluster's name; this recommender's own when absent. */
+                cluster?: components["parameters"]["Cluster"];
+            };
+            header?: never;
+            path: {
+                /** @description The identity, as the list gives it. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DecisionRequest"];
+            };
+        };
+        responses: {
+            /** @description The alert as it stands now. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AlertAnswer"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    rejectAlert: {
+        parameters: {
+            query?: {
+                /** @description The cluster's name; this recommender's own when absent. */
+                cluster?: components["parameters"]["Cluster"];
+            };
+            header?: never;
+            path: {
+                /** @description The identity, as the list gives it. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DecisionRequest"];
+            };
+        };
+        responses: {
+            /** @description The alert as it stands now. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AlertAnswer"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    reopenAlert: {
+        parameters: {
+            query?: {
+                /** @description The cluster's name; this recommender's own when absent. */
+                cluster?: components["parameters"]["Cluster"];
+            };
+            header?: never;
+            path: {
+                /** @description The identity, as the list gives it. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DecisionRequest"];
+            };
+        };
+        responses: {
+            /** @description The alert as it stands now. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AlertAnswer"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    listSilences: {
+        parameters: {
+            query?: {
+                /** @description The cluster's name; this recommender's own when absent. */
+                cluster?: components["parameters"]["Cluster"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The silences; the one that ends first first. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SilenceList"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    silence: {
+        parameters: {
+            query?: {
+                /** @description The cluster's name; this recommender's own when absent. */
+                cluster?: components["parameters"]["Cluster"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SilenceRequest"];
+            };
+        };
+        responses: {
+            /** @description The silence. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Silence"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    endSilence: {
+        parameters: {
+            query?: {
+                /** @description The cluster's name; this recommender's own when absent. */
+                cluster?: components["parameters"]["Cluster"];
+            };
+            header?: never;
+            path: {
+                /** @description The identity, as the list gives it. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DecisionRequest"];
+            };
+        };
+        responses: {
+            /** @description It is over. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    listBaselines: {
+        parameters: {
+            query?: {
+                /** @description The cluster's name; this recommender's own when absent. */
+                cluster?: components["parameters"]["Cluster"];
+                /** @description Only what has one end in this namespace. */
+                namespace?: components["parameters"]["Namespace"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The baselines, by namespace and name. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BaselineList"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    exportBaselines: {
+        parameters: {
+            query?: {
+                /** @description The cluster's name; this recommender's own when absent. */
+                cluster?: components["parameters"]["Cluster"];
+                /** @description Only what has one end in this namespace. */
+                namespace?: components["parameters"]["Namespace"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description YAML, the same bytes for the same baselines. */
+            200: {
+                headers: {
+                    /** @description attachment, with a file name */
+                    "Content-Disposition"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/yaml": string;
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    importBaselines: {
+        parameters: {
+            query?: {
+                /** @description The cluster's name; this recommender's own when absent. */
+                cluster?: components["parameters"]["Cluster"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["BaselineImport"];
+            };
+        };
+        responses: {
+            /** @description What changed. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BaselineImported"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    listDecisions: {
+        parameters: {
+            query?: {
+                /** @description The cluster's name; this recommender's own when absent. */
+                cluster?: components["parameters"]["Cluster"];
+                /** @description At most so many items; all of them when absent. */
+                limit?: components["parameters"]["Limit"];
+                /** @description What the page before gave as next; needs the limit and all else that was asked with it. */
+                cursor?: components["parameters"]["Cursor"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The entries. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DecisionList"];
+                };
             };
             default: components["responses"]["Problem"];
         };
@@ -1753,6 +2526,16 @@ export interface operations {
                 brief?: boolean;
                 /** @description What new policies are written as: NetworkPolicy of Kubernetes or of Calico, Calico's staged policies (of tightened ones, too), or ClusterNetworkPolicy as guard rails. What is written in another format is proved again. */
                 format?: components["parameters"]["Format"];
+                /** @description The direction of new policies. */
+                direction?: components["parameters"]["Direction"];
+                /** @description How many pairs of peer and port each new policy may allow beyond what was seen, where that saves rules: ranges of ports, whole namespaces, prefixes. Each is listed in the proof. */
+                allowExtra?: components["parameters"]["AllowExtra"];
+                /** @description Whether to offer beside the others, for each namespace, a policy that denies what they leave open and nobody was seen to need. Whom it closes is named in its proof. */
+                defaultDeny?: components["parameters"]["DefaultDeny"];
+                /** @description The tier of new Calico policies. */
+                tier?: components["parameters"]["Tier"];
+                /** @description The order of new Calico policies; without it 1000. */
+                order?: components["parameters"]["Order"];
             };
             header?: never;
             path?: never;
@@ -1787,6 +2570,16 @@ export interface operations {
                 id?: string;
                 /** @description What new policies are written as: NetworkPolicy of Kubernetes or of Calico, Calico's staged policies (of tightened ones, too), or ClusterNetworkPolicy as guard rails. What is written in another format is proved again. */
                 format?: components["parameters"]["Format"];
+                /** @description The direction of new policies. */
+                direction?: components["parameters"]["Direction"];
+                /** @description How many pairs of peer and port each new policy may allow beyond what was seen, where that saves rules: ranges of ports, whole namespaces, prefixes. Each is listed in the proof. */
+                allowExtra?: components["parameters"]["AllowExtra"];
+                /** @description Whether to offer beside the others, for each namespace, a policy that denies what they leave open and nobody was seen to need. Whom it closes is named in its proof. */
+                defaultDeny?: components["parameters"]["DefaultDeny"];
+                /** @description The tier of new Calico policies. */
+                tier?: components["parameters"]["Tier"];
+                /** @description The order of new Calico policies; without it 1000. */
+                order?: components["parameters"]["Order"];
                 /** @description One YAML file; a zip archive with a file for each recommendation in a folder for each namespace; or such an archive as a kustomize directory, which kubectl apply -k takes. */
                 as?: "yaml" | "zip" | "kustomize";
                 /** @description The cluster's name; this recommender's own when absent. */
