@@ -3,6 +3,7 @@
 package api
 
 import (
+	"errors"
 	"net/netip"
 	"testing"
 
@@ -41,7 +42,8 @@ func FuzzFilter(f *testing.F) {
 	f.Fuzz(func(t *testing.T, q string) {
 		one, err := filterOf(q)
 		if err != nil {
-			if p, ok := err.(*problem); !ok || p.Parameter != "q" {
+			var p *problem
+			if !errors.As(err, &p) || p.Parameter != "q" {
 				t.Errorf("%q is refused by %v", q, err)
 			}
 			return

@@ -56,7 +56,7 @@ func ticksOf(v *View, namespace string) []tick {
 	if finest == 0 || !from.Before(to) {
 		return nil
 	}
-	step := max(finest, (to.Sub(from) / maxTicks).Truncate(time.Second)+time.Second)
+	step := max(finest, (to.Sub(from)/maxTicks).Truncate(time.Second)+time.Second)
 	out := make([]tick, int((to.Sub(from)+step-1)/step))
 	for i := range out {
 		out[i].Start, out[i].End = from.Add(time.Duration(i)*step).UTC(), from.Add(time.Duration(i+1)*step).UTC()

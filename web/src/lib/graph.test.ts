@@ -1,10 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 import { describe, expect, it } from 'vitest';
-import type { EdgeState, Graph, GraphEdge } from '../api/types';
+import type { Graph, GraphEdge } from '../api/types';
 import { graph } from '../fixture/data';
-import { type Filter, portsLabel, states, viewOf } from './graph';
+import {
+  changeLooks,
+  type Filter,
+  groupOf,
+  groupTitle,
+  type Look,
+  portsLabel,
+  stateLooks,
+  viewOf,
+} from './graph';
 
-const everything: Filter = { text: '', states: new Set(states), noise: true };
+const everything: Filter = { shown: new Set([...stateLooks, ...changeLooks]), noise: true };
 const quiet: Filter = { ...everything, noise: false };
 const edge = (change: Partial<GraphEdge>): GraphEdge => ({
   ...(graph.edges[0] as GraphEdge),
@@ -41,41 +50,52 @@ describe('viewOf', () => {
       ]),
       everything,
     );
-    expect(view.bundles.map((b) => [b.state, b.label, b.edges.length])).toEqual([
+    expect(view.bundles.map((b) => [b.look, b.label, b.edges.length])).toEqual([
       ['allowed', '80, 443', 2],
       ['unused', '8080', 1],
     ]);
   });
 
-  it.each<[string, EdgeState[]]>([
+  it.each<[string, Look[]]>([
     ['denied only', ['denied']],
     ['nothing', []],
-  ])('filters by state: %s', (_, wanted) => {
-    const view = viewOf(graph, { ...everything, states: new Set(wanted) });
-    expect(new Set(view.bundles.map((b) => b.state))).toEqual(new Set(wanted));
+  ])('filters by look: %s', (_, wanted) => {
+    const view = viewOf(graph, { ...everything, shown: new Set(wanted) });
+    expect(new Set(view.bundles.map((b) => b.look))).toEqual(new Set(wanted));
     expect(view.counts.allowed).toBeGreaterThan(0);
   });
 
-  it.each([
-    ['a workload', 'ledger', 'workload:payments/CronJob/ledger'],
-    ['an address', '203.0.113.20', 'outside:api.paynow.example'],
-    ['a port', '9200', 'workload:data/StatefulSet/search'],
-    ['two words', 'cart 4444', 'outside:198.51.100.77'],
-  ])('finds %s', (_, text, id) => {
-    const view = viewOf(graph, { ...quiet, text });
-    expect(view.nodes.map((n) => n.id)).toContain(id);
-    expect(view.nodes.length).toBeLessThan(graph.nodes.length);
+  it('draws what is risky as a line of its own', () => {
+    const view = viewOf(of([edge({ id: 'a' }), edge({ id: 'b', risky: true })]), everything);
+    expect(view.bundles.map((b) => b.look)).toEqual(['allowed', 'risky']);
+    expect(view.counts.risky).toBe(1);
   });
 
-  it('finds a process', () => {
-    const view = viewOf(
-      of([
-        edge({ id: 'a', processes: ['/usr/bin/curl'] }),
-        edge({ id: 'b', source: 'node:node-1' }),
-      ]),
-      { ...everything, text: 'curl' },
-    );
-    expect(view.bundles.map((b) => b.edges[0]?.id)).toEqual(['a']);
+  it('draws changes instead of states where two windows are compared', () => {
+    const changed = {
+      ...of([edge({ change: 'new', risky: true }), edge({ id: 'b', change: 'gone' })]),
+    };
+    const before = { window: {}, counts: { new: 1, gone: 1, changed: 0, same: 0 } };
+    const view = viewOf({ ...changed, before }, everything);
+    expect(view.bundles.map((b) => b.look)).toEqual(['new', 'gone']);
+    expect(view.comparing).toBe(true);
+  });
+
+  it('never folds infrastructure that is new or gone', () => {
+    const edges = [
+      edge({ noise: 'dns', change: 'new' }),
+      edge({ id: 'b', noise: 'dns', change: 'same' }),
+    ];
+    expect(viewOf(of(edges), quiet).bundles.map((b) => b.look)).toEqual(['new']);
+  });
+
+  it('counts the edges that a folded line stands for', () => {
+    const plain = graph.edges.find((e) => !e.noise && e.state === 'allowed') as GraphEdge;
+    const view = viewOf(of([edge({ count: 7, noise: 'dns' }), { ...plain, count: 3 }]), quiet);
+    expect(view.noise).toBe(7);
+    expect(view.noises.get('dns')).toBe(7);
+    expect(view.counts.allowed).toBe(3);
+    expect(view.bundles[0]?.label).toBe('3 edges');
   });
 
   it('keeps every workload in the picture while nothing is searched for', () => {
@@ -83,6 +103,16 @@ describe('viewOf', () => {
     const view = viewOf(of([]), quiet);
     expect(view.nodes).toHaveLength(workloads);
   });
+});
+
+it('puts the control plane, other clusters and outside peers apart', () => {
+  const node = { ...(graph.nodes[0] as (typeof graph.nodes)[number]) };
+  const group = (change: object) => groupOf({ ...node, ...change }, new Set(['caller']));
+  expect(group({ kind: 'node', role: 'control-plane' })).toBe('~control');
+  expect(group({ kind: 'node' })).toBe('~nodes');
+  expect(groupTitle(group({ kind: 'outside', elsewhere: 'prod/shop/db' }))).toBe('Cluster prod');
+  expect(group({ kind: 'outside', id: 'caller' })).toBe('~callers');
+  expect(group({ kind: 'namespace', id: 'namespace:shop' })).toBe('=namespace:shop');
 });
 
 it('shortens a long list of ports', () => {

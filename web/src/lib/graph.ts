@@ -1,11 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
 // From the server's graph to what is drawn: filtered, and parallel edges bundled.
 import type { EdgeState, Graph, GraphEdge, GraphNode } from '../api/types';
+import { groupBy } from './groupBy';
+
+export type EdgeChange = NonNullable<GraphEdge['change']>;
+/** How a line is drawn: its state, or how it changed where two windows are compared. */
+export type Look = EdgeState | 'risky' | EdgeChange;
 
 export const states: EdgeState[] = ['allowed', 'unseen', 'denied', 'unused'];
+export const stateLooks: Look[] = ['allowed', 'risky', 'unseen', 'denied', 'unused'];
+export const changeLooks: Look[] = ['same', 'changed', 'new', 'gone'];
+
+interface Words {
+  name: string;
+  sign: string;
+  help: string;
+}
 
 /** What each state is called and how it is told without colour. */
-export const stateWords: Record<EdgeState, { name: string; sign: string; help: string }> = {
+export const stateWords: Record<EdgeState, Words> = {
   allowed: { name: 'Allowed', sign: '→', help: 'Seen, and the policies allow it' },
   unseen: {
     name: 'Unseen before',
@@ -16,22 +29,57 @@ export const stateWords: Record<EdgeState, { name: string; sign: string; help: s
   unused: { name: 'Unused', sign: '◌', help: 'A policy allows it and nobody uses it' },
 };
 
+export const lookWords: Record<Look, Words> = {
+  ...stateWords,
+  risky: {
+    name: 'Risky',
+    sign: '▲',
+    help: 'Leads where few have business: a node’s own ports, credentials, the API server',
+  },
+  new: { name: 'New', sign: '+', help: 'Was not there in the earlier window' },
+  gone: { name: 'Gone', sign: '−', help: 'Was there in the earlier window only' },
+  changed: { name: 'Changed', sign: '±', help: 'Another verdict, or twice or half the rate' },
+  same: { name: 'As before', sign: '=', help: 'Much the same in both windows' },
+};
+
+/** The weightiest are drawn last, on top. */
+export const lookWeights: Record<Look, number> = {
+  ...{
+    allowed: 0,
+    same: 0,
+    unused: 1,
+    gone: 2,
+    denied: 2,
+    changed: 3,
+    risky: 4,
+    unseen: 5,
+    new: 5,
+  },
+};
+
+export function lookOf(e: GraphEdge): Look {
+  if (e.change) return e.change;
+  return e.risky ? 'risky' : e.state;
+}
+
 export interface Filter {
-  text: string;
-  states: ReadonlySet<EdgeState>;
+  shown: ReadonlySet<Look>;
   /** Show DNS, scrapes and probes too. */
   noise: boolean;
 }
 
-/** Edges of one state between two nodes, drawn as one line. */
+/** Edges of one look between two nodes, drawn as one line. */
 export interface Bundle {
   id: string;
   source: string;
   target: string;
+  look: Look;
   state: EdgeState;
   denied: boolean;
   risky: boolean;
   edges: GraphEdge[];
+  /** How many edges the line stands for, folded ones too. */
+  count: number;
   label: string;
   connections: number;
 }
@@ -39,27 +87,45 @@ export interface Bundle {
 export interface View {
   nodes: GraphNode[];
   bundles: Bundle[];
-  /** Edges by state before the state filter, infrastructure left out where it is hidden. */
-  counts: Record<EdgeState, number>;
+  /** Edges by look before the filter by look, infrastructure left out where it is hidden. */
+  counts: Record<Look, number>;
   /** Infrastructure edges that the switch hides or would hide. */
   noise: number;
+  /** The same by kind. */
+  noises: Map<string, number>;
   /** By node: which infrastructure is folded into its badge. */
   badges: Map<string, Map<string, number>>;
+  comparing: boolean;
 }
+
+/** Groups of which each has one node alone and no box of its own. */
+export const alone = (group: string) => group.startsWith('=');
 
 /** The name of the box that a node stands in; callers are the outside ones that only call in. */
 export function groupOf(n: GraphNode, callers: ReadonlySet<string>): string {
-  if (n.kind === 'outside') return callers.has(n.id) ? '~callers' : '~outside';
-  if (n.kind === 'node') return '~nodes';
-  return n.namespace ?? n.label;
+  if (n.elsewhere) return `~cluster:${n.elsewhere.split('/')[0]}`;
+  if (n.role === 'control-plane') return '~control';
+  switch (n.kind) {
+    case 'outside':
+      return callers.has(n.id) ? '~callers' : '~outside';
+    case 'node':
+      return '~nodes';
+    case 'namespace':
+    case 'nodes':
+      return `=${n.id}`;
+    default:
+      return n.namespace ?? n.label;
+  }
 }
 
 const groupTitles: Record<string, string> = {
   '~callers': 'Calling from outside',
   '~outside': 'Outside the cluster',
   '~nodes': 'Nodes',
+  '~control': 'Control plane',
 };
-export const groupTitle = (group: string) => groupTitles[group] ?? group;
+export const groupTitle = (group: string) =>
+  group.startsWith('~cluster:') ? `Cluster ${group.slice(9)}` : (groupTitles[group] ?? group);
 
 /** The nodes that something goes out from and nothing goes to. */
 export function callersOf(bundles: Bundle[]): Set<string> {
@@ -70,31 +136,11 @@ export function callersOf(bundles: Bundle[]): Set<string> {
 
 /** Whether an edge is infrastructure that may be folded; what stands out never is. */
 const foldable = (e: GraphEdge) =>
-  e.noise !== undefined && (e.state === 'allowed' || e.state === 'unused') && !e.denied && !e.risky;
-
-const nodeText = (n: GraphNode) =>
-  [n.label, n.namespace, n.party?.workloadKind, ...(n.addresses ?? [])].join(' ').toLowerCase();
-
-function matcher(graph: Graph, text: string) {
-  const words = text.toLowerCase().split(/\s+/).filter(Boolean);
-  const texts = new Map(graph.nodes.map((n) => [n.id, nodeText(n)]));
-  const edgeText = (e: GraphEdge) =>
-    [
-      texts.get(e.source),
-      texts.get(e.target),
-      `${e.protocol} ${e.port}`.toLowerCase(),
-      e.state,
-      ...(e.processes ?? []),
-    ].join(' ');
-  return {
-    active: words.length > 0,
-    node: (n: GraphNode) => words.every((w) => texts.get(n.id)?.includes(w)),
-    edge: (e: GraphEdge) => {
-      const all = edgeText(e);
-      return words.every((w) => all.includes(w));
-    },
-  };
-}
+  e.noise !== undefined &&
+  (e.state === 'allowed' || e.state === 'unused') &&
+  !e.denied &&
+  !e.risky &&
+  (e.change === undefined || e.change === 'same');
 
 export function portsLabel(edges: GraphEdge[]): string {
   const names = [...new Set(edges.map(portName))];
@@ -110,32 +156,31 @@ export function portName(e: GraphEdge): string {
   return e.protocol === 'TCP' ? String(e.port) : `${e.port}/${e.protocol}`;
 }
 
+function labelOf(b: Bundle): string {
+  return b.count > b.edges.length ? `${b.count} edges` : portsLabel(b.edges);
+}
+
 function bundle(edges: GraphEdge[]): Bundle[] {
   const bundles = new Map<string, Bundle>();
   for (const e of edges) {
-    const id = `${e.source}|${e.target}|${e.state}`;
+    const look = lookOf(e);
+    const id = `${e.source}|${e.target}|${look}`;
     const b = bundles.get(id);
     if (b) {
       b.edges.push(e);
+      b.count += e.count;
       b.connections += e.connections;
       b.denied ||= e.denied;
       b.risky ||= e.risky;
     } else {
-      const { source, target, state, denied, risky, connections } = e;
+      const { source, target, state, denied, risky, connections, count } = e;
       bundles.set(id, {
-        id,
-        source,
-        target,
-        state,
-        denied,
-        risky,
-        connections,
-        edges: [e],
-        label: '',
+        ...{ id, source, target, look, state, denied, risky, connections, count },
+        ...{ edges: [e], label: '' },
       });
     }
   }
-  for (const b of bundles.values()) b.label = portsLabel(b.edges);
+  for (const b of bundles.values()) b.label = labelOf(b);
   return [...bundles.values()];
 }
 
@@ -144,40 +189,49 @@ const hub = 3;
 
 function badgesOf(edges: GraphEdge[]) {
   const badges = new Map<string, Map<string, number>>();
-  for (const e of edges) {
-    for (const id of [e.source, e.target]) {
-      const of = badges.get(id) ?? new Map<string, number>();
-      of.set(e.noise ?? '', (of.get(e.noise ?? '') ?? 0) + 1);
-      badges.set(id, of);
-    }
-  }
-  for (const [id, of] of badges) {
-    for (const [kind, many] of of) if (many < hub) of.delete(kind);
-    if (of.size === 0) badges.delete(id);
+  const byNode = groupBy(
+    edges.flatMap((e) => [e.source, e.target].map((id) => ({ id, e }))),
+    ({ id, e }) => `${e.noise}|${id}`,
+  );
+  for (const [key, list] of byNode) {
+    if (list.length < hub) continue;
+    const [kind = ''] = key.split('|', 1);
+    const id = key.slice(kind.length + 1);
+    const of = badges.get(id) ?? new Map<string, number>();
+    of.set(
+      kind,
+      list.reduce((sum, { e }) => sum + e.count, 0),
+    );
+    badges.set(id, of);
   }
   return badges;
 }
 
-export function viewOf(graph: Graph, filter: Filter): View {
-  const match = matcher(graph, filter.text);
-  const found = match.active ? graph.edges.filter(match.edge) : graph.edges;
-  const folded = found.filter(foldable);
-  const shown = filter.noise ? found : found.filter((e) => !foldable(e));
-  const counts = { allowed: 0, unseen: 0, denied: 0, unused: 0 };
-  for (const e of shown) counts[e.state] += e.count;
-  const bundles = bundle(shown.filter((e) => filter.states.has(e.state)));
+const none = (): Record<Look, number> => ({
+  ...{ allowed: 0, risky: 0, unseen: 0, denied: 0, unused: 0 },
+  ...{ new: 0, gone: 0, changed: 0, same: 0 },
+});
+
+export function viewOf(graph: Graph, filter: Filter, searching = false): View {
+  const folded = graph.edges.filter(foldable);
+  const shown = filter.noise ? graph.edges : graph.edges.filter((e) => !foldable(e));
+  const counts = none();
+  for (const e of shown) counts[lookOf(e)] += e.count;
+  const bundles = bundle(shown.filter((e) => filter.shown.has(lookOf(e))));
   const touched = new Set(bundles.flatMap((b) => [b.source, b.target]));
-  const nodes = graph.nodes.filter((n) => {
-    if (touched.has(n.id) || (match.active && match.node(n))) return true;
-    // What has only folded or filtered edges stays, unless one searches; an
-    // outside address or a node without any edge to draw would be a bare box.
-    return !match.active && n.kind !== 'outside' && n.kind !== 'node';
-  });
+  // What has only folded or filtered edges stays; an outside address or a node
+  // without any edge to draw would be a bare box, unless one searched for it.
+  const stays = (n: GraphNode) =>
+    searching || !['outside', 'node', 'nodes'].includes(n.kind) ? n.kind !== 'outside' : false;
+  const noises = new Map<string, number>();
+  for (const e of folded) noises.set(e.noise ?? '', (noises.get(e.noise ?? '') ?? 0) + e.count);
   return {
-    nodes,
+    nodes: graph.nodes.filter((n) => touched.has(n.id) || stays(n)),
     bundles,
     counts,
     noise: folded.reduce((sum, e) => sum + e.count, 0),
+    noises,
     badges: filter.noise ? new Map() : badgesOf(folded),
+    comparing: graph.before !== undefined,
   };
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { type Pair, type Placement, type PlaceNode, place } from './place';
 import { type Route, type RouteEdge, route } from './route';
+import { manyLines, straight } from './straight';
 
 export interface LayoutQuestion {
   nodes: PlaceNode[];
@@ -14,10 +15,16 @@ export interface LayoutQuestion {
 export interface LayoutAnswer {
   placement: Placement;
   routes: Record<string, Route>;
+  /** In which group each node stands. */
+  groupOf: Record<string, string>;
 }
 
 export function answer(q: LayoutQuestion): LayoutAnswer {
   const placement = q.keep ?? place(q.nodes, q.pairs, q.room);
   const groupOf = Object.fromEntries(q.nodes.map((n) => [n.id, n.group]));
-  return { placement, routes: route(placement, q.edges, groupOf) };
+  const routes =
+    q.edges.length > manyLines
+      ? straight(placement.nodes, q.edges)
+      : route(placement, q.edges, groupOf);
+  return { placement, routes, groupOf };
 }

@@ -3,6 +3,7 @@
 // Of the combinations of directions the one is taken that can be drawn largest
 // in the room there is.
 import { Graph, layout } from '@dagrejs/dagre';
+import { pack } from './pack';
 
 export interface Box {
   x: number;
@@ -31,6 +32,13 @@ export interface Placement {
 
 export const groupPad = 14;
 export const groupHead = 34;
+/** From how many boxes or pairs of them on layers take too long and say nothing. */
+const manyGroups = 40;
+const manyPairs = 220;
+
+/** Room that a group takes around its nodes; what stands alone has no box around it. */
+const padOf = (group: string) =>
+  group.startsWith('=') ? { side: 0, head: 0 } : { side: groupPad, head: groupHead };
 
 interface Flat {
   width: number;
@@ -110,29 +118,18 @@ function inside(members: PlaceNode[], pairs: Pair[], inner: Inner): Flat {
   return ways[0] as Flat;
 }
 
-function combine(
-  nodes: PlaceNode[],
+/** Places the groups, by layers or, with a room, in rows. */
+function outside(
+  groups: string[],
+  flats: Map<string, Flat>,
   pairs: Pair[],
-  inner: Inner,
-  outer: Direction,
-): Placement & { size: Point } {
-  const groupOf = new Map(nodes.map((n) => [n.id, n.group]));
-  const groups = [...new Set(nodes.map((n) => n.group))];
-  const flats = new Map<string, Flat>();
-  for (const group of groups) {
-    const own = pairs.filter(([s, t]) => groupOf.get(s) === group && groupOf.get(t) === group);
-    flats.set(
-      group,
-      inside(
-        nodes.filter((n) => n.group === group),
-        own,
-        inner,
-      ),
-    );
-  }
+  groupOf: Map<string, string>,
+  outer: Direction | { width: number; height: number },
+): Flat {
   const boxes = groups.map((id) => {
     const f = flats.get(id) as Flat;
-    return { id, width: f.width + 2 * groupPad, height: f.height + groupHead + groupPad };
+    const { side, head } = padOf(id);
+    return { id, width: f.width + 2 * side, height: f.height + head + side };
   });
   const between = new Map<string, Pair>();
   for (const [s, t] of pairs) {
@@ -140,20 +137,37 @@ function combine(
     const b = groupOf.get(t);
     if (a && b && a !== b) between.set(`${a}|${b}`, [a, b]);
   }
-  const over = flat(boxes, [...between.values()], outer, {
-    node: 26,
-    rank: outer === 'LR' ? 72 : 56,
-  });
+  return typeof outer === 'string'
+    ? flat(boxes, [...between.values()], outer, { node: 26, rank: outer === 'LR' ? 72 : 56 })
+    : rows(boxes, [...between.values()], outer);
+}
+
+function combine(
+  nodes: PlaceNode[],
+  pairs: Pair[],
+  inner: Inner,
+  outer: Direction | { width: number; height: number },
+): Placement & { size: Point } {
+  const groupOf = new Map(nodes.map((n) => [n.id, n.group]));
+  const groups = [...new Set(nodes.map((n) => n.group))];
+  const flats = new Map<string, Flat>();
+  for (const group of groups) {
+    const own = pairs.filter(([s, t]) => groupOf.get(s) === group && groupOf.get(t) === group);
+    const members = nodes.filter((n) => n.group === group);
+    flats.set(group, inside(members, own.length > manyPairs ? [] : own, inner));
+  }
+  const over = outside(groups, flats, pairs, groupOf, outer);
   const out: Placement & { size: Point } = {
     nodes: {},
     groups: over.nodes,
     ways: {},
     size: { x: over.width, y: over.height },
-    horizontal: { inner: inner === 'reading', outer: outer === 'LR' },
+    horizontal: { inner: inner === 'reading', outer: outer !== 'TB' },
   };
   for (const [group, f] of flats) {
     const at = over.nodes[group] as Box;
-    const shift = (p: Point) => ({ x: p.x + at.x + groupPad, y: p.y + at.y + groupHead });
+    const { side, head } = padOf(group);
+    const shift = (p: Point) => ({ x: p.x + at.x + side, y: p.y + at.y + head });
     for (const [id, box] of Object.entries(f.nodes)) out.nodes[id] = { ...box, ...shift(box) };
     for (const [pair, points] of Object.entries(f.ways)) out.ways[pair] = points.map(shift);
   }
@@ -162,6 +176,17 @@ function combine(
     if (way) out.ways[`${s}|${t}`] = way;
   }
   return out;
+}
+
+function rows(
+  boxes: { id: string; width: number; height: number }[],
+  pairs: Pair[],
+  room: { width: number; height: number },
+): Flat {
+  const { at, size } = pack(boxes, pairs, room);
+  const nodes: Record<string, Box> = {};
+  for (const { id, width, height } of boxes) nodes[id] = { ...(at[id] as Point), width, height };
+  return { width: size.x, height: size.y, nodes, ways: {} };
 }
 
 /** Every way to lay out that is considered. */
@@ -181,6 +206,12 @@ export function place(
   pairs: Pair[],
   room: { width: number; height: number },
 ): Placement {
+  const many = new Set(nodes.map((n) => n.group)).size;
+  if (many > manyGroups || (pairs.length > manyPairs && many > 4)) {
+    const sorted = [...nodes].sort((a, b) => (a.group + a.id < b.group + b.id ? -1 : 1));
+    const { size: _, ...placement } = combine(sorted, pairs, 'narrow', room);
+    return placement;
+  }
   let best: (Placement & { size: Point }) | undefined;
   let bestScore = 0;
   for (const one of candidates(nodes, pairs)) {

@@ -5,6 +5,7 @@
 
 export const places = [
   { path: '/map', name: 'Map' },
+  { path: '/alerts', name: 'Alerts' },
   { path: '/findings', name: 'Findings', count: 'findings' },
   { path: '/policies', name: 'Policies', count: 'policies' },
   { path: '/recommendations', name: 'Recommendations', count: 'recommendations' },
@@ -30,5 +31,9 @@ const moved: Record<string, Path> = {
 /** Where an address leads now; undefined where there is and was no page. */
 export function placeOf(path: string): Path | undefined {
   const plain = path.length > 1 ? path.replace(/\/+$/, '').toLowerCase() : path;
-  return places.find((p) => p.path === plain)?.path ?? moved[plain];
+  const within = places.find((p) => plain === p.path || plain.startsWith(`${p.path}/`));
+  return within?.path ?? moved[plain];
 }
+
+/** What an address names below its page: /alerts/0123 names 0123. */
+export const belowOf = (path: string) => decodeURIComponent(path.split('/')[2] ?? '');

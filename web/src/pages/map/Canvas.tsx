@@ -3,149 +3,27 @@ import {
   Background,
   BackgroundVariant,
   Controls,
-  MarkerType,
   MiniMap,
   type OnMove,
-  Position,
   ReactFlow,
   ReactFlowProvider,
   useReactFlow,
 } from '@xyflow/react';
 import '@xyflow/react/dist/style.css';
-import { useCallback, useEffect, useMemo, useRef, useState } from 'react';
-import type { EdgeState } from '../../api/types';
+import { type RefObject, useCallback, useEffect, useMemo, useRef, useState } from 'react';
+import type { GraphNode } from '../../api/types';
 import { Loading } from '../../components/State';
-import { type Bundle, groupTitle, type View } from '../../lib/graph';
+import type { View } from '../../lib/graph';
 import type { LayoutAnswer } from '../../lib/layout';
-import { Box, type BoxNode, Group, type GroupNode, Line, type LineEdge } from './elements';
+import { CanvasLines, lineAt } from './CanvasLines';
+import { drawnOf } from './drawn';
+import { Box, type BoxNode, Group, Line } from './elements';
+import { press, type Stop } from './keys';
 import { useLayout } from './useLayout';
-import { type Selection, select } from './useMapState';
+import { type Selection, select, setOpen, setPods } from './useMapState';
 
 const nodeTypes = { box: Box, area: Group };
 const edgeTypes = { line: Line };
-
-const weights: Record<EdgeState, number> = { allowed: 0, unused: 1, denied: 2, unseen: 3 };
-
-/** The bundles and nodes that the selection lights up; undefined for all. */
-function litBy(selection: Selection | undefined, bundles: Bundle[]) {
-  if (!selection) return undefined;
-  const chosen = bundles.filter((b) => {
-    if (selection.kind === 'node') return b.source === selection.id || b.target === selection.id;
-    return selection.kind === 'bundle'
-      ? b.id === selection.id
-      : b.edges.some((e) => e.id === selection.id);
-  });
-  const nodes = new Set(chosen.flatMap((b) => [b.source, b.target]));
-  if (selection.kind === 'node') nodes.add(selection.id);
-  return chosen.length === 0 && selection.kind !== 'node'
-    ? undefined
-    : { bundles: new Set(chosen.map((b) => b.id)), nodes };
-}
-
-function alarms(bundles: Bundle[]) {
-  const out = new Map<string, string>();
-  for (const b of bundles) if (b.state === 'unseen') out.set(b.source, 'unseen');
-  return out;
-}
-
-/**
- * Sizes and handles as the layout has them. Without, each refresh would have
- * every box measured again, and its lines gone until then.
- */
-function fixed({ width, height }: Extent) {
-  const at = { y: height / 2, width: 1, height: 1 };
-  return {
-    measured: { width, height },
-    handles: [
-      { type: 'target' as const, position: Position.Left, x: 0, ...at },
-      { type: 'source' as const, position: Position.Right, x: width, ...at },
-    ],
-  };
-}
-
-function elements(view: View, layout: LayoutAnswer, selection: Selection | undefined) {
-  const lit = litBy(selection, view.bundles);
-  const alarm = alarms(view.bundles);
-  const { placement, routes } = layout;
-  const groups: GroupNode[] = Object.entries(placement.groups).map(([id, box]) => ({
-    id: `group:${id}`,
-    type: 'area',
-    position: { x: box.x, y: box.y },
-    width: box.width,
-    height: box.height,
-    ...fixed(box),
-    zIndex: 0,
-    selectable: false,
-    focusable: false,
-    data: {
-      title: groupTitle(id),
-      count: view.nodes.filter((n) => placement.nodes[n.id] && inside(placement.nodes[n.id], box))
-        .length,
-      pseudo: id.startsWith('~'),
-      dim: false,
-    },
-  }));
-  const boxes = view.nodes.flatMap((node): BoxNode[] => {
-    const box = placement.nodes[node.id];
-    if (!box) return [];
-    return [
-      {
-        id: node.id,
-        type: 'box',
-        position: { x: box.x, y: box.y },
-        width: box.width,
-        height: box.height,
-        ...fixed(box),
-        zIndex: 3,
-        ariaLabel: `${node.namespace ? `${node.namespace}/` : ''}${node.label}, ${node.kind}`,
-        data: {
-          node,
-          badges: [...(view.badges.get(node.id) ?? [])],
-          alarm: alarm.get(node.id) ?? '',
-          dim: lit !== undefined && !lit.nodes.has(node.id),
-          chosen: selection?.kind === 'node' && selection.id === node.id,
-        },
-      },
-    ];
-  });
-  const lines = view.bundles.flatMap((bundle): LineEdge[] => {
-    const route = routes[bundle.id];
-    if (!route) return [];
-    const chosen = lit?.bundles.has(bundle.id) ?? false;
-    return [
-      {
-        id: bundle.id,
-        type: 'line',
-        source: bundle.source,
-        target: bundle.target,
-        zIndex: chosen ? 2 : 1,
-        markerEnd: {
-          type: MarkerType.ArrowClosed,
-          width: 13,
-          height: 13,
-          color: `var(--state-${bundle.state})`,
-          markerUnits: 'userSpaceOnUse',
-        },
-        data: { bundle, route, chosen, dim: lit !== undefined && !chosen },
-      },
-    ];
-  });
-  lines.sort(
-    (a, b) =>
-      weights[a.data?.bundle.state ?? 'allowed'] - weights[b.data?.bundle.state ?? 'allowed'],
-  );
-  return { nodes: [...groups, ...boxes], edges: lines };
-}
-
-const inside = (
-  p: { x: number; y: number } | undefined,
-  box: { x: number; y: number; width: number; height: number },
-) =>
-  p !== undefined &&
-  p.x >= box.x &&
-  p.x < box.x + box.width &&
-  p.y >= box.y &&
-  p.y < box.y + box.height;
 
 function useRoom() {
   const ref = useRef<HTMLDivElement>(null);
@@ -177,35 +55,58 @@ const panelWidth = () => {
   return panel && getComputedStyle(panel).position === 'absolute' ? panel.clientWidth : 0;
 };
 
-interface Extent {
-  width: number;
-  height: number;
+/** A wall screen is read from afar: there the picture may grow. */
+const largest = (width: number) => (width > 2400 ? 2 : 1.15);
+
+/** From how many boxes on an overview helps more than it hides. */
+const manyBoxes = 150;
+
+const descriptions = {
+  'node.a11yDescription.default': 'Enter opens its evidence, arrow keys go to the nearest box.',
+  'edge.a11yDescription.default': 'Enter opens its evidence.',
+};
+
+/** One level down: a namespace to its workloads, a workload to its pods. */
+function openUp(n: GraphNode, level: string) {
+  if (n.kind === 'namespace') setOpen(n.label, level, true);
+  if (n.kind === 'nodes') setOpen(n.id, level, true);
+  if (n.kind === 'workload') setPods(n.id, true);
+}
+
+export interface Picture {
+  view: View;
+  layout: LayoutAnswer;
 }
 
 interface Props {
   view: View;
+  level: string;
   selection: Selection | undefined;
+  /** Where what is drawn is left for the export. */
+  picture: RefObject<Picture | undefined>;
 }
 
-function Drawing({ view, selection }: Props) {
+function Drawing({ view, level, selection, picture }: Props) {
   const { ref, room } = useRoom();
   const layout = useLayout(view, room);
   const flow = useReactFlow();
   const moved = useRef(false);
   const drawn = useMemo(
-    () => (layout ? elements(view, layout, selection) : undefined),
-    [view, layout, selection],
+    () => (layout ? drawnOf(view, layout, selection, level) : undefined),
+    [view, layout, selection, level],
   );
   const placement = layout?.placement;
+  useEffect(() => {
+    picture.current = layout && { view, layout };
+  }, [picture, view, layout]);
 
   // Whoever moved the picture keeps it where it is; else it fits the room.
+  const fit = useMemo(() => ({ padding: 0.03, maxZoom: largest(room.width) }), [room.width]);
   useEffect(() => {
     if (!placement || moved.current || room.width === 0) return;
-    const frame = requestAnimationFrame(
-      () => void flow.fitView({ padding: 0.03, maxZoom: 1.15, duration: 250 }),
-    );
+    const frame = requestAnimationFrame(() => void flow.fitView({ ...fit, duration: 250 }));
     return () => cancelAnimationFrame(frame);
-  }, [placement, room, flow]);
+  }, [placement, room, flow, fit]);
 
   // biome-ignore lint/correctness/useExhaustiveDependencies: only a new selection asks for it, not each new drawing
   useEffect(() => {
@@ -220,8 +121,30 @@ function Drawing({ view, selection }: Props) {
     if (event) moved.current = true;
   }, []);
 
+  /** Brings what has the focus into the picture. */
+  const reveal = useCallback(
+    (stop: Stop) => {
+      const bundle = view.bundles.find((b) => b.id === stop.id);
+      const box = placement?.nodes[stop.kind === 'node' ? stop.id : (bundle?.source ?? '')];
+      if (!box) return;
+      const { x, y, zoom } = flow.getViewport();
+      const [left, top] = [box.x * zoom + x, box.y * zoom + y];
+      const away =
+        left < 0 || top < 0 || left + box.width * zoom > room.width || top + 50 > room.height;
+      if (away)
+        void flow.setCenter(box.x + box.width / 2, box.y + box.height / 2, { zoom, duration: 150 });
+    },
+    [flow, placement, room, view],
+  );
+
   return (
-    <div className="canvas" ref={ref} data-testid="map" data-ready={drawn ? 'true' : 'false'}>
+    <div
+      className="canvas"
+      ref={ref}
+      data-testid="map"
+      data-ready={drawn ? 'true' : 'false'}
+      onKeyDownCapture={(event) => drawn && press(event, drawn, selection, reveal)}
+    >
       {!drawn && <Loading what="the layout" />}
       {drawn && (
         <ReactFlow
@@ -230,36 +153,40 @@ function Drawing({ view, selection }: Props) {
           nodeTypes={nodeTypes}
           edgeTypes={edgeTypes}
           onNodeClick={(_, n) => n.type === 'box' && select({ kind: 'node', id: n.id })}
+          onNodeDoubleClick={(_, n) => n.type === 'box' && openUp(n.data.node, level)}
           onEdgeClick={(_, e) => select({ kind: 'bundle', id: e.id })}
-          onPaneClick={() => select(undefined)}
-          onSelectionChange={({ nodes }) =>
-            nodes[0]?.type === 'box' &&
-            nodes[0].id !== selection?.id &&
-            select({ kind: 'node', id: nodes[0].id })
-          }
+          onPaneClick={(event) => {
+            const at = flow.screenToFlowPosition({ x: event.clientX, y: event.clientY });
+            const line = lineAt(drawn.plain, at.x, at.y, flow.getZoom());
+            select(line ? { kind: 'bundle', id: line } : undefined);
+          }}
           onMoveStart={onMove}
+          zoomOnDoubleClick={false}
           nodesDraggable={false}
           nodesConnectable={false}
-          edgesFocusable={false}
+          edgesFocusable
+          elementsSelectable={false}
           selectNodesOnDrag={false}
           multiSelectionKeyCode={null}
           deleteKeyCode={null}
-          minZoom={0.15}
+          minZoom={0.05}
           maxZoom={2.5}
           fitView
-          fitViewOptions={{ padding: 0.03, maxZoom: 1.15 }}
+          fitViewOptions={fit}
+          ariaLabelConfig={descriptions}
           proOptions={{ hideAttribution: true }}
-          aria-label="Map of workloads and what they talk to. Tab walks the workloads; the table lists the same edges."
+          aria-label={`Map of ${level === 'namespace' ? 'namespaces' : 'workloads'} and what they talk to. Tab walks the boxes and the lines that leave them, arrow keys go to the nearest box, Enter opens the evidence, Escape closes it. The table lists the same edges.`}
         >
+          {drawn.plain.length > 0 && <CanvasLines plain={drawn.plain} />}
           <Background variant={BackgroundVariant.Dots} gap={22} size={1} />
           <Controls
             showInteractive={false}
             onFitView={() => {
               moved.current = false;
             }}
-            fitViewOptions={{ padding: 0.03, maxZoom: 1.15, duration: 250 }}
+            fitViewOptions={{ ...fit, duration: 250 }}
           />
-          {view.nodes.length > 60 && <MiniMap pannable zoomable ariaLabel="Overview" />}
+          {view.nodes.length > manyBoxes && <MiniMap pannable zoomable ariaLabel="Overview" />}
         </ReactFlow>
       )}
     </div>

@@ -2,15 +2,14 @@
 // Evidence for one edge, or for the lines of a bundle.
 import type { Edge, EdgeEvidence, GraphEdge, Status } from '../../api/types';
 import { type Resource, useResource } from '../../api/useResource';
-import { Age, Link, Sign, StateChip } from '../../components/bits';
+import { Age, Link, StateChip } from '../../components/bits';
 import { Chart } from '../../components/Chart';
 import { Excerpts } from '../../components/Excerpts';
 import { Loaded } from '../../components/State';
 import { Why } from '../../components/Why';
 import { bytes, count, partyText, plural, portText, refText } from '../../lib/format';
-import { type Bundle, stateWords } from '../../lib/graph';
+import { type Bundle, lookWords } from '../../lib/graph';
 import { useScope } from '../../lib/router';
-import { select } from './useMapState';
 
 const stateOf = (e: Edge) =>
   e.unseen ? 'unseen' : e.verdict.state === 'denied' ? 'denied' : 'allowed';
@@ -22,7 +21,17 @@ const outcomeWords = {
   dropped: 'dropped by the kernel',
 };
 
-function Facts({ edge }: { edge: Edge }) {
+type Detail = EdgeEvidence['detail'];
+
+/** Names as code, the rest told as a number. */
+const listed = (items: string[], total = items.length) => (
+  <>
+    <code>{items.join(', ')}</code>
+    {total > items.length && <span className="quiet"> and {count(total - items.length)} more</span>}
+  </>
+);
+
+function Facts({ edge, detail }: { edge: Edge; detail: Detail }) {
   const outcomes = (Object.keys(outcomeWords) as (keyof typeof outcomeWords)[]).filter(
     (o) => edge.outcomes[o] > 0,
   );
@@ -46,13 +55,21 @@ function Facts({ edge }: { edge: Edge }) {
     ['First seen', <Age key="f" time={edge.firstSeen} />],
     ['Last seen', <Age key="l" time={edge.lastSeen} />],
   ];
-  if (edge.server.dns || edge.client.dns)
-    rows.push(['DNS name', <code key="d">{edge.server.dns ?? edge.client.dns}</code>]);
-  if (edge.addresses.length)
-    rows.push(['Address', <code key="a">{edge.addresses.join(', ')}</code>]);
-  if (edge.services.length) rows.push(['Dialled', <code key="s">{edge.services.join(', ')}</code>]);
-  if (edge.processes.length)
-    rows.push(['Process', <code key="p">{edge.processes.join(', ')}</code>]);
+  if (detail.names.length) rows.push(['DNS names', listed(detail.names)]);
+  if (detail.addresses.length)
+    rows.push(['Addresses', listed(detail.addresses, detail.addressesTotal)]);
+  if (edge.services.length) rows.push(['Dialled', listed(edge.services)]);
+  rows.push([
+    'Process',
+    detail.clientProcesses.length > 0 ? (
+      listed(detail.clientProcesses)
+    ) : (
+      <span key="p" className="quiet">
+        not known at the client
+      </span>
+    ),
+  ]);
+  if (detail.serverProcesses.length) rows.push(['Served by', listed(detail.serverProcesses)]);
   if (edge.reasons.length) rows.push(['Reason', edge.reasons.join(', ')]);
   return (
     <dl className="facts">
@@ -66,6 +83,35 @@ function Facts({ edge }: { edge: Edge }) {
   );
 }
 
+/** Which pods talked, where that is kept. */
+function Pods({ detail }: { detail: Detail }) {
+  const known = detail.pods.filter((p) => p.client || p.server);
+  if (known.length === 0) return null;
+  return (
+    <section data-testid="evidence-pods">
+      <h3>
+        Pods <span className="quiet">{plural(detail.podsTotal, 'pair')}</span>
+      </h3>
+      <ul className="rows">
+        {known.map((p) => (
+          <li key={`${p.client}|${p.server}`} className="row">
+            <span className="row-main">
+              {p.client ?? 'the client'} → {p.server ?? 'the server'}
+            </span>
+            {p.failed > 0 && <span className="quiet">{count(p.failed)} failed</span>}
+            <span className="quiet number">{count(p.counters.connections)}</span>
+          </li>
+        ))}
+      </ul>
+      {detail.podsTotal > detail.pods.length && (
+        <p className="quiet">
+          Those {count(detail.pods.length)} with most connections of {count(detail.podsTotal)}.
+        </p>
+      )}
+    </section>
+  );
+}
+
 function EvidenceBody({ body }: { body: EdgeEvidence }) {
   const { edge } = body;
   return (
@@ -74,13 +120,17 @@ function EvidenceBody({ body }: { body: EdgeEvidence }) {
         <p className="callout" data-state="unseen">
           <b>Never seen while its workloads were learnt.</b> It teaches nothing: no recommendation
           allows it.
-          {edge.risky && ` Risky: ${edge.risky}.`}
+        </p>
+      )}
+      {edge.risky && (
+        <p className="callout" data-state="risky">
+          <b>Risky:</b> it leads to {edge.risky}.
         </p>
       )}
       <section>
         <h3>Connections over time</h3>
         <Chart series={body.series} />
-        <Facts edge={edge} />
+        <Facts edge={edge} detail={body.detail} />
       </section>
       <section>
         <h3>Why</h3>
@@ -92,6 +142,7 @@ function EvidenceBody({ body }: { body: EdgeEvidence }) {
           <Excerpts items={body.excerpts} />
         </section>
       )}
+      <Pods detail={body.detail} />
       {edge.guessed && (
         <p className="note">Which end is the client was guessed from the port numbers.</p>
       )}
@@ -100,7 +151,18 @@ function EvidenceBody({ body }: { body: EdgeEvidence }) {
   );
 }
 
-function Title({ from, to, port }: { from: string; to: string; port: string }) {
+export function LookChip({ bundle }: { bundle: Bundle }) {
+  const { sign, name, help } = lookWords[bundle.look];
+  return (
+    <span className="chip" data-state={bundle.look} title={help}>
+      <b aria-hidden="true">{sign}</b> {name}
+      {bundle.denied && bundle.look !== 'denied' && ', denied'}
+      {bundle.risky && bundle.look !== 'risky' && ', risky'}
+    </span>
+  );
+}
+
+export function Title({ from, to, port }: { from: string; to: string; port: string }) {
   return (
     <h2 className="panel-title">
       <span>{from}</span>
@@ -115,6 +177,7 @@ function Title({ from, to, port }: { from: string; to: string; port: string }) {
 export function EdgePanel({ id }: { id: string }) {
   const scope = useScope();
   const evidence: Resource<EdgeEvidence> = useResource(`edges/${encodeURIComponent(id)}`, {
+    cluster: scope.cluster,
     from: scope.from,
     to: scope.to,
   });
@@ -185,73 +248,6 @@ export function UnusedPanel({
           </p>
         )}
       </section>
-    </div>
-  );
-}
-
-/** The edges of a line; a line of one is shown at once. */
-export function BundlePanel({
-  bundle,
-  names,
-  status,
-}: {
-  bundle: Bundle;
-  names: (id: string) => string;
-  status: Status | undefined;
-}) {
-  const only = bundle.edges[0];
-  if (bundle.edges.length === 1 && only) {
-    if (only.state !== 'unused')
-      return only.count > 1 ? <Folded edge={only} names={names} /> : <EdgePanel id={only.id} />;
-    return (
-      <UnusedPanel edge={only} from={names(only.source)} to={names(only.target)} status={status} />
-    );
-  }
-  return (
-    <div data-testid="bundle">
-      <Title from={names(bundle.source)} to={names(bundle.target)} port={bundle.label} />
-      <StateChip state={bundle.state} denied={bundle.denied} risky={bundle.risky} />
-      <section>
-        <h3>{plural(bundle.edges.length, 'edge')}</h3>
-        <ul className="rows">
-          {bundle.edges.map((e) =>
-            e.state === 'unused' ? (
-              <li key={e.id} className="row">
-                <Sign state={e.state} />
-                <div>
-                  <code>{portText(e.protocol, e.port, e.portText)}</code>
-                  <div className="quiet">{e.text}</div>
-                </div>
-              </li>
-            ) : (
-              <li key={e.id}>
-                <button
-                  type="button"
-                  className="row"
-                  onClick={() => select({ kind: 'edge', id: e.id })}
-                >
-                  <Sign state={e.state} denied={e.denied} />
-                  <code>{portText(e.protocol, e.port, e.portText)}</code>
-                  <span className="quiet">{plural(e.connections, 'connection')}</span>
-                </button>
-              </li>
-            ),
-          )}
-        </ul>
-      </section>
-    </div>
-  );
-}
-
-function Folded({ edge, names }: { edge: GraphEdge; names: (id: string) => string }) {
-  return (
-    <div data-testid="evidence">
-      <Title from={names(edge.source)} to={names(edge.target)} port={plural(edge.count, 'edge')} />
-      <StateChip state={edge.state} denied={edge.denied} risky={edge.risky} />
-      <p className="callout">
-        {stateWords[edge.state].help}. {plural(edge.connections, 'connection')} of{' '}
-        {plural(edge.count, 'edge')} are drawn as one line; open the namespaces to see each.
-      </p>
     </div>
   );
 }

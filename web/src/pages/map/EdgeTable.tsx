@@ -11,18 +11,15 @@ import {
   TableHeader,
 } from 'react-aria-components';
 import type { GraphEdge } from '../../api/types';
-import { Sign } from '../../components/bits';
 import { portText, short } from '../../lib/format';
-import type { Bundle } from '../../lib/graph';
+import { type Bundle, lookOf, lookWeights, lookWords } from '../../lib/graph';
 import { select } from './useMapState';
-
-const order = { unseen: 0, denied: 1, unused: 2, allowed: 3 };
 
 type Names = (id: string) => string;
 type Compare = (a: GraphEdge, b: GraphEdge) => number;
 
 const compare = (names: Names): Record<string, Compare> => ({
-  state: (a, b) => order[a.state] - order[b.state] || b.connections - a.connections,
+  state: (a, b) => lookWeights[lookOf(b)] - lookWeights[lookOf(a)] || b.connections - a.connections,
   path: (a, b) =>
     names(a.source).localeCompare(names(b.source)) ||
     names(a.target).localeCompare(names(b.target)),
@@ -32,9 +29,9 @@ const compare = (names: Names): Record<string, Compare> => ({
 
 const choose = (e: GraphEdge) =>
   select(
-    e.state === 'unused' || e.count > 1
-      ? { kind: 'bundle', id: `${e.source}|${e.target}|${e.state}` }
-      : { kind: 'edge', id: e.id },
+    e.state === 'unused' || e.count > 1 || e.change
+      ? { kind: 'bundle', id: `${e.source}|${e.target}|${lookOf(e)}` }
+      : { kind: 'edge', id: e.edge ?? e.id },
   );
 
 export function EdgeTable({ bundles, names }: { bundles: Bundle[]; names: Names }) {
@@ -75,14 +72,22 @@ export function EdgeTable({ bundles, names }: { bundles: Bundle[]; names: Names 
         {(e) => (
           <Row id={e.id} data-state={e.state}>
             <Cell>
-              <Sign state={e.state} denied={e.denied} />
+              <span className="sign" data-state={lookOf(e)} title={lookWords[lookOf(e)].name}>
+                <span aria-hidden="true">
+                  {lookWords[lookOf(e)].sign}
+                  {e.denied && lookOf(e) !== 'denied' && '✕'}
+                </span>
+                <span className="hidden">{lookWords[lookOf(e)].name}</span>
+              </span>
             </Cell>
             <Cell>
               <div className="path">{names(e.source)}</div>
               <div className="path to">→ {names(e.target)}</div>
             </Cell>
             <Cell>
-              <code>{portText(e.protocol, e.port, e.portText)}</code>
+              <code>
+                {e.count > 1 ? `${e.count} edges` : portText(e.protocol, e.port, e.portText)}
+              </code>
             </Cell>
             <Cell className="number">{e.state === 'unused' ? '–' : short(e.connections)}</Cell>
           </Row>

@@ -1,113 +1,33 @@
 // SPDX-License-Identifier: Apache-2.0
-import { useCallback, useDeferredValue, useMemo } from 'react';
+import { useCallback, useDeferredValue, useMemo, useRef, useState } from 'react';
 import { Button } from 'react-aria-components';
 import type { Graph, GraphNode, Status } from '../../api/types';
-import { useResource } from '../../api/useResource';
+import { type Resource, useResource } from '../../api/useResource';
 import { Link } from '../../components/bits';
 import { Empty, Loaded } from '../../components/State';
 import { plural } from '../../lib/format';
 import { type View, viewOf } from '../../lib/graph';
-import { useLocation, useScope } from '../../lib/router';
-import { Canvas } from './Canvas';
-import { BundlePanel, EdgePanel } from './EdgePanel';
-import { EdgeTable } from './EdgeTable';
-import { NodePanel } from './NodePanel';
+import { useScope } from '../../lib/router';
+import { Canvas, type Picture } from './Canvas';
+import { Export } from './Export';
+import { Matrix } from './Matrix';
+import { Side } from './Side';
+import { TimeBar } from './TimeBar';
 import { Toolbar } from './Toolbar';
-import { type Selection, select, setPanel, useMapState } from './useMapState';
+import { setPanel, setText, useMapState, useQuestion } from './useMapState';
 
 const wide = () => window.innerWidth >= 1560;
 
 const nameOf = (n: GraphNode) =>
-  n.namespace && n.kind === 'workload' ? `${n.namespace}/${n.label}` : n.label;
+  n.namespace && (n.kind === 'workload' || n.kind === 'pod')
+    ? `${n.namespace}/${n.label}`
+    : (n.elsewhere ?? n.label);
 
 function useNames(graph: Graph) {
   return useMemo(() => {
     const names = new Map(graph.nodes.map((n) => [n.id, nameOf(n)]));
     return (id: string) => names.get(id) ?? id;
   }, [graph]);
-}
-
-function Selected({
-  graph,
-  view,
-  selection,
-  status,
-}: {
-  graph: Graph;
-  view: View;
-  selection: Selection;
-  status: Status | undefined;
-}) {
-  const names = useNames(graph);
-  if (selection.kind === 'edge') return <EdgePanel id={selection.id} />;
-  if (selection.kind === 'node') {
-    const node = graph.nodes.find((n) => n.id === selection.id);
-    if (node)
-      return (
-        <NodePanel
-          node={node}
-          edges={graph.edges.filter((e) => e.source === node.id || e.target === node.id)}
-          names={names}
-        />
-      );
-  }
-  const bundle = view.bundles.find((b) => b.id === selection.id);
-  if (bundle) return <BundlePanel bundle={bundle} names={names} status={status} />;
-  return (
-    <p className="quiet">
-      What the address names is not on the map: it may be filtered out, or outside the time looked
-      at.
-    </p>
-  );
-}
-
-function Side({
-  graph,
-  view,
-  selection,
-  status,
-}: {
-  graph: Graph;
-  view: View;
-  selection: Selection | undefined;
-  status: Status | undefined;
-}) {
-  const names = useNames(graph);
-  return (
-    <aside className="panel" aria-label={selection ? 'Evidence' : 'Edges'} data-testid="panel">
-      <div className="panel-bar">
-        {selection ? (
-          <Button className="button small" onPress={() => select(undefined)}>
-            ← All edges
-          </Button>
-        ) : (
-          <h2>
-            {plural(
-              view.bundles.reduce((n, b) => n + b.edges.length, 0),
-              'edge',
-            )}
-          </h2>
-        )}
-        <Button
-          className="button small icon"
-          aria-label="Close the panel"
-          onPress={() => {
-            select(undefined);
-            setPanel('closed');
-          }}
-        >
-          ✕
-        </Button>
-      </div>
-      <div className="panel-body">
-        {selection ? (
-          <Selected graph={graph} view={view} selection={selection} status={status} />
-        ) : (
-          <EdgeTable bundles={view.bundles} names={names} />
-        )}
-      </div>
-    </aside>
-  );
 }
 
 function NothingYet({ status }: { status: Status | undefined }) {
@@ -135,56 +55,110 @@ function NothingYet({ status }: { status: Status | undefined }) {
   );
 }
 
-function Drawn({ graph, status }: { graph: Graph; status: Status | undefined }) {
-  const { filter, selection, panel } = useMapState();
+function NothingFound({ text }: { text: string }) {
+  return (
+    <Empty title={`Nothing matches “${text}”`}>
+      <p>
+        The search looks at names, namespaces, ports, addresses and processes, in the time and
+        namespace that are chosen above.
+      </p>
+      <Button className="button" onPress={() => setText('')}>
+        Clear the search
+      </Button>
+    </Empty>
+  );
+}
+
+/** What is not drawn, in words; nothing is left out silently. */
+function Notes({ graph, view, status }: { graph: Graph; view: View; status: Status | undefined }) {
+  const { hidden } = graph;
+  const within = graph.nodes.reduce((n, one) => n + (one.within?.edges ?? 0), 0);
+  const notes = [
+    hidden.filteredEdges > 0 && `${plural(hidden.filteredEdges, 'edge')} do not match the search.`,
+    hidden.unusedAllowances > 0 &&
+      `${plural(hidden.unusedAllowances, 'unused allowance')} (${plural(hidden.unusedEdges, 'line')}) would bury the map: they are listed under Policies.`,
+    within > 0 &&
+      `${plural(within, 'edge')} run inside what is folded: open it by a double click, or search.`,
+    view.comparing && 'Unused allowances are not drawn while two times are compared.',
+    graph.edges.length === 0 &&
+      status?.mode === 'live' &&
+      'No flow yet. Lines appear a few seconds after workloads talk.',
+  ].filter((n): n is string => typeof n === 'string');
+  return (
+    <p className="map-note" role="status" data-testid="map-note" title={notes.join(' ')}>
+      {notes.join(' ')}
+    </p>
+  );
+}
+
+function Drawn({
+  graph,
+  status,
+  problem,
+  renewing,
+}: {
+  graph: Graph;
+  status: Status | undefined;
+  problem: string | undefined;
+  renewing: boolean;
+}) {
+  const { filter, selection, panel, text, matrix } = useMapState();
   const slow = useDeferredValue(filter);
-  const view = useMemo(() => viewOf(graph, slow), [graph, slow]);
+  const view = useMemo(() => viewOf(graph, slow, text !== ''), [graph, slow, text]);
+  const names = useNames(graph);
+  const picture = useRef<Picture>(undefined);
+  const [failure, setFailure] = useState<string>();
   const open = selection !== undefined || (panel === null ? wide() : panel !== 'closed');
   const toggle = useCallback(() => setPanel(open ? 'closed' : 'open'), [open]);
-  if (graph.nodes.length === 0) return <NothingYet status={status} />;
+  if (graph.nodes.length === 0 && !text && !problem) return <NothingYet status={status} />;
   return (
-    <div className="map" data-panel={open || undefined}>
-      <Toolbar filter={filter} view={view}>
+    <div className="map" data-panel={open || undefined} aria-busy={renewing}>
+      <Toolbar
+        filter={filter}
+        view={view}
+        graph={graph}
+        matrix={matrix}
+        problem={problem ?? failure}
+        notes={<Notes graph={graph} view={view} status={status} />}
+      >
+        <Export graph={graph} view={view} picture={picture} failed={setFailure} />
         <Button className="button small" onPress={toggle} data-testid="table-toggle">
           {open ? 'Hide table' : 'Table'}
         </Button>
       </Toolbar>
       <div className="map-body">
-        {view.nodes.length === 0 ? (
-          <Empty title={`Nothing matches “${filter.text}”`}>
-            <p>The search looks at names, namespaces, kinds, ports, addresses and processes.</p>
-          </Empty>
-        ) : (
-          <Canvas view={view} selection={selection} />
+        {view.nodes.length === 0 && <NothingFound text={text} />}
+        {view.nodes.length > 0 && matrix && <Matrix view={view} names={names} />}
+        {view.nodes.length > 0 && !matrix && (
+          <Canvas view={view} level={graph.level} selection={selection} picture={picture} />
         )}
-        {graph.hidden.unusedEdges > 0 && (
-          <p className="map-note">
-            {plural(graph.hidden.unusedEdges, 'unused allowance')} would bury the map and are listed
-            under Policies only.
-          </p>
+        {renewing && <div className="renewing" role="status" aria-label="Asking for the map" />}
+        {open && (
+          <Side graph={graph} view={view} selection={selection} status={status} names={names} />
         )}
-        {graph.edges.length === 0 && status?.mode === 'live' && (
-          <p className="map-note" role="status">
-            No flow yet. Lines appear a few seconds after workloads talk.
-          </p>
-        )}
-        {open && <Side graph={graph} view={view} selection={selection} status={status} />}
       </div>
+      <TimeBar graph={graph} status={status} />
     </div>
   );
 }
 
+/** The last map stays while the next one is asked for, and while what one types is not a query yet. */
+function useLast(now: Resource<Graph>): Resource<Graph> {
+  const last = useRef<Graph>(undefined);
+  if (now.data) last.current = now.data;
+  const keep = now.loading || now.error?.parameter === 'q';
+  return keep && last.current ? { ...now, data: last.current, loading: false } : now;
+}
+
 export function MapPage({ status }: { status: Status | undefined }) {
   const scope = useScope();
-  const { params } = useLocation();
-  const graph = useResource<Graph>('graph', {
-    ...scope,
-    open: params.getAll('open'),
-    level: params.get('level') ?? undefined,
-  });
+  const question = useQuestion();
+  const asked = useResource<Graph>('graph', { ...scope, ...question });
+  const graph = useLast(asked);
+  const problem = asked.error?.parameter === 'q' ? asked.error.message : undefined;
   return (
     <Loaded from={graph} what="the map">
-      {(data) => <Drawn graph={data} status={status} />}
+      {(data) => <Drawn graph={data} status={status} problem={problem} renewing={asked.loading} />}
     </Loaded>
   );
 }

@@ -4,8 +4,9 @@ import { useResource } from '../../api/useResource';
 import { Age, Link, ReadyChip, Sign } from '../../components/bits';
 import { KindIcon } from '../../components/KindIcon';
 import { percent, plural, portText, refText, short } from '../../lib/format';
-import { setParams, useScope } from '../../lib/router';
-import { select } from './useMapState';
+import { lookOf } from '../../lib/graph';
+import { useScope } from '../../lib/router';
+import { select, setOpen, setPods } from './useMapState';
 
 function EdgeRows({
   title,
@@ -32,9 +33,9 @@ function EdgeRows({
               className="row"
               onClick={() =>
                 select(
-                  e.state === 'unused'
-                    ? { kind: 'bundle', id: `${e.source}|${e.target}|unused` }
-                    : { kind: 'edge', id: e.id },
+                  e.state === 'unused' || e.count > 1 || e.change
+                    ? { kind: 'bundle', id: `${e.source}|${e.target}|${lookOf(e)}` }
+                    : { kind: 'edge', id: e.edge ?? e.id },
                 )
               }
             >
@@ -76,6 +77,15 @@ function About({ node }: { node: GraphNode }) {
           No policy selects it: everything may reach it, and it may reach everything.
         </p>
       )}
+      {w.labels && Object.keys(w.labels).length > 0 && (
+        <p className="labels">
+          {Object.entries(w.labels).map(([k, v]) => (
+            <code key={k}>
+              {k}={v}
+            </code>
+          ))}
+        </p>
+      )}
       {w.policies.length > 0 && (
         <section>
           <h3>Policies that select it</h3>
@@ -99,21 +109,59 @@ function About({ node }: { node: GraphNode }) {
   );
 }
 
+/** Opens what is folded and folds what is open. */
+function Steps({ node, level }: { node: GraphNode; level: string }) {
+  const step = (text: string, act: () => void, name: string) => (
+    <button type="button" className="button" onClick={act} data-testid={name}>
+      {text}
+    </button>
+  );
+  return (
+    <p className="actions">
+      {node.kind === 'namespace' &&
+        step(`Open ${node.label} to its workloads`, () => setOpen(node.label, level, true), 'open')}
+      {node.kind === 'nodes' && step('Show each node', () => setOpen(node.id, level, true), 'open')}
+      {node.kind === 'workload' &&
+        step('Open to its pods', () => setPods(node.id, true), 'open-pods')}
+      {node.kind === 'pod' &&
+        node.workload &&
+        step('Fold its pods', () => setPods(node.workload ?? '', false), 'fold-pods')}
+      {(node.kind === 'workload' || node.kind === 'pod') &&
+        node.namespace &&
+        step(`Fold ${node.namespace}`, () => setOpen(node.namespace ?? '', level, false), 'fold')}
+    </p>
+  );
+}
+
+function Elsewhere({ node }: { node: GraphNode }) {
+  const [cluster = '', ...rest] = (node.elsewhere ?? '').split('/');
+  return (
+    <p className="callout">
+      It runs in the cluster <b>{cluster}</b> as <code>{rest.join('/')}</code>. To policies of this
+      cluster it is an outside address.{' '}
+      <Link to="/map" change={{ cluster, namespace: undefined, q: rest.join('/') }}>
+        Its own map
+      </Link>
+    </p>
+  );
+}
+
 const order = { unseen: 0, denied: 1, allowed: 2, unused: 3 };
 const sorted = (edges: GraphEdge[]) =>
   edges.toSorted((a, b) => order[a.state] - order[b.state] || b.connections - a.connections);
 
 export function NodePanel({
   node,
+  level,
   edges,
   names,
 }: {
   node: GraphNode;
+  level: string;
   edges: GraphEdge[];
   names: (id: string) => string;
 }) {
   const kind = node.party?.workloadKind ?? node.kind;
-  const toggle = (name: string) => setParams({ open: name, node: undefined });
   return (
     <div data-testid="node-panel">
       <h2 className="panel-title">
@@ -121,18 +169,33 @@ export function NodePanel({
           <KindIcon kind={kind} size={18} /> {node.label}
         </span>
         <small>
-          {node.namespace ? `${kind} in ${node.namespace}` : kind}
+          {node.kind === 'pod' ? 'pod of ' : ''}
+          {node.namespace && node.kind !== 'namespace' ? `${kind} in ${node.namespace}` : kind}
           {node.kind === 'workload' && node.members > 0 && ` · ${plural(node.members, 'pod')}`}
         </small>
       </h2>
       <About node={node} />
-      {node.kind === 'namespace' && (
-        <p className="actions">
-          <button type="button" className="button" onClick={() => toggle(node.label)}>
-            Open {node.label} to its workloads
-          </button>
+      {node.elsewhere && <Elsewhere node={node} />}
+      {node.kind === 'pod' && node.members === 0 && (
+        <p className="note">
+          It is kept for some time only which pods talked. These connections are known by their
+          workload alone.
         </p>
       )}
+      {node.node && (
+        <p className="quiet">
+          On node <code>{node.node}</code>
+        </p>
+      )}
+      {node.within && (
+        <p className="quiet">
+          {plural(node.within.edges, 'edge')} and {plural(node.within.connections, 'connection')}{' '}
+          inside it{node.denied ? `, ${node.denied} denied` : ''}
+          {node.unseen ? `, ${node.unseen} unseen` : ''}
+          {node.risky ? `, ${node.risky} risky` : ''}.
+        </p>
+      )}
+      <Steps node={node} level={level} />
       {node.addresses && node.addresses.length > 0 && (
         <p className="quiet">
           <code>{node.addresses.join(', ')}</code>

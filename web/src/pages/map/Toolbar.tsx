@@ -1,23 +1,31 @@
 // SPDX-License-Identifier: Apache-2.0
-import { Input, SearchField, Switch, ToggleButton } from 'react-aria-components';
-import type { EdgeState } from '../../api/types';
-import { count } from '../../lib/format';
-import { type Filter, states, stateWords, type View } from '../../lib/graph';
-import { setNoise, setStates, setText } from './useMapState';
+import { Switch, ToggleButton } from 'react-aria-components';
+import type { Graph } from '../../api/types';
+import { count, plural } from '../../lib/format';
+import {
+  changeLooks,
+  type Filter,
+  type Look,
+  lookWords,
+  stateLooks,
+  type View,
+} from '../../lib/graph';
+import { SearchBox } from './SearchBox';
+import { setLevel, setMatrix, setNoise, setShown } from './useMapState';
 
-function StateToggle({ state, filter, many }: { state: EdgeState; filter: Filter; many: number }) {
-  const { name, help, sign } = stateWords[state];
+function LookToggle({ look, filter, many }: { look: Look; filter: Filter; many: number }) {
+  const { name, help, sign } = lookWords[look];
   const change = (on: boolean) => {
-    const next = new Set(filter.states);
-    if (on) next.add(state);
-    else next.delete(state);
-    setStates(next);
+    const next = new Set(filter.shown);
+    if (on) next.add(look);
+    else next.delete(look);
+    setShown(next);
   };
   return (
     <ToggleButton
       className="legend"
-      data-state={state}
-      isSelected={filter.states.has(state)}
+      data-look={look}
+      isSelected={filter.shown.has(look)}
       onChange={change}
       aria-label={`${name}: ${count(many)}. ${help}`}
     >
@@ -27,11 +35,12 @@ function StateToggle({ state, filter, many }: { state: EdgeState; filter: Filter
         viewBox="0 0 26 10"
         aria-hidden="true"
         className="legend-line"
-        data-state={state}
+        data-look={look}
       >
         <path d="M1 5H25" />
+        {look === 'risky' && <path className="line-core" d="M1 5H25" />}
       </svg>
-      {state !== 'allowed' && (
+      {look !== 'allowed' && (
         <b className="legend-sign" aria-hidden="true">
           {sign}
         </b>
@@ -42,49 +51,97 @@ function StateToggle({ state, filter, many }: { state: EdgeState; filter: Filter
   );
 }
 
+const noiseWords: Record<string, [string, string]> = {
+  dns: ['name look-up', 'name look-ups'],
+  scrape: ['scrape', 'scrapes'],
+  probe: ['probe', 'probes'],
+};
+
+function NoiseSwitch({ view, filter }: { view: View; filter: Filter }) {
+  const kinds = [...view.noises].map(([kind, many]) =>
+    plural(many, ...(noiseWords[kind] ?? [kind, kind])),
+  );
+  const verb = filter.noise ? 'shown' : 'hidden';
+  return (
+    <Switch
+      className="switch"
+      isSelected={filter.noise}
+      onChange={setNoise}
+      data-testid="infra-switch"
+      aria-label={`Infrastructure: ${plural(view.noise, 'edge')} ${verb}${kinds.length > 0 ? `: ${kinds.join(', ')}` : ''}`}
+    >
+      <span className="switch-track" aria-hidden="true" />
+      <span title={kinds.join(', ')}>
+        DNS, scrapes, probes
+        <span className="quiet" data-testid="infra-count">
+          {' '}
+          {count(view.noise)} {verb}
+        </span>
+      </span>
+    </Switch>
+  );
+}
+
+/** How far the map is folded, and whether it is a map or a matrix. */
+function Detail({ graph, matrix }: { graph: Graph; matrix: boolean }) {
+  const now = matrix ? 'matrix' : graph.level;
+  const choices = [
+    { id: 'namespace', name: 'Namespaces', go: () => setLevel('namespace') },
+    { id: 'workload', name: 'Workloads', go: () => setLevel('workload') },
+    { id: 'matrix', name: 'Matrix', go: () => setMatrix(true) },
+  ];
+  return (
+    <fieldset className="detail-level">
+      <legend className="hidden">What is drawn</legend>
+      {choices.map((c) => (
+        <ToggleButton
+          key={c.id}
+          className="segment"
+          isSelected={now === c.id}
+          data-testid={`level-${c.id}`}
+          onChange={() => {
+            if (matrix && c.id !== 'matrix') setMatrix(false);
+            if (c.id === 'matrix' ? !matrix : graph.level !== c.id) c.go();
+          }}
+        >
+          {c.name}
+        </ToggleButton>
+      ))}
+    </fieldset>
+  );
+}
+
 export function Toolbar({
   filter,
   view,
+  graph,
+  matrix,
+  problem,
+  notes,
   children,
 }: {
   filter: Filter;
   view: View;
+  graph: Graph;
+  matrix: boolean;
+  problem: string | undefined;
+  notes: React.ReactNode;
   children: React.ReactNode;
 }) {
   return (
     <div className="toolbar" role="toolbar" aria-label="What the map shows">
-      <SearchField
-        className="search"
-        aria-label="Search workloads, namespaces, ports, addresses, processes"
-        value={filter.text}
-        onChange={setText}
-      >
-        <svg viewBox="0 0 16 16" width="14" height="14" aria-hidden="true">
-          <path d="M7 2.5a4.5 4.5 0 1 0 0 9 4.5 4.5 0 0 0 0-9zM10.3 10.3l3.4 3.4" />
-        </svg>
-        <Input placeholder="Search workload, port, address…" />
-      </SearchField>
+      <SearchBox problem={problem} />
       <div className="legends">
-        {states.map((state) => (
-          <StateToggle key={state} state={state} filter={filter} many={view.counts[state]} />
+        {(view.comparing ? changeLooks : stateLooks).map((look) => (
+          <LookToggle key={look} look={look} filter={filter} many={view.counts[look]} />
         ))}
       </div>
-      <Switch
-        className="switch"
-        isSelected={filter.noise}
-        onChange={setNoise}
-        data-testid="infra-switch"
-      >
-        <span className="switch-track" aria-hidden="true" />
-        <span>
-          DNS, scrapes, probes
-          <span className="quiet" data-testid="infra-count">
-            {' '}
-            {count(view.noise)} {filter.noise ? 'shown' : 'folded'}
-          </span>
-        </span>
-      </Switch>
-      {children}
+      <NoiseSwitch view={view} filter={filter} />
+      {notes}
+      <div className="toolbar-end">
+        <Detail graph={graph} matrix={matrix} />
+        {children}
+      </div>
     </div>
   );
 }

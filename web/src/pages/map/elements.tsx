@@ -14,16 +14,16 @@ import { memo } from 'react';
 import type { GraphNode } from '../../api/types';
 import { KindIcon } from '../../components/KindIcon';
 import { plural } from '../../lib/format';
-import { type Bundle, stateWords } from '../../lib/graph';
+import { type Bundle, lookWords } from '../../lib/graph';
 import type { Route } from '../../lib/route';
-import { select } from './useMapState';
+import { select, setOpen } from './useMapState';
 
 export type BoxNode = Node<
   { node: GraphNode; badges: [string, number][]; alarm: string; dim: boolean; chosen: boolean },
   'box'
 >;
 export type GroupNode = Node<
-  { title: string; count: number; pseudo: boolean; dim: boolean },
+  { title: string; count: number; pseudo: boolean; level: string },
   'area'
 >;
 export type LineEdge = Edge<
@@ -31,17 +31,35 @@ export type LineEdge = Edge<
   'line'
 >;
 
+function outsideDetail(n: GraphNode): string {
+  if (n.elsewhere) return plural(n.members, 'address', 'addresses');
+  if (n.members === 0) return 'named by a policy';
+  if (n.members > 1) return plural(n.members, 'address', 'addresses');
+  const only = n.addresses?.[0];
+  return only && only !== n.label ? only : 'bare address';
+}
+
+function podDetail(n: GraphNode): string {
+  if (n.members === 0) return 'pods no longer kept';
+  return n.node ? `on ${n.node}` : 'pod';
+}
+
+/** The second line of a box. */
 export function detail(n: GraphNode): string {
-  if (n.kind === 'outside') {
-    if (n.members === 0) return 'named by a policy';
-    if (n.members > 1) return plural(n.members, 'address', 'addresses');
-    const only = n.addresses?.[0];
-    return only && only !== n.label ? only : 'bare address';
+  switch (n.kind) {
+    case 'outside':
+      return outsideDetail(n);
+    case 'pod':
+      return podDetail(n);
+    case 'node':
+      return 'node';
+    case 'nodes':
+      return plural(n.members, 'node');
+    case 'namespace':
+      return plural(n.members, 'workload');
+    default:
+      return n.members === 0 ? (n.party?.workloadKind ?? 'Workload') : plural(n.members, 'pod');
   }
-  if (n.kind === 'node') return 'node';
-  if (n.kind === 'namespace') return plural(n.members, 'workload');
-  const kind = n.party?.workloadKind ?? 'Workload';
-  return n.members === 0 ? kind : plural(n.members, 'pod');
 }
 
 const isolation = (n: GraphNode) => {
@@ -49,6 +67,18 @@ const isolation = (n: GraphNode) => {
   if (n.isolatedIngress) return 'A policy selects it for ingress';
   return n.isolatedEgress ? 'A policy selects it for egress' : '';
 };
+
+/** What stands out inside a folded box, with the signs of the legend. */
+const inside = (n: GraphNode) =>
+  (
+    [
+      ['risky', n.risky],
+      ['unseen', n.unseen],
+      ['denied', n.denied],
+    ] as const
+  ).filter(
+    (entry): entry is readonly ['risky' | 'unseen' | 'denied', number] => (entry[1] ?? 0) > 0,
+  );
 
 const badgeWords: Record<string, string> = { dns: 'DNS', scrape: 'scrape', probe: 'probe' };
 
@@ -82,6 +112,16 @@ export const Box = memo(function Box({ data }: NodeProps<BoxNode>) {
               {badgeWords[kind]} {many}
             </span>
           ))}
+          {inside(node).map(([look, many]) => (
+            <span
+              key={look}
+              className="box-inside"
+              data-look={look}
+              title={`${plural(many, 'edge')} inside: ${lookWords[look].name.toLowerCase()}`}
+            >
+              {lookWords[look].sign} {many}
+            </span>
+          ))}
         </div>
       </div>
       {shield && (
@@ -100,64 +140,82 @@ export const Group = memo(function Group({ data }: NodeProps<GroupNode>) {
     <div
       className="area"
       data-pseudo={data.pseudo || undefined}
-      data-dim={data.dim || undefined}
       data-testid={`group-${data.title}`}
     >
       <div className="area-title">
         {data.title} <span>{data.count}</span>
+        {!data.pseudo && (
+          <button
+            type="button"
+            className="area-fold nopan"
+            tabIndex={-1}
+            title={`Fold ${data.title} to one box`}
+            aria-label={`Fold ${data.title} to one box`}
+            onClick={() => setOpen(data.title, data.level, false)}
+          >
+            −
+          </button>
+        )}
       </div>
     </div>
   );
 });
 
-function sentence(b: Bundle): string {
-  const words = stateWords[b.state].name.toLowerCase();
-  const port = b.label;
-  return b.state === 'unused'
-    ? `${words}: ${port}`
-    : `${words}: ${port}, ${plural(b.connections, 'connection')}`;
+/** The signs before a line's label: how it looks, and that it is denied where that is not said yet. */
+const signsOf = (b: Bundle) =>
+  [
+    b.look === 'allowed' ? '' : lookWords[b.look].sign,
+    b.risky && b.look !== 'risky' ? lookWords.risky.sign : '',
+    b.denied && b.look !== 'denied' ? lookWords.denied.sign : '',
+  ]
+    .filter(Boolean)
+    .join(' ');
+
+function title(b: Bundle): string {
+  const words = lookWords[b.look].name.toLowerCase();
+  return b.look === 'unused'
+    ? `${words}: ${b.label}`
+    : `${words}: ${b.label}, ${plural(b.connections, 'connection')}`;
 }
 
 export const Line = memo(function Line({ id, data, markerEnd }: EdgeProps<LineEdge>) {
   if (!data) return null;
   const { bundle, route, dim, chosen } = data;
-  const { sign } = stateWords[bundle.state];
-  const signs = `${bundle.state === 'allowed' ? '' : sign}${bundle.state === 'unseen' && bundle.denied ? ' ✕' : ''}`;
+  const signs = signsOf(bundle);
+  const flags = {
+    'data-state': bundle.state,
+    'data-look': bundle.look,
+    'data-dim': dim || undefined,
+    'data-chosen': chosen || undefined,
+  };
   return (
-    <g
-      className="line"
-      data-state={bundle.state}
-      data-dim={dim || undefined}
-      data-chosen={chosen || undefined}
-    >
+    <g className="line" {...flags}>
       <BaseEdge
         id={id}
         path={route.d}
         interactionWidth={18}
         {...(markerEnd ? { markerEnd } : {})}
       />
-      {(route.label || chosen) && (
+      {bundle.look === 'risky' && <path className="line-core" d={route.d} />}
+      {route.label && (
         <EdgeLabelRenderer>
-          {route.label && (
-            <button
-              type="button"
-              tabIndex={-1}
-              className="line-label nopan"
-              data-state={bundle.state}
-              data-dim={dim || undefined}
-              data-chosen={chosen || undefined}
-              data-testid={`line-${bundle.state}`}
-              data-line={bundle.id}
-              title={sentence(bundle)}
-              style={{
-                transform: `translate(-50%, -50%) translate(${route.label.x}px, ${route.label.y}px)`,
-              }}
-              onClick={() => select({ kind: 'bundle', id: bundle.id })}
-            >
-              {signs && <b>{signs}</b>}
-              {bundle.label}
-            </button>
-          )}
+          <button
+            type="button"
+            tabIndex={-1}
+            aria-hidden="true"
+            className="line-label nopan"
+            {...flags}
+            data-testid={`line-${bundle.state}`}
+            data-line={bundle.id}
+            title={title(bundle)}
+            style={{
+              transform: `translate(-50%, -50%) translate(${route.label.x}px, ${route.label.y}px)`,
+            }}
+            onClick={() => select({ kind: 'bundle', id: bundle.id })}
+          >
+            {signs && <b>{signs}</b>}
+            {bundle.label}
+          </button>
         </EdgeLabelRenderer>
       )}
     </g>

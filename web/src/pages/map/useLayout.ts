@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { useEffect, useMemo, useRef, useState } from 'react';
 import type { GraphNode } from '../../api/types';
-import { type Bundle, callersOf, groupOf, type View } from '../../lib/graph';
+import { type Bundle, callersOf, groupOf, type Look, type View } from '../../lib/graph';
 import type { LayoutAnswer, LayoutQuestion } from '../../lib/layout';
 import type { Pair, PlaceNode } from '../../lib/place';
 import type { RouteEdge } from '../../lib/route';
@@ -12,13 +12,18 @@ const chrome = 46; // icon, gaps and padding of a box
 /** Wide enough for name and detail, as measured in the page's own font. */
 const nodeWidth = (n: GraphNode, badges: number) => {
   const needed = Math.max(n.label.length * 7.9, detail(n).length * 6.5 + badges);
-  return Math.round(Math.min(260, Math.max(132, chrome + needed)));
+  return Math.round(Math.min(260, Math.max(n.kind === 'namespace' ? 108 : 132, chrome + needed)));
 };
 const badgeWidth = (kinds: Iterable<string>) =>
   [...kinds].reduce((sum, k) => sum + 30 + 7 * k.length, 0);
 const labelWidth = (b: Bundle) => Math.round(22 + b.label.length * 6.8);
 /** What is used has its label in any case; what nobody uses where there is room. */
-const ranks = { unseen: 3, denied: 2, allowed: 1, unused: 0 } as const;
+const ranks: Record<Look, number> = {
+  ...{ unseen: 5, risky: 4, denied: 3, allowed: 1, unused: 0 },
+  ...{ new: 5, changed: 3, gone: 2, same: 1 },
+};
+
+const quiet = (look: Look) => look === 'allowed' || look === 'same';
 
 /** Port labels of what is simply allowed are left out where they would be many. */
 const manyLabels = 60;
@@ -36,7 +41,7 @@ function pairsOf(bundles: Bundle[]): Pair[] {
     placed.add(b.source).add(b.target);
   };
   for (const b of bundles) if (b.state === 'allowed' || b.state === 'denied') add(b);
-  for (const state of ['unused', 'unseen'] as const) {
+  for (const state of ['unused', 'unseen']) {
     const loose = bundles.filter(
       (b) => b.state === state && !(placed.has(b.source) && placed.has(b.target)),
     );
@@ -61,8 +66,8 @@ function questionOf(
     id: b.id,
     source: b.source,
     target: b.target,
-    rank: ranks[b.state],
-    label: b.state === 'allowed' && bundles.length > manyLabels ? 0 : labelWidth(b),
+    rank: ranks[b.look],
+    label: quiet(b.look) && bundles.length > manyLabels ? 0 : labelWidth(b),
   }));
   return { nodes: placeNodes, pairs: pairs, edges, room, keep: undefined };
 }

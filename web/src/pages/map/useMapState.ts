@@ -1,29 +1,28 @@
 // SPDX-License-Identifier: Apache-2.0
 import { useMemo } from 'react';
-import type { EdgeState } from '../../api/types';
-import { type Filter, states } from '../../lib/graph';
-import { setParams, useLocation } from '../../lib/router';
+import { changeLooks, type Filter, type Look, stateLooks } from '../../lib/graph';
+import { navigate, setParams, useLocation } from '../../lib/router';
 
 export interface Selection {
   kind: 'bundle' | 'edge' | 'node';
   id: string;
 }
 
-/** What the map shows and what is selected, both kept in the address. */
+const looks = [...stateLooks, ...changeLooks];
+
+/** What the map shows and what is selected, all of it kept in the address. */
 export function useMapState() {
   const { params } = useLocation();
-  const text = params.get('q') ?? '';
   const hide = params.get('hide') ?? '';
   const noise = params.get('infra') === 'shown';
-  const panel = params.get('panel');
   const edge = params.get('edge');
   const bundle = params.get('line');
   const node = params.get('node');
 
   const filter: Filter = useMemo(() => {
     const hidden = new Set(hide.split(','));
-    return { text, noise, states: new Set(states.filter((s) => !hidden.has(s))) };
-  }, [text, hide, noise]);
+    return { noise, shown: new Set(looks.filter((s) => !hidden.has(s))) };
+  }, [hide, noise]);
 
   const selection: Selection | undefined = useMemo(() => {
     if (edge) return { kind: 'edge', id: edge };
@@ -31,13 +30,58 @@ export function useMapState() {
     return node ? { kind: 'node', id: node } : undefined;
   }, [edge, bundle, node]);
 
-  return { filter, selection, panel };
+  return {
+    filter,
+    selection,
+    text: params.get('q') ?? '',
+    panel: params.get('panel'),
+    matrix: params.get('as') === 'matrix',
+    level: params.get('level') ?? undefined,
+  };
 }
+
+/** What one asks the server for, beside the scope that all pages share. */
+export function useQuestion() {
+  const { params } = useLocation();
+  return {
+    q: params.get('q') ?? undefined,
+    level: params.get('level') ?? undefined,
+    open: params.getAll('open'),
+    fold: params.getAll('fold'),
+    pods: params.getAll('pods'),
+    beforeFrom: params.get('beforeFrom') ?? undefined,
+    beforeTo: params.get('beforeTo') ?? undefined,
+  };
+}
+
+/** Puts a value into a list of the address, or takes it out; select drops what was selected. */
+function toggleIn(name: 'open' | 'fold' | 'pods', value: string, on: boolean) {
+  const query = new URLSearchParams(window.location.search);
+  const values = query.getAll(name).filter((v) => v !== value);
+  query.delete(name);
+  for (const v of on ? [...values, value] : values) query.append(name, v);
+  for (const selected of ['node', 'edge', 'line']) query.delete(selected);
+  navigate(`${window.location.pathname}?${query}`);
+}
+
+/** Opens a namespace or a group of nodes to what is in it, or folds it; level is the map's. */
+export function setOpen(name: string, level: string, open: boolean) {
+  if (level === 'namespace' || name.startsWith('nodes:')) toggleIn('open', name, open);
+  else toggleIn('fold', name, !open);
+}
+export const setPods = (workload: string, open: boolean) => toggleIn('pods', workload, open);
 
 export const setText = (text: string) => setParams({ q: text }, true);
 export const setNoise = (shown: boolean) => setParams({ infra: shown ? 'shown' : undefined });
-export const setStates = (shown: ReadonlySet<EdgeState>) =>
-  setParams({ hide: states.filter((s) => !shown.has(s)).join(',') });
+export const setShown = (shown: ReadonlySet<Look>) =>
+  setParams({ hide: looks.filter((s) => !shown.has(s)).join(',') });
+export const setLevel = (level: string | undefined) => {
+  const query = new URLSearchParams(window.location.search);
+  for (const name of ['level', 'open', 'fold', 'node', 'line']) query.delete(name);
+  if (level) query.set('level', level);
+  navigate(`${window.location.pathname}?${query}`);
+};
+export const setMatrix = (on: boolean) => setParams({ as: on ? 'matrix' : undefined });
 export const select = (s: Selection | undefined) =>
   setParams({
     edge: s?.kind === 'edge' ? s.id : undefined,
