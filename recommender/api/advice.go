@@ -3,6 +3,7 @@
 package api
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -49,24 +50,26 @@ func short(r *recommend.Recommendation) recommend.Recommendation {
 	return out
 }
 
-// advised gives all recommendations of a view in the format that is asked for,
-// made and proved anew where it is not the usual one.
+// advised gives all recommendations of a view as they are wished for, made and
+// proved anew where that is not the usual way.
 func (s *Server) advised(v *View, r *http.Request) ([]recommend.Recommendation, error) {
-	format := recommend.Format(r.URL.Query().Get("format"))
-	if format == "" || format == recommend.Kubernetes {
-		return v.Recommendations, nil
+	in, usual, err := wish(r.URL.Query())
+	if err != nil {
+		return nil, err
 	}
-	if !slices.Contains(recommend.Formats, format) {
-		return nil, wrong("format", "There is no format %q; there are kubernetes, calico, calico-staged and cluster.", format)
+	if usual {
+		return v.Recommendations, nil
 	}
 	if veilOf(r.Context()) != nil {
 		return nil, problemf(http.StatusForbidden, "Other formats are made of the whole cluster's policies: it takes the right to see all of it.")
 	}
-	all, err := s.formats.of(v.Key+" "+string(format), func() ([]recommend.Recommendation, error) {
-		return recommend.Build(recommend.Input{Snapshot: v.Snapshot, Report: v.Report, Engine: v.Engine, Format: format})
-	})
+	in.Snapshot, in.Report, in.Engine = v.Snapshot, v.Report, v.Engine
+	all, err := s.formats.of(v.Key+" "+wishKey(&in), func() ([]recommend.Recommendation, error) { return recommend.Build(in) })
+	if errors.Is(err, recommend.ErrInput) {
+		return nil, problemf(http.StatusBadRequest, "This can not be made: %v.", err)
+	}
 	if err != nil {
-		return nil, fmt.Errorf("writing recommendations as %s: %w", format, err)
+		return nil, fmt.Errorf("making recommendations as %s: %w", in.Format, err)
 	}
 	return all, nil
 }

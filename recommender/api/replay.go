@@ -53,6 +53,8 @@ type replayRequest struct {
 	Policies string   `json:"policies"`
 	Remove   []string `json:"remove"`
 	Exact    bool     `json:"exact"`
+	Against  string   `json:"against"` // takes the place of what is in force, as what is compared with
+	Alone    bool     `json:"alone"`   // what is sent is all that is in force
 }
 
 // replay holds policies against what was seen.
@@ -76,11 +78,15 @@ func (s *Server) replay(w http.ResponseWriter, r *http.Request) error {
 	if len(given.Policies) == 0 && (len(without) == 0 || len(given.Problems) > 0) {
 		return wrong("policies", "There is no policy in it%s.", firstProblem(given.Problems))
 	}
+	against, err := opposite(&asked, q.namespace)
+	if err != nil {
+		return err
+	}
 	input := v.Input
 	if q.namespace != "" {
 		input.Records = ofNamespace(input.Records, q.namespace)
 	}
-	report, err := recommend.Replay(recommend.ReplayInput{Input: input, Policies: given.Policies, Without: without})
+	report, err := recommend.Replay(recommend.ReplayInput{Input: input, Policies: given.Policies, Without: without, Against: against, Alone: asked.Alone, Policy: v.Reading})
 	if err != nil {
 		return err
 	}
@@ -89,6 +95,22 @@ func (s *Server) replay(w http.ResponseWriter, r *http.Request) error {
 		body.Exact = exactly(v, given.Policies, without)
 	}
 	return s.json(w, r, body)
+}
+
+// opposite reads the policies that what is sent is compared with; nil where
+// that is what is in force.
+func opposite(asked *replayRequest, namespace string) ([]cluster.Object, error) {
+	if asked.Against == "" {
+		return nil, nil
+	}
+	given := manifest.LoadText("against", []byte(asked.Against), manifest.Options{Namespace: namespace})
+	if len(given.Policies) == 0 {
+		return nil, wrong("against", "There is no policy in it%s.", firstProblem(given.Problems))
+	}
+	if len(given.Problems) > 0 {
+		return nil, wrong("against", "It is not understood%s.", firstProblem(given.Problems))
+	}
+	return given.Policies, nil
 }
 
 // removed finds the policies that are to go by their ids.

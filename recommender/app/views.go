@@ -200,10 +200,9 @@ func (v *views) compute(ctx context.Context, s api.Span, version uint64) (*api.V
 	}
 	return &api.View{
 		Version: version, Key: fmt.Sprintf("%s-%s-%d-%d-%d", v.boot, v.cluster, version, s.From.Unix(), s.To.Unix()),
-		Cluster: v.cluster, Computed: v.options.Now().UTC(), Span: s,
+		Cluster: v.cluster, Computed: v.options.Now().UTC(), Span: s, Reading: v.options.Policies,
 		Snapshot: w.snapshot, Engine: w.engine, Index: w.index, Problems: w.problems,
-		Reading: v.options.Policies,
-		Input:   input, Report: report, Recommendations: advice, Coverage: coverage, Catalogue: catalogue,
+		Input: input, Report: report, Recommendations: advice, Coverage: coverage, Catalogue: catalogue,
 	}, nil
 }
 

@@ -229,9 +229,7 @@ func writeManifests(w io.Writer, list []recommend.Recommendation) error {
 		if r.Withheld == "" {
 			offered++
 			fmt.Fprintf(&b, "---\n# %s\n", r.Title)
-			if !r.Ready {
-				b.WriteString("# not ready: " + strings.Join(reasons(r), "; ") + "\n")
-			}
+			b.WriteString(readinessComment(&r))
 			b.WriteString(strings.TrimSuffix(r.After, "\n") + "\n")
 		}
 	}
@@ -242,10 +240,42 @@ func writeManifests(w io.Writer, list []recommend.Recommendation) error {
 	return err
 }
 
+// maxStates bounds how many workloads a comment tells the readiness of.
+const maxStates = 10
+
+// readinessComment tells how ready a recommendation is, unless its manifest
+// does.
+func readinessComment(r *recommend.Recommendation) string {
+	var b strings.Builder
+	if !r.Ready {
+		b.WriteString("# not ready: what uses the rest may not have been seen yet\n")
+	}
+	for i, s := range r.Readiness {
+		if i == maxStates {
+			fmt.Fprintf(&b, "# … and %d more workloads; -o json has all\n", len(r.Readiness)-i)
+			break
+		}
+		if text := "# " + s.Text() + "."; !strings.Contains(r.After, text) {
+			b.WriteString(text + "\n")
+		}
+	}
+	return b.String()
+}
+
 func reasons(r recommend.Recommendation) []string {
 	var list []string
 	for _, s := range r.Readiness {
 		for _, why := range s.Reasons {
+			list = append(list, s.Workload+": "+why)
+		}
+	}
+	return list
+}
+
+func caveats(r recommend.Recommendation) []string {
+	var list []string
+	for _, s := range r.Readiness {
+		for _, why := range s.Caveats {
 			list = append(list, s.Workload+": "+why)
 		}
 	}
@@ -283,6 +313,11 @@ func writeAdvice(w io.Writer, list []recommend.Recommendation) error {
 			ready = "no"
 			if why := reasons(r); len(why) > 0 {
 				ready += ": " + why[0]
+			}
+		} else if why := caveats(r); len(why) > 0 {
+			ready += ", but " + why[0]
+			if more := len(why) - 1; more > 0 {
+				ready += fmt.Sprintf(" (and %d more)", more)
 			}
 		}
 		evidence := fmt.Sprintf("%s, %s kept", analyze.Plural(r.Proof.ObservedEdges, "edge"), analyze.Plural(r.Proof.Connections, "connection"))

@@ -47,7 +47,9 @@ policies, --without takes away policies that are in force; both name them as
 namespace/name or Kind/namespace/name.
 
 It prints the edges that would have been denied and were not, with whom that
-would have hit, and those that were denied and would pass.`,
+would have hit, and those that were denied and would pass; and how ready the
+workloads are, since what was never seen can't be replayed. --fail-on denied,
+allowed or not-ready makes that status 1.`,
 		Example: `  # What would these policies have cut in the last week? Fail if anything.
   netcinch replay -f manifests/ --flows flows.jsonl --policies new.yaml --from -7d --fail-on denied
 
@@ -63,7 +65,7 @@ would have hit, and those that were denied and would pass.`,
 	policyFlags(cmd, &r.input.policies)
 	r.flowFlags(cmd)
 	r.output.flag(cmd)
-	r.failOn.flag(cmd, "denied", "allowed")
+	r.failOn.flag(cmd, "denied", "allowed", "not-ready")
 	r.remote.flags(cmd)
 	r.view.flags(cmd)
 	f := cmd.Flags()
@@ -95,6 +97,9 @@ func (r *replay) run(ctx context.Context, env *Env) error {
 	}
 	if len(result.Allowed) > 0 {
 		kinds = append(kinds, "allowed")
+	}
+	if slices.ContainsFunc(result.Readiness, func(s recommend.WorkloadState) bool { return s.State != analyze.ReadyReady }) {
+		kinds = append(kinds, "not-ready")
 	}
 	return r.on(kinds...)
 }
@@ -243,6 +248,9 @@ func writeReplay(w io.Writer, r *recommend.ReplayReport) error {
 		if err := table(w, "", []string{"WHO IS HIT", "EDGES", "CONNECTIONS"}, rows); err != nil {
 			return err
 		}
+	}
+	if err := writeStates(w, r.Readiness); err != nil {
+		return err
 	}
 	return writeNotes(w, r.Notes)
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/netcinch/netcinch/recommender/analyze"
+	"github.com/netcinch/netcinch/recommender/recommend"
 )
 
 type unused struct {
@@ -212,14 +213,23 @@ func writeUnused(w io.Writer, r unusedResult) error {
 // writeReadiness lists the workloads about which something is to be said: those
 // that are not ready, and those that are with a caveat.
 func writeReadiness(w io.Writer, all []analyze.Readiness) error {
-	var rows [][]string
+	var states []recommend.WorkloadState
 	for i := range all {
-		r := &all[i]
-		why := strings.Join(append(slices.Clone(r.Reasons), r.Caveats...), "; ")
-		if why == "" || r.Edges == 0 {
-			continue
+		if r := &all[i]; r.Edges > 0 {
+			states = append(states, recommend.WorkloadState{
+				Workload: r.Workload.String(), State: r.State, Coverage: r.Coverage, Observed: r.Observed, Reasons: r.Reasons, Caveats: r.Caveats,
+			})
 		}
-		rows = append(rows, []string{r.Workload.String(), string(r.State), analyze.Span(time.Duration(r.Observed * float64(time.Second))), analyze.Percent(r.Coverage), why})
+	}
+	return writeStates(w, states)
+}
+
+func writeStates(w io.Writer, all []recommend.WorkloadState) error {
+	var rows [][]string
+	for _, s := range all {
+		if why := strings.Join(slices.Concat(s.Reasons, s.Caveats), "; "); why != "" {
+			rows = append(rows, []string{s.Workload, string(s.State), analyze.Span(time.Duration(s.Observed * float64(time.Second))), analyze.Percent(s.Coverage), why})
+		}
 	}
 	if len(rows) == 0 {
 		return nil

@@ -81,7 +81,7 @@ func (c *companion) header(relies []analyze.Ref) []string {
 	}
 	states, _ := c.states(c.closed())
 	for _, s := range states {
-		lines = append(lines, "# "+s.text()+".")
+		lines = append(lines, "# "+s.Text()+".")
 	}
 	return lines
 }

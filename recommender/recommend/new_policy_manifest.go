@@ -99,13 +99,37 @@ func (f *fresh) header() []string {
 	}
 	states, _ := f.states(namesOf(f.all))
 	for _, s := range states {
-		lines = append(lines, "# "+s.text()+".")
+		lines = append(lines, "# "+s.Text()+".")
 	}
 	return lines
 }
 
-func (s WorkloadState) text() string {
-	return fmt.Sprintf("Readiness of %s: %s, observed for %s, coverage %s", s.Workload, s.State, analyze.Span(secondsOf(s.Observed)), analyze.Percent(s.Coverage))
+// Text says it in a sentence, with what is missing and the caveats.
+func (s WorkloadState) Text() string {
+	text := fmt.Sprintf("Readiness of %s: %s, observed for %s", s.Workload, s.State, analyze.Span(secondsOf(s.Observed)))
+	if !slices.ContainsFunc(s.Reasons, func(why string) bool { return strings.HasPrefix(why, "coverage is ") }) {
+		text += ", coverage " + analyze.Percent(s.Coverage)
+	}
+	for _, why := range slices.Concat(s.Reasons, s.Caveats) {
+		text += "; " + why
+	}
+	return text
+}
+
+// readyText says in a word or two how ready the workloads of a policy are: the
+// least ready one is named.
+func readyText(states []WorkloadState) string {
+	if len(states) == 0 {
+		return ""
+	}
+	rank := func(s WorkloadState) int {
+		return slices.Index([]analyze.ReadyState{analyze.ReadySilent, analyze.ReadyLearning, analyze.ReadyStabilising, analyze.ReadyReady}, s.State)
+	}
+	least := slices.MinFunc(states, func(a, b WorkloadState) int { return rank(a) - rank(b) })
+	if least.State == analyze.ReadyReady {
+		return "ready"
+	}
+	return fmt.Sprintf("not ready, %s is %s", least.Workload, least.State)
 }
 
 func (f *fresh) summary() []string {

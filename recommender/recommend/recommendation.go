@@ -87,6 +87,9 @@ type WorkloadState struct {
 	Observed float64            `json:"observedSeconds"`
 	Since    time.Time          `json:"since,omitzero"`
 	Reasons  []string           `json:"reasons"`
+	// Caveats do not keep it from being ready: no start or rollout was seen, or
+	// its newest edge is young.
+	Caveats []string `json:"caveats"`
 }
 
 // ChangeKind says what an edit does to a manifest.
@@ -190,8 +193,11 @@ type ReplayReport struct {
 	Allowed            []Replayed `json:"allowed"`
 	DeniedConnections  uint64     `json:"deniedConnections"`
 	AllowedConnections uint64     `json:"allowedConnections"`
-	Hit                []Hit      `json:"hit"`   // whom the denied would have failed, most connections first
-	Notes              []string   `json:"notes"` // what the replay could not judge
+	// Readiness is that of the workloads at the ends of what was replayed: what
+	// one that is not ready needs may be missing from the history.
+	Readiness []WorkloadState `json:"readiness"`
+	Hit       []Hit           `json:"hit"`   // whom the denied would have failed, most connections first
+	Notes     []string        `json:"notes"` // what the replay could not judge
 }
 
 // Hit is somebody whose connections would have failed.

@@ -82,7 +82,7 @@ func (in *ReplayInput) put(policies []cluster.Object, without []cluster.Ref) (*c
 
 // compareReports pairs the edges of two analyses of the same records.
 func compareReports(before, after *analyze.Report, namespace string) *ReplayReport {
-	r := &ReplayReport{Window: before.Window, Denied: []Replayed{}, Allowed: []Replayed{}, Hit: []Hit{}, Notes: replayNotes(before)}
+	r := &ReplayReport{Window: before.Window, Denied: []Replayed{}, Allowed: []Replayed{}, Hit: []Hit{}, Readiness: []WorkloadState{}, Notes: replayNotes(before)}
 	was := map[string]*analyze.Edge{}
 	for i := range before.Edges {
 		was[before.Edges[i].ID] = &before.Edges[i]
@@ -108,7 +108,27 @@ func compareReports(before, after *analyze.Report, namespace string) *ReplayRepo
 		slices.SortStableFunc(list, func(a, b Replayed) int { return cmp.Compare(b.Connections, a.Connections) })
 	}
 	r.hits()
+	r.Readiness = readinessOf(before, after, namespace)
 	return r
+}
+
+// readinessOf gives the readiness of the workloads at the ends of what is
+// replayed.
+func readinessOf(before, after *analyze.Report, namespace string) []WorkloadState {
+	concerned := map[analyze.Party]bool{}
+	for i := range after.Edges {
+		e := &after.Edges[i]
+		if namespace == "" || e.Client.Namespace == namespace || e.Server.Namespace == namespace {
+			concerned[e.Client], concerned[e.Server] = true, true
+		}
+	}
+	out := []WorkloadState{}
+	for i := range before.Readiness {
+		if r := &before.Readiness[i]; concerned[r.Workload] && (namespace == "" || r.Workload.Namespace == namespace) {
+			out = append(out, stateOf(r))
+		}
+	}
+	return out
 }
 
 // replayNotes are the notes of the analysis, in the words of a replay.

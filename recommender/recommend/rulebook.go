@@ -17,6 +17,7 @@ type seen struct {
 	nodes       bool // addresses of nodes are written out
 	scheduled   bool // kept for a CronJob that has not run often enough to be known
 	processes   map[string]bool
+	ready       string // of the policy's workloads, where no header says it
 }
 
 func newSeen() *seen { return &seen{processes: map[string]bool{}} }
@@ -59,6 +60,7 @@ type book struct {
 	targets map[string]target
 	ports   map[string]portSpec
 	seen    map[[2]string]*seen
+	ready   string                 // how ready the workloads are, for the comments of a tightening
 	extra   map[[2]string][]beyond // what pairs let through beyond what was seen
 }
 
@@ -136,7 +138,7 @@ func (b *book) settle() {
 
 // of sums up what was seen on a group.
 func (b *book) of(g group) seen {
-	var sum seen
+	sum := seen{ready: b.ready}
 	for _, peer := range g.peers {
 		sum.nodes = sum.nodes || b.targets[peer].isNode()
 		for _, port := range g.ports {

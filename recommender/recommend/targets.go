@@ -77,6 +77,9 @@ func (s seen) text() string {
 		if s.nodes {
 			text += "; a node that is added later is not covered"
 		}
+		if s.ready != "" {
+			text += "; " + s.ready
+		}
 		return text
 	case s.dns:
 		return "name resolution, kept whether it was seen or not"

@@ -36,6 +36,7 @@ type tightening struct {
 	dialect dialect
 	doc     *edit.Document
 	changes []Change
+	ready   string                     // how ready the workloads are, in words
 	from    map[policy.Direction][]int // which rule each rule comes from
 	read    decodedManifest            // what was written, read back
 }
@@ -69,6 +70,7 @@ func (t *tightening) recommend(workloads []string) (Recommendation, bool) {
 		Before: string(t.object.Source.YAML), Evidence: []string{}, Changes: []Change{}, Proof: emptyProof(),
 	}
 	r.Readiness, r.Ready = t.states(workloads)
+	t.ready = readyText(r.Readiness)
 	after, err := t.rewrite()
 	if len(t.changes) == 0 && err == nil {
 		return r, false
@@ -164,7 +166,7 @@ func (t *tightening) keepTypes(spec *yaml.Node) {
 // rule narrows one rule and says how.
 func (t *tightening) rule(node *yaml.Node, shape ruleShape) ([]*yaml.Node, error) {
 	p := t.plan(shape)
-	p.root = t.doc.Root()
+	p.root, p.book.ready = t.doc.Root(), t.ready
 	switch {
 	case len(t.atomsOf(shape.id)) == 0:
 		return []*yaml.Node{node}, nil

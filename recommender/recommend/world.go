@@ -245,12 +245,17 @@ func (w *world) states(names []string) (states []WorkloadState, ready bool) {
 			ready = false
 			continue
 		}
-		states = append(states, WorkloadState{
-			Workload: name, State: r.State, Coverage: r.Coverage, Observed: r.Observed, Since: r.Since, Reasons: r.Reasons,
-		})
+		states = append(states, stateOf(r))
 		ready = ready && r.State == analyze.ReadyReady
 	}
 	return states, ready
+}
+
+func stateOf(r *analyze.Readiness) WorkloadState {
+	return WorkloadState{
+		Workload: r.Workload.String(), State: r.State, Coverage: r.Coverage, Observed: r.Observed, Since: r.Since,
+		Reasons: append([]string{}, r.Reasons...), Caveats: append([]string{}, r.Caveats...),
+	}
 }
 
 // uncovered says whether a workload's schedule has not been covered: what its
