@@ -22,24 +22,27 @@ import (
 
 // Options say what a Server works with.
 type Options struct {
-	Source  Source           // required
-	Alerts  Alerts           // nil for none
-	Token   string           // lets people and scripts in, and see everything; needed without People
-	People  People           // knows whose other tokens are; nil for nobody's
-	Page    fs.FS            // the built page; nil for none
-	Hosts   []string         // names that the page is opened by, beside addresses and localhost
-	Metrics http.Handler     // answers /metrics; nil for none
-	Now     func() time.Time // required
-	Log     *slog.Logger     // nil discards
+	Source Source // required
+	Alerts Alerts // nil for none
+	// Delivery tells alerts to sinks; nil where they are told to nobody.
+	Delivery Delivery
+	Token    string           // lets people and scripts in, and see everything; needed without People
+	People   People           // knows whose other tokens are; nil for nobody's
+	Page     fs.FS            // the built page; nil for none
+	Hosts    []string         // names that the page is opened by, beside addresses and localhost
+	Metrics  http.Handler     // answers /metrics; nil for none
+	Now      func() time.Time // required
+	Log      *slog.Logger     // nil discards
 	// Register takes the counters of who was turned away; nil for nobody.
 	Register prometheus.Registerer
 }
 
 // Server answers the page's port.
 type Server struct {
-	source   Source // what each caller may see of it
-	gate     *gate  // the same
-	alertsOf Alerts // nil for none
+	source   Source   // what each caller may see of it
+	gate     *gate    // the same
+	alertsOf Alerts   // nil for none
+	delivery Delivery // nil for none
 	people   People
 	sessions *sessions
 	token    string
@@ -72,7 +75,7 @@ func New(o Options) (*Server, error) {
 		return nil, errors.New("api: no clock given")
 	}
 	s := &Server{
-		gate: &gate{source: o.Source}, alertsOf: o.Alerts, people: o.People, sessions: newSessions(), token: o.Token, files: o.Page, now: o.Now, log: o.Log,
+		gate: &gate{source: o.Source}, alertsOf: o.Alerts, delivery: o.Delivery, people: o.People, sessions: newSessions(), token: o.Token, files: o.Page, now: o.Now, log: o.Log,
 		attempts: auth.NewLimits(5, 10, o.Now), requests: auth.NewLimits(200, 1000, o.Now), wrong: auth.NewLimits(5, 50, o.Now), quiet: auth.NewLimits(0.1, 3, o.Now),
 		hub: newHub(),
 		refused: prometheus.NewCounterVec(prometheus.CounterOpts{
@@ -128,6 +131,7 @@ func (s *Server) routes(metrics http.Handler) http.Handler {
 		a.Handle(path, s.only(s.guard(gzhttp.GzipHandler(s.handle(h))), http.MethodPost))
 	}
 	s.alertRoutes(a)
+	s.sinkRoutes(a)
 	missing := headers(s.handle(func(_ http.ResponseWriter, r *http.Request) error {
 		return problemf(http.StatusNotFound, "There is no route %s; /api/v1/openapi.yaml describes those that there are.", r.URL.Path)
 	}))

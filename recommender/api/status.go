@@ -24,6 +24,8 @@ type statusBody struct {
 	Totals   totals       `json:"totals"`
 	Problems int          `json:"problems"`
 	Failure  string       `json:"failure,omitempty"`
+	// Delivery says whether alerts arrive; nil where they are told to nobody.
+	Delivery *deliveryBody `json:"delivery,omitempty"`
 }
 
 type learningBody struct {
@@ -55,6 +57,7 @@ func (s *Server) status(w http.ResponseWriter, r *http.Request) error {
 		Cluster: st.Cluster, Clusters: st.Clusters, Release: st.Release, Mode: "files", Started: st.Started, Now: now, Sources: st.Sources,
 		Ingest: st.Ingest, Failure: st.Failure, Learning: learningBody{Active: st.Live, Seconds: st.Learning.Seconds()},
 	}
+	b.Delivery = deliveryOf(s.delivery)
 	if st.Live {
 		b.Mode = "live"
 	}
@@ -84,7 +87,7 @@ func (b *statusBody) hide(r *http.Request) error {
 	if err != nil || whole {
 		return err
 	}
-	b.Sources, b.Ingest = nil, ""
+	b.Sources, b.Ingest, b.Delivery = nil, "", nil
 	if b.Failure != "" {
 		b.Failure = "The last recomputation failed; the recommender's log says why."
 	}

@@ -18,6 +18,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/netcinch/netcinch/recommender/alert/deliver"
 	"github.com/netcinch/netcinch/recommender/api"
 	"github.com/netcinch/netcinch/recommender/cluster"
 	"github.com/netcinch/netcinch/recommender/store/sqlite"
@@ -36,6 +37,8 @@ type App struct {
 	page    *api.Server
 	judges  *judges // nil where no API server judges anybody
 	metrics *metrics
+
+	delivery *deliver.Delivery // nil where alerts are told to nobody
 
 	pageAt, ingestAt net.Listener // ingestAt is nil where all is read from files
 	ingest           http.Handler
@@ -60,7 +63,7 @@ func New(o Options) (*App, error) {
 }
 
 func (a *App) open() error {
-	for _, step := range []func() error{a.openFolder, a.openPorts, a.openJudges, a.openMembers, a.openPast, a.openPage, a.openIngest} {
+	for _, step := range []func() error{a.openFolder, a.openPorts, a.openJudges, a.openMembers, a.openPast, a.openDelivery, a.openPage, a.openIngest} {
 		if err := step(); err != nil {
 			return err
 		}
@@ -179,7 +182,7 @@ func (a *App) openPage() error {
 		known = &people{judges: a.judges, audience: a.options.Audience, cluster: a.members[0].name}
 	}
 	a.page, err = api.New(api.Options{
-		Source: a, Alerts: a, Token: a.token, People: known, Register: a.metrics.registry, Page: files, Hosts: pageHosts(a.options), Metrics: a.metrics.handler(), Now: a.options.Now, Log: a.options.Log,
+		Source: a, Alerts: a, Delivery: a.told(), Token: a.token, People: known, Register: a.metrics.registry, Page: files, Hosts: pageHosts(a.options), Metrics: a.metrics.handler(), Now: a.options.Now, Log: a.options.Log,
 	})
 	return err
 }
@@ -203,6 +206,9 @@ func (a *App) Run(ctx context.Context) error {
 	for _, m := range a.members {
 		group.Go(func() error { a.follow(ctx, m); return nil })
 		group.Go(func() error { a.keepCurrent(ctx, m); return nil })
+	}
+	if a.delivery != nil {
+		group.Go(func() error { return a.delivery.Run(ctx) })
 	}
 	group.Go(func() error { return a.serve(ctx, a.pageAt, a.page, false) })
 	if a.ingestAt != nil {

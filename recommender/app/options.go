@@ -5,6 +5,7 @@ package app
 import (
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"strings"
 	"time"
@@ -94,6 +95,14 @@ type Options struct {
 	Learning time.Duration
 	// Alert tunes the alerts; its Learning is the one above.
 	Alert alert.Options
+	// AlertsFile says where alerts are told: sinks, routes and templates. Empty:
+	// the page shows them, and nobody is told.
+	AlertsFile string
+	// PageURL is the address under which people reach the page, for links in
+	// alerts, unless AlertsFile says another. Empty: alerts have no links.
+	PageURL string
+	// Stdout takes the lines of sinks of type stdout; nil discards them.
+	Stdout io.Writer
 	// Retention is for how long windows are kept; 0 means DefaultRetention.
 	Retention time.Duration
 	// Debounce is how long news gather before the view is recomputed; 0 means
@@ -157,6 +166,8 @@ func (o Options) validate() error {
 		return errors.New("starting the recommender: no clock was given (Options.Now)")
 	case o.DataDir == "" && !o.files():
 		return errors.New("starting the recommender: give --data-dir, the folder to keep flows in")
+	case o.AlertsFile != "" && o.DataDir == "":
+		return errors.New("starting the recommender: --alerts needs --data-dir, the folder to keep what is still to be told")
 	case (o.TLSCert == "") != (o.TLSKey == ""):
 		return errors.New("starting the recommender: give both --tls-cert and --tls-key, or neither")
 	case o.Learning < 0:

@@ -43,8 +43,8 @@ The link that lets people in, with its token, is printed at the start.`,
   # One recommender for two clusters, each with a token of its own.
   netcinch serve --data-dir /var/lib/netcinch --cluster prod=prod.kubeconfig --cluster test=test/manifests
 
-  # A recommender for agents, on this machine.
-  netcinch serve -f manifests/ --data-dir /var/lib/netcinch --learning 24h`,
+  # A recommender for agents, on this machine, that tells alerts.
+  netcinch serve -f manifests/ --data-dir /var/lib/netcinch --learning 24h --alerts alerts.yaml`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return s.run(cmd.Context(), env) },
 	}
@@ -74,6 +74,7 @@ func (s *serve) flags(cmd *cobra.Command) {
 	policyFlags(cmd, &o.Policies)
 	f.DurationVar(&o.Learning, "learning", analyze.DefaultLearning, "how long a workload is learnt before a new edge of it is unseen")
 	f.DurationVar(&o.Retention, "retention", app.DefaultRetention, "how long flows are kept")
+	f.StringVar(&o.AlertsFile, "alerts", "", "file that says where alerts are told: Alertmanager, webhooks, Slack, Kubernetes Events, syslog, standard output; read again when it changes and on SIGHUP (default: only the page shows them)")
 	f.StringVar(&s.level, "log-level", "info", "debug, info, warn or error")
 	f.BoolVar(&s.logJSON, "log-json", false, "log as JSON lines")
 }
@@ -100,7 +101,7 @@ func (s *serve) run(ctx context.Context, env *Env) error {
 	if err = setClusters(&o, s.clusters); err != nil {
 		return err
 	}
-	o.Now, o.Log, o.Release = env.Now, log, env.Version
+	o.Now, o.Log, o.Release, o.Stdout = env.Now, log, env.Version, env.Stdout
 	a, err := app.New(o)
 	if err != nil {
 		return err
@@ -112,6 +113,9 @@ func (s *serve) run(ctx context.Context, env *Env) error {
 	fmt.Fprintf(env.Stdout, "Page:   %s\n", page)
 	if url := a.IngestURL(); url != "" {
 		fmt.Fprintf(env.Stdout, "Agents: %s\n", url)
+	}
+	if o.AlertsFile != "" {
+		defer onHangup(ctx, func() { _ = a.ReloadAlerts(ctx) })() // it logs what is wrong
 	}
 	if err := a.Run(ctx); err != nil {
 		return internal(err)
