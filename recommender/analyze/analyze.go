@@ -17,17 +17,22 @@ func Analyze(in Input) (*Report, error) {
 	if err := in.validate(); err != nil {
 		return nil, err
 	}
+	in.stage("putting flows together")
 	x := NewIndex(in.Snapshot)
 	folded, seen := x.fold(in.Records)
 	edges := folded.edges()
 	h := x.newHistory(in, folded, edges)
 	h.sightings = seen
+	seen.await(in)
+	in.stage("reading policies")
 	u := x.uses(in.Engine)
 	who := x.roll(folded, NewCrowds(x, in.Engine, policy.NewKinship(in.Engine)))
 	x.judge(in, edges, folded, who, h)
+	in.stage("counting use")
 	u.count(edges, folded, who)
 	r := &Report{Window: period(in), Learning: h.learning.Seconds(), Edges: edges, Notes: []string{}}
 	r.Readiness = x.readiness(in, edges, folded, h)
+	in.stage("looking for findings")
 	r.Findings = x.findings(in.Engine, u, edges, folded, who, r.Readiness, r.Window)
 	r.Usage, r.Totals = u.entries(), u.sumsUp()
 	for i := range edges {

@@ -5,6 +5,7 @@ package analyze
 import (
 	"cmp"
 	"slices"
+	"sync/atomic"
 
 	discoveryv1 "k8s.io/api/discovery/v1"
 )
@@ -60,6 +61,7 @@ func (r *roll) addresses(e *Edge, from, to int32) []string {
 
 // judge completes the edges.
 func (x *Index) judge(in Input, edges []Edge, f *foldings, r *roll, h *history) {
+	var done atomic.Int64
 	shared(len(edges), func() func(int) {
 		j := x.newJudge(in.Engine)
 		sum := &folded{}
@@ -75,12 +77,15 @@ func (x *Index) judge(in Input, edges []Edge, f *foldings, r *roll, h *history) 
 			verdict := j.of(sum, r.crowds[from], r.crowds[to])
 			e.Verdict, e.Needs = verdict.verdict, verdict.needs
 			x.sumUp(e, sum, h, from, to)
+			if n := done.Add(1); in.Progress != nil && n%stretch == 0 {
+				in.Progress("judging edges", int(n), len(edges))
+			}
 		}
 	})
 }
 
 func (x *Index) sumUp(e *Edge, f *folded, h *history, from, to int32) {
-	c := f.sum()
+	c := f.sum(h.sightings.settled(f, from, to))
 	e.ID = f.id()
 	e.Services, e.Processes, e.Reasons = f.services.list(), f.processes.list(), f.reasons.list()
 	e.Counters, e.ByClient, e.ByServer = countersOf(c.merged), countersOf(c.client), countersOf(c.server)

@@ -4,9 +4,8 @@ package analyze
 
 import (
 	"fmt"
+	"math"
 	"slices"
-
-	"github.com/netcinch/netcinch/recommender/flow"
 )
 
 // sightings is what the records tell beside their edges: which pods there were,
@@ -15,10 +14,46 @@ type sightings struct {
 	pods     []set     // by party
 	asClient [][]int64 // by party: windows in which its own end counted as client
 	asServer [][]int64
+	newest   int64 // start of the newest window that somebody may still tell of; none: the highest number
 }
 
 func newSightings(parties int) *sightings {
-	return &sightings{pods: make([]set, parties), asClient: make([][]int64, parties), asServer: make([][]int64, parties)}
+	return &sightings{pods: make([]set, parties), asClient: make([][]int64, parties), asServer: make([][]int64, parties), newest: math.MaxInt64}
+}
+
+// await notes that the newest window of a question is still being told of. What
+// a file has, nobody adds to.
+func (s *sightings) await(in Input) {
+	if in.Window.End.IsZero() || len(in.Records) == 0 {
+		return
+	}
+	s.newest = math.MinInt64
+	for i := range in.Records {
+		s.newest = max(s.newest, in.Records[i].Window.Start.UnixNano())
+	}
+}
+
+// settled says of which windows both ends of an edge have told what they saw:
+// those that are not the newest, and up to which each end has told anything. An
+// end that told nothing since is late, or is watched no more.
+func (s *sightings) settled(f *folded, from, to int32) func(bin int64) bool {
+	until := s.newest - 1
+	for _, end := range [...]struct {
+		party *Party
+		n     int32
+	}{{&f.client, from}, {&f.server, to}} {
+		if end.party.Kind == PartyWorkload {
+			until = min(until, max(newestOf(s.asClient[end.n]), newestOf(s.asServer[end.n])))
+		}
+	}
+	return func(bin int64) bool { return bin <= until }
+}
+
+func newestOf(bins []int64) int64 {
+	if len(bins) == 0 {
+		return math.MinInt64
+	}
+	return bins[len(bins)-1]
 }
 
 func (s *sightings) add(f *foldings, m *mark) {
@@ -51,11 +86,16 @@ func (s *sightings) podsOf(f *foldings, p Party) set {
 // watched in all of that time, counted none; empty where that is not so. One
 // connection may lie astride the windows' edges.
 func (s *sightings) silent(x *Index, f *folded, from, to int32, c counted) string {
-	there, here := c.atClient[flow.Established], c.atServer[flow.Established]
+	there, here := c.told.here, c.told.there
+	if there < 2 && here < 2 || !c.client.IsZero() && !c.server.IsZero() {
+		return ""
+	}
+	settled := s.settled(f, from, to)
+	bins := slices.DeleteFunc(slices.Clone(f.bins), func(bin int64) bool { return !settled(bin) })
 	switch {
-	case there > 1 && c.server.IsZero() && x.watched(f.server, s.asServer[to], f.bins):
+	case there > 1 && c.server.IsZero() && x.watched(f.server, s.asServer[to], bins):
 		return fmt.Sprintf("the client's end saw %d connections come about; the server's end was watched and saw none", there)
-	case here > 1 && c.client.IsZero() && x.watched(f.client, s.asClient[from], f.bins):
+	case here > 1 && c.client.IsZero() && x.watched(f.client, s.asClient[from], bins):
 		return fmt.Sprintf("the server's end saw %d connections come about; the client's end was watched and saw none", here)
 	}
 	return ""

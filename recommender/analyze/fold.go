@@ -222,26 +222,37 @@ func bare(e flow.Endpoint) flow.Endpoint {
 type counted struct {
 	merged, client, server flow.Counters
 	outcomes               Outcomes
-	atClient, atServer     [4]uint64
+	told                   told
+}
+
+// told is what both ends have had the time to tell: connections that came
+// about, and whether anything was counted.
+type told struct {
+	here, there    uint64
+	client, server bool
 }
 
 // sum merges both ends. Each end counts no connection that was not there, so
 // the larger count of the two is nearer to the truth, and nothing is doubled.
-func (e *folded) sum() counted {
+// settled says of a window, by its start, whether both ends have told of it.
+func (e *folded) sum(settled func(bin int64) bool) counted {
 	var c counted
 	var outcomes [4]uint64
 	for i := range e.pairs.list {
 		t := &e.pairs.list[i]
 		c.client, c.server = c.client.Add(t.client), c.server.Add(t.server)
 		c.merged = c.merged.Add(larger(t.client, t.server))
+		if settled(t.window) {
+			c.told.here += t.byOutcomeAtClient[flow.Established]
+			c.told.there += t.atServ[flow.Established]
+			c.told.client, c.told.server = c.told.client || !t.client.IsZero(), c.told.server || !t.server.IsZero()
+		}
 		better := t.byOutcomeAtClient
 		if t.server.Connections > t.client.Connections {
 			better = t.atServ
 		}
 		for i := range better {
 			outcomes[i] += better[i]
-			c.atClient[i] += t.byOutcomeAtClient[i]
-			c.atServer[i] += t.atServ[i]
 		}
 	}
 	c.outcomes = Outcomes{
@@ -267,22 +278,28 @@ func larger(a, b flow.Counters) flow.Counters {
 const conflictShare = 0.1
 
 // conflict says what the two ends disagree on; empty where they agree or only
-// one end was watched.
+// one end was watched. One connection may lie astride the edges of what was
+// asked for, where one end counted it before and the other after.
 func (c counted) conflict() string {
-	if c.client.IsZero() || c.server.IsZero() {
+	if !c.told.client || !c.told.server {
 		return ""
 	}
-	here, there := c.atClient[flow.Established], c.atServer[flow.Established]
+	here, there := c.told.here, c.told.there
 	most, least := max(here, there), min(here, there)
 	switch {
-	case most > 0 && least == 0:
+	case most-least < 2:
+		return ""
+	case least == 0:
 		end := "client"
 		if there > here {
 			end = "server"
 		}
 		return fmt.Sprintf("only the %s's end saw connections come about (%d)", end, most)
-	case most-least > 1 && float64(most-least) > conflictShare*float64(most):
+	case float64(most-least) > conflictShare*float64(most):
 		return fmt.Sprintf("the client's end counted %d connections, the server's end %d", here, there)
 	}
 	return ""
 }
+
+// always settles every window.
+func always(int64) bool { return true }

@@ -32,6 +32,16 @@ type Input struct {
 	// Coverage is what was lost, by node. Nil: not known, taken as no loss.
 	Coverage []NodeCoverage
 	Options  Options
+	// Progress, where given, is told how far the work is: a stage in words, and
+	// how much of it is done, of 0 where that is not known; it is called by
+	// several goroutines.
+	Progress func(stage string, done, of int)
+}
+
+func (in *Input) stage(name string) {
+	if in.Progress != nil {
+		in.Progress(name, 0, 0)
+	}
 }
 
 // Known is an entry of the catalogue.

@@ -121,7 +121,7 @@ func (g *gathering) add(k key, r *flow.Record) {
 func (g *gathering) detail() *Detail {
 	d := &Detail{Clients: g.clients.sorted(), Servers: g.servers.sorted(), Names: g.names.sorted(), Addresses: g.addresses.sorted()}
 	for p, f := range g.parts {
-		sum := f.sum()
+		sum := f.sum(always)
 		d.Parts = append(d.Parts, Part{
 			ClientPod: p.client, ServerPod: p.server, Counters: countersOf(sum.merged), Outcomes: sum.outcomes, First: f.first, Last: f.last,
 		})

@@ -45,7 +45,7 @@ func (x *Index) Series(records []flow.Record, id string) []Bin {
 	}
 	bins := make([]Bin, 0, len(windows))
 	for w, f := range windows {
-		sum := f.sum()
+		sum := f.sum(always)
 		bins = append(bins, Bin{Window: w, Counters: countersOf(sum.merged), Outcomes: sum.outcomes})
 	}
 	slices.SortFunc(bins, func(a, b Bin) int { return a.Window.Start.Compare(b.Window.Start) })
