@@ -30,6 +30,7 @@ type input struct {
 	strict    bool
 	policies  policy.Options
 	learning  time.Duration
+	shown     *progress // of a command whose work goes on after the analysis
 }
 
 func (in *input) manifestFlags(cmd *cobra.Command) {
@@ -239,15 +240,23 @@ func (in *input) analyse(env *Env, v *view) (analyze.Input, *analyze.Report, err
 	if err != nil {
 		return none, nil, err
 	}
+	shown := in.shown
+	if shown == nil {
+		shown = startProgress(env.Stderr)
+		defer shown.stop()
+	}
+	env = shown.told(env)
+	shown.set("reading manifests", 0, 0)
 	s, engine, err := in.load(env)
 	if err != nil {
 		return none, nil, err
 	}
+	shown.set("reading flows", 0, 0)
 	records, err := in.records(env)
 	if err != nil {
 		return none, nil, err
 	}
-	ai := analyze.Input{Snapshot: s, Engine: engine, Records: within(records, from, to), Options: analyze.Options{Learning: in.learning}}
+	ai := analyze.Input{Snapshot: s, Engine: engine, Records: within(records, from, to), Options: analyze.Options{Learning: in.learning}, Progress: shown.set}
 	report, err := analyze.Analyze(ai)
 	if err != nil {
 		return none, nil, internal(err)

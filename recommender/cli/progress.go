@@ -12,7 +12,8 @@ import (
 // patience is after how long a terminal is told how far the work is.
 const patience = 2 * time.Second
 
-// progress shows how far long work is, on a terminal only.
+// progress shows how far long work is, on a terminal only. What else is written
+// to the terminal meanwhile has to go through it.
 type progress struct {
 	w    io.Writer
 	done chan struct{}
@@ -22,6 +23,7 @@ type progress struct {
 	stage string
 	at    int
 	of    int
+	drawn bool // its line is on the terminal
 }
 
 func startProgress(w io.Writer) *progress {
@@ -44,25 +46,62 @@ func (p *progress) show() {
 	for {
 		select {
 		case <-p.done:
-			fmt.Fprint(p.w, "\r\x1b[K")
+			p.mu.Lock()
+			defer p.mu.Unlock()
+			p.wipe()
 			return
 		case <-wait.C:
-			fmt.Fprint(p.w, "\r\x1b[K"+p.text())
+			p.draw()
 			wait.Reset(patience / 10)
 		}
 	}
 }
 
-func (p *progress) text() string {
+func (p *progress) draw() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.of == 0 {
-		return p.stage + "…"
+	if p.stage == "" {
+		return
 	}
-	return fmt.Sprintf("%s: %d of %d", p.stage, p.at, p.of)
+	p.wipe()
+	fmt.Fprint(p.w, p.text())
+	p.drawn = true
+}
+
+// wipe takes the line from the terminal.
+func (p *progress) wipe() {
+	if p.drawn {
+		fmt.Fprint(p.w, "\r\x1b[K")
+		p.drawn = false
+	}
+}
+
+// Write writes lines for people, which take the place of the progress.
+func (p *progress) Write(text []byte) (int, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.wipe()
+	return p.w.Write(text) //nolint:wrapcheck // it stands for the terminal
+}
+
+func (p *progress) text() string {
+	switch {
+	case p.of > 0:
+		return fmt.Sprintf("%s: %d of %d", p.stage, p.at, p.of)
+	case p.at > 0:
+		return fmt.Sprintf("%s: %d", p.stage, p.at)
+	}
+	return p.stage + "…"
 }
 
 func (p *progress) stop() {
 	close(p.done)
 	p.over.Wait()
+}
+
+// told gives the environment with a terminal that shares with the progress.
+func (p *progress) told(env *Env) *Env {
+	shared := *env
+	shared.Stderr = p
+	return &shared
 }

@@ -166,6 +166,9 @@ func (a *advise) result(ctx context.Context, env *Env) ([]recommend.Recommendati
 		}
 		return list.Items, a.knownAt(ctx, client)
 	}
+	shown := startProgress(env.Stderr)
+	defer shown.stop()
+	a.shown = shown
 	ai, report, err := a.analyse(env, &a.view)
 	if err != nil {
 		return nil, err
@@ -177,10 +180,8 @@ func (a *advise) result(ctx context.Context, env *Env) ([]recommend.Recommendati
 	}
 	in := a.form.input(&a.view, a.workload)
 	in.Snapshot, in.Report, in.Engine, in.Policy = ai.Snapshot, report, ai.Engine, a.policies
-	shown := startProgress(env.Stderr)
 	in.Progress = shown.set
 	list, err := recommend.Build(in)
-	shown.stop()
 	if errors.Is(err, recommend.ErrInput) {
 		return nil, err
 	}

@@ -137,7 +137,7 @@ Exit status: 0 fine, 1 findings where --fail-on asks, 2 usage or input error,
 	if filepath.Base(env.Args[0]) == "kubectl-netcinch" {
 		root.Annotations = map[string]string{cobra.CommandDisplayNameAnnotation: "kubectl netcinch"}
 	}
-	root.AddCommand(newServe(env), newCheck(env), newGraph(env), newUnused(env), newRecommend(env), newReplay(env), newDiff(env), newReach(env), newImport(env), newStore(env), newVersion(env))
+	root.AddCommand(newServe(env), newCheck(env), newGraph(env), newUnused(env), newRecommend(env), newReplay(env), newDiff(env), newReach(env), newImport(env), newAlerts(env), newBaseline(env), newStore(env), newVersion(env))
 	root.SetFlagErrorFunc(flagError)
 	return root
 }
