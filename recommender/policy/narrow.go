@@ -33,6 +33,27 @@ func (s ShiftSide) Pods(yield func(int) bool) {
 	}
 }
 
+// Owners calls yield with the owner of each pod, by index in Snapshot.Pods, once
+// for pods of one owner that stand side by side.
+func (s ShiftSide) Owners(owner []int32, yield func(int32) bool) {
+	of := func(n int) int32 {
+		if i := s.top.ends[n].pod; i >= 0 {
+			return owner[i]
+		}
+		return -1
+	}
+	for n := s.ends.Next(0); n >= 0; {
+		own := of(n)
+		if own >= 0 && !yield(own) {
+			return
+		}
+		for n++; n < len(s.top.ends) && own >= 0 && of(n) == own; {
+			n++
+		}
+		n = s.ends.Next(n)
+	}
+}
+
 // Nodes calls yield with the name of each node, or its address where it has no
 // name.
 func (s ShiftSide) Nodes(yield func(string) bool) {

@@ -50,16 +50,15 @@ func (w *world) sideText(s policy.ShiftSide, seen []bool) string {
 	var names []string
 	total := 0
 	clear(seen)
-	for i := range s.Pods {
-		n := w.ownerOf[i]
-		if n < 0 || seen[n] {
-			continue
+	s.Owners(w.ownerOf, func(n int32) bool {
+		if !seen[n] {
+			seen[n] = true
+			if total++; total <= maxNames {
+				names = append(names, w.index.Workloads()[n].String())
+			}
 		}
-		seen[n] = true
-		if total++; total <= maxNames {
-			names = append(names, w.index.Workloads()[n].String())
-		}
-	}
+		return true
+	})
 	nodes := map[string]bool{}
 	for name := range s.Nodes {
 		if !nodes[name] {

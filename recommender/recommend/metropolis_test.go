@@ -212,7 +212,7 @@ func (m *metropolis) advise(tb testing.TB) (*analyze.Report, []Recommendation) {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	list, err := Build(Input{Snapshot: m.snapshot, Report: report})
+	list, err := Build(Input{Snapshot: m.snapshot, Report: report, Engine: engine})
 	if err != nil {
 		tb.Fatal(err)
 	}

@@ -20,13 +20,13 @@ type seen struct {
 	ready       string // of the policy's workloads, where no header says it
 }
 
-func newSeen() *seen { return &seen{processes: map[string]bool{}} }
+func newSeen() *seen { return &seen{} }
 
 func (s *seen) add(e *analyze.Edge) {
 	s.edges++
 	s.connections += e.Counters.Connections
 	for _, p := range e.Processes {
-		s.processes[p] = true
+		s.opened(p)
 	}
 	if s.first.IsZero() || e.First.Before(s.first) {
 		s.first = e.First
@@ -36,14 +36,18 @@ func (s *seen) add(e *analyze.Edge) {
 	}
 }
 
+func (s *seen) opened(process string) {
+	if s.processes == nil {
+		s.processes = map[string]bool{}
+	}
+	s.processes[process] = true
+}
+
 func (s *seen) merge(o seen) {
 	s.edges += o.edges
 	s.connections += o.connections
 	for p := range o.processes {
-		if s.processes == nil {
-			s.processes = map[string]bool{}
-		}
-		s.processes[p] = true
+		s.opened(p)
 	}
 	s.dns, s.scheduled = s.dns || o.dns, s.scheduled || o.scheduled
 	if !o.first.IsZero() && (s.first.IsZero() || o.first.Before(s.first)) {

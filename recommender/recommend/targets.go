@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -110,9 +111,18 @@ func (p portSpec) key() string {
 	case p.any:
 		return "0"
 	case p.original >= 0:
-		return fmt.Sprintf("1 %06d", p.original)
+		return itemKey(p.original)
 	}
-	return fmt.Sprintf("2 %03d %05d", p.protocol, p.port)
+	return "2 " + padded(int(p.protocol), 3) + " " + padded(int(p.port), 5)
+}
+
+// itemKey is the key of an item of the author's rule.
+func itemKey(i int) string { return "1 " + padded(i, 6) }
+
+// padded writes a number with so many digits at least.
+func padded(n, digits int) string {
+	text := strconv.Itoa(n)
+	return "000000"[:max(0, digits-len(text))] + text
 }
 
 func workloadTarget(wl flow.Workload, s selection) target {

@@ -117,6 +117,21 @@ func (s Set) All(yield func(int) bool) {
 	}
 }
 
+// Next gives the lowest member from n on; -1 where there is none.
+func (s Set) Next(n int) int {
+	first := max(n-int(s.base)<<6, 0)
+	for i := first >> 6; i < len(s.words); i++ {
+		w := s.words[i]
+		if i == first>>6 {
+			w &= ^uint64(0) << (first & 63)
+		}
+		if w != 0 {
+			return (int(s.base)+i)<<6 + bits.TrailingZeros64(w)
+		}
+	}
+	return -1
+}
+
 // Members lists the members, lowest first.
 func (s Set) Members() []int {
 	out := make([]int, 0, s.Len())

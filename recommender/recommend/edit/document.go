@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"regexp"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -134,16 +133,29 @@ func Text(s string) *yaml.Node {
 	return n
 }
 
-// plainText is what reads as a string without quotes, but for the words that
-// YAML 1.1 takes for something else: a name, a path, a label.
-var plainText = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_./-]*$`)
-
+// plain says whether a text reads as a string without quotes, also to those who
+// take some words of YAML 1.1 for something else: a name, a path, a label.
 func plain(s string) bool {
-	switch strings.ToLower(s) {
-	case "y", "n", "yes", "no", "on", "off", "true", "false", "null":
+	if s == "" || !isLetter(s[0]) || len(s) <= len("false") && isWord(s) {
 		return false
 	}
-	return plainText.MatchString(s)
+	for i := range len(s) {
+		if c := s[i]; !isLetter(c) && (c < '0' || c > '9') && c != '_' && c != '.' && c != '/' && c != '-' {
+			return false
+		}
+	}
+	return true
+}
+
+func isLetter(c byte) bool { return c|0x20 >= 'a' && c|0x20 <= 'z' }
+
+// isWord says whether a text is a truth value or nothing to YAML 1.1.
+func isWord(s string) bool {
+	switch strings.ToLower(s) {
+	case "y", "n", "yes", "no", "on", "off", "true", "false", "null":
+		return true
+	}
+	return false
 }
 
 // Number makes a whole number.

@@ -48,7 +48,7 @@ func appendJSON(to []byte, n *yaml.Node) ([]byte, bool) {
 		case !ok:
 		case isText(n):
 			return appendText(to, n.Value)
-		case n.Style == 0 && n.ShortTag() == "!!int" && len(n.Value) <= maxDigits && digits.MatchString(n.Value):
+		case n.Style == 0 && n.ShortTag() == "!!int" && len(n.Value) <= maxDigits && isNumber(n.Value):
 			return append(to, n.Value...), true
 		}
 	case yaml.AliasNode, yaml.DocumentNode:
@@ -119,5 +119,5 @@ func flowText(to []byte, n *yaml.Node) (text []byte, ok bool) {
 
 // simple says whether a scalar is written as its value reads.
 func simple(n *yaml.Node) bool {
-	return n.Kind == yaml.ScalarNode && n.Anchor == "" && n.Style == 0 && (n.Tag == "!!str" && (plain(n.Value) || isBlock(n.Value)) || n.Tag == "!!int" && digits.MatchString(n.Value))
+	return n.Kind == yaml.ScalarNode && n.Anchor == "" && n.Style == 0 && (n.Tag == "!!str" && (plain(n.Value) || isBlock(n.Value)) || n.Tag == "!!int" && isNumber(n.Value))
 }

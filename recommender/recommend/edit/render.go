@@ -6,7 +6,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"regexp"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -121,7 +120,10 @@ func oneLine(n *yaml.Node) string {
 	return strings.TrimSuffix(string(text), "\n")
 }
 
-var digits = regexp.MustCompile(`^(0|[1-9][0-9]*)$`)
+// isNumber says whether a text is a whole number as people write it.
+func isNumber(s string) bool {
+	return s != "" && strings.Trim(s, "0123456789") == "" && (s == "0" || s[0] != '0')
+}
 
 // flowing copies a value without comments, in flow style throughout.
 func flowing(n *yaml.Node) *yaml.Node {
