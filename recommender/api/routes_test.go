@@ -72,6 +72,7 @@ func TestContract(t *testing.T) {
 	post("/api/v1/check", `{"from":"203.0.113.1","to":"data/db","port":5432,"explain":true}`, http.StatusOK)
 	post("/api/v1/replay", replayed(t, "podSelector: {}\n  policyTypes: [Ingress]"), http.StatusOK)
 	contractOfAlerts(c)
+	contractOfSinks(c)
 	c.do(ask{method: http.MethodPost, path: "/api/v1/session", body: `{"token":"` + token + `"}`, header: map[string]string{"X-Netcinch": "test"}, status: http.StatusNoContent})
 	c.do(ask{method: http.MethodDelete, path: "/api/v1/session", header: map[string]string{"X-Netcinch": "test"}, status: http.StatusNoContent})
 

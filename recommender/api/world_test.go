@@ -252,7 +252,7 @@ func serve(t *testing.T, s *source) *api.Server {
 		".vite/build.json": {Data: []byte("{}")},
 	}
 	server, err := api.New(api.Options{
-		Source: s, Alerts: s, Token: token, Page: page, Now: time.Now,
+		Source: s, Alerts: s, Delivery: told{}, Token: token, Page: page, Now: time.Now,
 		Metrics: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Type", "text/plain; version=0.0.4")
 			_, _ = io.WriteString(w, "netcinch_view_version 3\n")

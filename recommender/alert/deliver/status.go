@@ -21,7 +21,7 @@ const (
 // Status is how the delivery fares. There is no secret in it.
 type Status struct {
 	File    string       `json:"file"`
-	Read    time.Time    `json:"read"`              // when the file that is in force was read
+	Read    time.Time    `json:"read,omitzero"`     // when the file that is in force was read
 	Problem string       `json:"problem,omitempty"` // why the file as it is now is not in force
 	Sinks   []SinkStatus `json:"sinks"`             // in the order of the file
 }

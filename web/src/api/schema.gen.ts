@@ -181,6 +181,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/sinks": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Where alerts are told, and whether they arrive
+         * @description For those who may see the whole cluster.
+         */
+        get: operations["listSinks"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/sinks/{name}/test": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Tell a sink a test alert now
+         * @description Past its queue. It takes the right to decide on alerts of the whole cluster.
+         */
+        post: operations["testSink"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/alerts/{id}": {
         parameters: {
             query?: never;
@@ -590,6 +630,76 @@ export interface components {
             problems: number;
             /** @description Why the last recomputation failed; what is shown is older. */
             failure?: string;
+            delivery?: components["schemas"]["Delivery"];
+        };
+        /** @description Whether alerts arrive where they are told; absent where they are told to nobody. */
+        Delivery: {
+            sinks: number;
+            /** @description Sinks that the last try did not reach. */
+            failing: string[];
+            /** @description Sinks that have failed for long; the others were told. */
+            dead: string[];
+            /** @description Alerts that were never told: a queue was full, or a sink refused them. */
+            dropped: number;
+            /** @description Why the file of sinks as it is now is not in force. */
+            problem?: string;
+        };
+        /** @description How one sink fares. */
+        SinkStatus: {
+            name: string;
+            /** @enum {string} */
+            type: "alertmanager" | "webhook" | "slack" | "kubernetes" | "syslog" | "stdout";
+            /** @description Where it sends to: scheme, host and port. */
+            target: string;
+            /**
+             * @description dead has failed for long; the other sinks were told.
+             * @enum {string}
+             */
+            state: "untried" | "up" | "failing" | "dead";
+            /** @description What went wrong with the last try. */
+            problem?: string;
+            /** Format: date-time */
+            failingSince?: string;
+            /** Format: date-time */
+            lastSuccess?: string;
+            /** @description Alerts in its queue. */
+            waiting: number;
+            /** @description Alerts that its queue takes; above it the oldest are dropped. */
+            limit: number;
+            /**
+             * Format: date-time
+             * @description When the oldest that waits was queued.
+             */
+            oldest?: string;
+            /** @description Alerts that it took. */
+            delivered: number;
+            /** @description Alerts that were dropped because its queue was full. */
+            overflowed: number;
+            /** @description Alerts that it did not take. */
+            refused: number;
+        };
+        SinkList: {
+            /** @description Alerts are told to somebody (serve --alerts FILE). */
+            configured: boolean;
+            file: string;
+            /**
+             * Format: date-time
+             * @description When the file that is in force was read.
+             */
+            read?: string;
+            /** @description Why the file as it is now is not in force: file, line, field and what to do. */
+            problem?: string;
+            sinks: components["schemas"]["SinkStatus"][];
+        };
+        /** @description How a sink took a test alert. */
+        SinkTest: {
+            sink: string;
+            type: string;
+            target: string;
+            ok: boolean;
+            /** @description Why it did not take it. */
+            problem?: string;
+            tookMilliseconds: number;
         };
         Learning: {
             /** @description New edges still join the baseline. */
@@ -2188,6 +2298,57 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    listSinks: {
+        parameters: {
+            query?: {
+                /** @description The cluster's name; this recommender's own when absent. */
+                cluster?: components["parameters"]["Cluster"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The sinks, in the order of their file. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SinkList"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    testSink: {
+        parameters: {
+            query?: {
+                /** @description The cluster's name; this recommender's own when absent. */
+                cluster?: components["parameters"]["Cluster"];
+            };
+            header?: never;
+            path: {
+                /** @description The sink's name. */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description How it went. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SinkTest"];
+                };
             };
             default: components["responses"]["Problem"];
         };
