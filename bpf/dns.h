@@ -46,11 +46,13 @@ __noinline int send_dns_answer(struct __sk_buff *skb, __u32 offset, __u32 from)
 		return 0;
 	if (bpf_skb_load_bytes(skb, offset, event->payload, further + 1))
 		return 0;
-	if (bpf_ringbuf_output(&events, event, sizeof(*event) - DNS_MAX + 1 + further, 0)) {
-		struct losses *losses = lost();
-		if (losses)
-			losses->dns_lost++;
-	}
+	long refused =
+		bpf_ringbuf_output(&events, event, sizeof(*event) - DNS_MAX + 1 + further, 0);
+	struct losses *losses = lost();
+	if (losses && refused)
+		losses->dns_lost++;
+	else if (losses)
+		losses->told_dns++;
 	return 0;
 }
 
@@ -75,11 +77,12 @@ __noinline int send_dns_segment(struct __sk_buff *skb, __u32 offset, __u32 lengt
 		return 0;
 	if (bpf_skb_load_bytes(skb, offset, event->payload + sizeof(*segment), length))
 		return 0;
-	if (bpf_ringbuf_output(&events, event, sizeof(*event) - SEGMENT_MAX + length, 0)) {
-		struct losses *losses = lost();
-		if (losses)
-			losses->dns_lost++;
-	}
+	long refused = bpf_ringbuf_output(&events, event, sizeof(*event) - SEGMENT_MAX + length, 0);
+	struct losses *losses = lost();
+	if (losses && refused)
+		losses->dns_lost++;
+	else if (losses)
+		losses->told_dns++;
 	return 0;
 }
 

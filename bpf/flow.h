@@ -186,6 +186,10 @@ struct losses {
 	__u64 unparsed; /* IP packets whose headers do not tell a flow */
 	__u64 dns_lost; /* DNS answers, or parts of them, that the ring buffer refused or that are
 			   too long */
+	/* What the ring buffer took: a reader that is killed has lost what it did not get safe. */
+	__u64 told_packets; /* of flows that found no room */
+	__u64 told_bytes;
+	__u64 told_dns; /* DNS answers, or parts of them */
 };
 
 _Static_assert(sizeof(struct key4) == 16, "key4");

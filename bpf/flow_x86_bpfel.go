@@ -215,6 +215,9 @@ type FlowLosses struct {
 	LostBytes   uint64
 	Unparsed    uint64
 	DnsLost     uint64
+	ToldPackets uint64
+	ToldBytes   uint64
+	ToldDns     uint64
 }
 
 type FlowMark struct {

@@ -125,11 +125,13 @@ static __always_inline struct losses *lost(void)
 	return bpf_map_lookup_elem(&loss_counts, &zero);
 }
 
+#define BYTES_MASK ((1ULL << COUNT_SHIFT) - 1)
+
 /* Counts a packet that had room nowhere. */
 static __always_inline void count_lost(struct losses *losses, __u64 amount)
 {
 	losses->lost_packets += amount >> COUNT_SHIFT;
-	losses->lost_bytes += amount & ((1ULL << COUNT_SHIFT) - 1);
+	losses->lost_bytes += amount & BYTES_MASK;
 }
 
 #endif

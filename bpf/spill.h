@@ -25,6 +25,8 @@ __noinline int spill4(const struct key4 *key, const struct flow4 *value)
 	event->flow = value->flow;
 	event->nat = value->nat;
 	bpf_ringbuf_submit(event, 0);
+	losses->told_packets += (value->flow.tx >> COUNT_SHIFT) + (value->flow.rx >> COUNT_SHIFT);
+	losses->told_bytes += (value->flow.tx & BYTES_MASK) + (value->flow.rx & BYTES_MASK);
 	return 0;
 }
 
@@ -47,6 +49,8 @@ __noinline int spill6(const struct key6 *key, const struct flow6 *value)
 	event->flow = value->flow;
 	event->nat = value->nat;
 	bpf_ringbuf_submit(event, 0);
+	losses->told_packets += (value->flow.tx >> COUNT_SHIFT) + (value->flow.rx >> COUNT_SHIFT);
+	losses->told_bytes += (value->flow.tx & BYTES_MASK) + (value->flow.rx & BYTES_MASK);
 	return 0;
 }
 

@@ -5,6 +5,7 @@
 package aggregate
 
 import (
+	"encoding/binary"
 	"net/netip"
 	"strings"
 	"time"
@@ -94,5 +95,29 @@ func (n *names) forget(slot capture.Slot) {
 		if k.slot == slot {
 			delete(n.entries, k)
 		}
+	}
+}
+
+// appendState appends each name with what it stands for.
+func (n *names) appendState(b []byte) []byte {
+	b = binary.AppendUvarint(b, uint64(len(n.entries)))
+	for k, e := range n.entries {
+		b = binary.AppendUvarint(b, uint64(k.slot))
+		address := k.address.As16()
+		b = append(b, address[:]...)
+		b = appendText(b, e.text.String())
+		b = binary.AppendVarint(b, e.expires.UnixNano())
+	}
+	return b
+}
+
+// restore takes in names that were learnt before, as far as there is room.
+func (n *names) restore(entries map[nameKey]name) {
+	for k, e := range entries {
+		if len(n.entries) >= n.limit {
+			n.full++
+			continue
+		}
+		n.entries[k] = e
 	}
 }

@@ -21,10 +21,11 @@ import (
 //	the open window
 //	number of edges, and each with its counts: of the open window
 //	number of edges, and each with its window and counts: waiting for their pod
+//	number of names, and each with its slot, address and when it expires
 //
 // Numbers are varints, times nanoseconds since 1970, strings follow their
 // length. It is read by the same version of the agent, or not at all.
-const stateVersion = 2
+const stateVersion = 3
 
 // ErrState says that a state is not what State gave.
 var ErrState = errors.New("not a state of the aggregator")
@@ -41,7 +42,7 @@ func (a *Aggregator) AppendState(b []byte) []byte {
 	for _, w := range a.waiting {
 		b = appendCounts(appendKey(appendWindow(b, w.window), w.key), w.counts)
 	}
-	return b
+	return a.names.appendState(b)
 }
 
 func appendWindow(b []byte, w Window) []byte {
@@ -89,10 +90,12 @@ func (a *Aggregator) Restore(state []byte) (Window, error) {
 	for range r.count() {
 		wait = append(wait, waiting{r.window(), r.key(), r.counts()})
 	}
+	names := r.names()
 	if r.failed || len(r.rest) > 0 {
 		return Window{}, fmt.Errorf("%w: it is cut short or too long", ErrState)
 	}
 	a.window, a.edges, a.waiting = open, edges, wait
+	a.names.restore(names)
 	return open, nil
 }
 
@@ -147,6 +150,18 @@ func (r *stateReader) time() time.Time {
 	}
 	r.take(size)
 	return time.Unix(0, n)
+}
+
+func (r *stateReader) names() map[nameKey]name {
+	all := make(map[nameKey]name)
+	for range r.count() {
+		k := nameKey{slot: capture.Slot(r.number())}
+		var address [16]byte
+		copy(address[:], r.take(len(address)))
+		k.address = unfold(address)
+		all[k] = name{makeText(r.text()), r.time()}
+	}
+	return all
 }
 
 func (r *stateReader) window() Window { return Window{Start: r.time(), End: r.time()} }

@@ -7,8 +7,10 @@ package aggregate
 import (
 	"errors"
 	"maps"
+	"net/netip"
 	"slices"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -28,6 +30,9 @@ func filled(tb testing.TB) *world {
 		}
 	})
 	for slot := capture.Slot(1); slot <= 2; slot++ {
+		for _, address := range []string{"10.1.0.9", "fd00::9"} {
+			w.Learn(capture.DNSAnswer{Slot: slot, Name: "db.shop.svc", Addrs: []netip.Addr{netip.MustParseAddr(address)}, TTL: time.Hour})
+		}
 		w.add(
 			record(unix.IPPROTO_TCP, "10.1.0.5:40000", "10.1.0.9:5432", func(r *capture.Record) { r.Slot = slot }),
 			record(unix.IPPROTO_UDP, "[fd00::5]:40000", "[fd00::9]:53", func(r *capture.Record) { r.Slot = slot }),
@@ -62,6 +67,10 @@ func TestStateIsWhole(t *testing.T) {
 	if !maps.Equal(after.Aggregator.edges, before.Aggregator.edges) {
 		t.Errorf("edges %+v, want %+v", after.Aggregator.edges, before.Aggregator.edges)
 	}
+	sameName := func(a, b name) bool { return a.text == b.text && a.expires.Equal(b.expires) }
+	if !maps.EqualFunc(after.names.entries, before.names.entries, sameName) || len(after.names.entries) != 4 {
+		t.Errorf("names %+v, want %+v", after.names.entries, before.names.entries)
+	}
 	same := func(a, b waiting) bool {
 		return a.key == b.key && a.counts == b.counts && a.window.Start.Equal(b.window.Start) && a.window.End.Equal(b.window.End)
 	}
@@ -76,7 +85,7 @@ func FuzzRestore(f *testing.F) {
 	whole := filled(f).AppendState(nil)
 	f.Add(whole)
 	f.Add(whole[:len(whole)/2])
-	f.Add([]byte{stateVersion, 0, 0, 0, 0})
+	f.Add([]byte{stateVersion, 0, 0, 0, 0, 0})
 	f.Add([]byte{stateVersion, 0, 0, 255, 255, 255, 255, 255, 255, 255, 255, 255, 1, 0})
 	f.Fuzz(func(t *testing.T, state []byte) {
 		w := newWorld(t, nil)

@@ -101,6 +101,7 @@ type Collector struct {
 	reader  *reader
 	resumed Resumed
 	base    Losses // of the kernel's counters: what was reported before this process
+	origin  Told   // what others than this process settled
 
 	mu       sync.Mutex // hooks, retiring, closed
 	hooks    map[Slot]*probe.Hook
@@ -112,10 +113,10 @@ type Collector struct {
 	instance       uint64
 	generation     uint32 // of the last drain
 	committed      uint32 // the last one that is safe
+	settled        Told   // as of the last drain
 
-	loss     sync.Mutex // all below
-	kernel   Losses     // as read last
-	reported Losses     // of the kernel's counters
+	loss   sync.Mutex // all below
+	kernel Losses     // as read last
 }
 
 // New loads the flow program, and goes on where a collector before it ended
@@ -144,6 +145,11 @@ func New(o Options) (*Collector, error) {
 	}
 	if c.reader, err = newReader(set.Events, o, c.clock); err != nil {
 		return nil, errors.Join(err, set.Close())
+	}
+	err = c.recoverRing()
+	go c.reader.run()
+	if err != nil {
+		return nil, errors.Join(err, c.Close())
 	}
 	return c, nil
 }
@@ -257,8 +263,10 @@ func (c *Collector) pass(ctx context.Context, emit func(*Record), all bool) erro
 		options: &c.options, moment: c.clock.read(), retiring: retiring > 0, all: all, emit: emit,
 		committed: c.committed, generation: c.generation,
 	}
+	dns := c.reader.learnt()
 	err := errors.Join(c.table4.pass(ctx, p), c.table6.pass(ctx, p))
-	c.reader.overflowed(p)
+	taken := c.reader.overflowed(p)
+	c.settled = Told{c.origin.Packets + taken.Packets, c.origin.Bytes + taken.Bytes, c.origin.DNS + dns}
 	if err == nil && p.retired == 0 {
 		c.mu.Lock()
 		if c.retiring == retiring { // nothing was detached meanwhile

@@ -34,13 +34,27 @@ func (c *Collector) Losses() (Losses, error) {
 	return l, nil
 }
 
-// kernelLosses reads what the program counts.
-func (c *Collector) kernelLosses() (Losses, error) {
-	var perCPU []bpf.FlowLosses
-	if err := c.set.LossCounts.Lookup(uint32(0), &perCPU); err != nil {
-		return Losses{}, fmt.Errorf("reading the loss counters: %w", err)
+// told reads what the ring buffer took.
+func (c *Collector) told() (t Told, err error) {
+	perCPU, err := c.lossCounts()
+	for _, cpu := range perCPU {
+		t.Packets += cpu.ToldPackets
+		t.Bytes += cpu.ToldBytes
+		t.DNS += cpu.ToldDns
 	}
-	var l Losses
+	return t, err
+}
+
+func (c *Collector) lossCounts() (perCPU []bpf.FlowLosses, err error) {
+	if err := c.set.LossCounts.Lookup(uint32(0), &perCPU); err != nil {
+		return nil, fmt.Errorf("reading the loss counters: %w", err)
+	}
+	return perCPU, nil
+}
+
+// kernelLosses reads what the program counts.
+func (c *Collector) kernelLosses() (l Losses, err error) {
+	perCPU, err := c.lossCounts()
 	for _, cpu := range perCPU {
 		l.MapFull += cpu.MapFull
 		l.LostPackets += cpu.LostPackets
@@ -48,5 +62,5 @@ func (c *Collector) kernelLosses() (Losses, error) {
 		l.Unparsed += cpu.Unparsed
 		l.DNSLost += cpu.DnsLost
 	}
-	return l, nil
+	return l, err
 }

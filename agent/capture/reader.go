@@ -11,6 +11,7 @@ import (
 	"os"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/ringbuf"
@@ -37,9 +38,11 @@ type reader struct {
 	overflow4 map[key4]flow4
 	overflow6 map[key6]flow6
 	lost      Count
+	taken     Count // packets that came out of the ring: folded or lost
 
 	streams              streams // only the reading goroutine uses them
 	dnsLost, dnsUnparsed atomic.Uint64
+	dnsTaken             atomic.Uint64
 	failed               atomic.Pointer[error] // why reading ended, if not by Close
 }
 
@@ -64,11 +67,46 @@ func newReader(events *ebpf.Map, o Options, c clock) (*reader, error) {
 		overflow6: make(map[key6]flow6),
 		streams:   make(streams),
 	}
-	go r.run()
 	return r, nil
 }
 
-// Close ends the reading and waits for it.
+// longAgo is a deadline for what is there already.
+var longAgo = time.Unix(1, 0)
+
+// empty takes what the ring holds at present. Call it before run.
+func (r *reader) empty() error {
+	r.ring.SetDeadline(longAgo)
+	defer r.ring.SetDeadline(time.Time{})
+	var event ringbuf.Record
+	for {
+		err := r.ring.ReadInto(&event)
+		if errors.Is(err, os.ErrDeadlineExceeded) {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("reading the ring buffer: %w", err)
+		}
+		if len(event.RawSample) >= 8 {
+			r.take(event.RawSample)
+		}
+	}
+}
+
+// tookAll is what came out of the ring.
+func (r *reader) tookAll() Told {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return Told{r.taken.Packets, r.taken.Bytes, r.dnsTaken.Load()}
+}
+
+// learnt is how many DNS answers came out of the ring and do not wait in the
+// channel.
+func (r *reader) learnt() uint64 {
+	n := r.dnsTaken.Load()
+	return n - min(n, uint64(len(r.answers)))
+}
+
+// Close ends the reading, which must have begun, and waits for it.
 func (r *reader) Close() error {
 	err := r.ring.Close()
 	<-r.done
@@ -111,19 +149,23 @@ func (r *reader) take(event []byte) {
 		}
 	case eventDNS:
 		r.takeDNS(event)
+		r.dnsTaken.Add(1)
 	case eventSegment:
 		r.takeSegment(event)
+		r.dnsTaken.Add(1)
 	}
 }
 
 // fold adds one packet to its flow's.
 func fold[K key, V value](r *reader, flows map[K]V, k K, v V) {
 	packet := reading{key: keyBytes(&k), value: valueBytes(&v)}
+	count := difference(packet.tx()+packet.rx(), 0)
+	r.taken.Packets += count.Packets
+	r.taken.Bytes += count.Bytes
 	whole, known := flows[k]
 	if !known && len(flows) >= r.options.MaxOverflow {
-		lost := difference(packet.tx()+packet.rx(), 0)
-		r.lost.Packets += lost.Packets
-		r.lost.Bytes += lost.Bytes
+		r.lost.Packets += count.Packets
+		r.lost.Bytes += count.Bytes
 		return
 	}
 	if !known {
@@ -138,9 +180,11 @@ func fold[K key, V value](r *reader, flows map[K]V, k K, v V) {
 	flows[k] = whole
 }
 
-// overflowed reports the folded flows and forgets them.
-func (r *reader) overflowed(p *pass) {
+// overflowed reports the folded flows and forgets them. It gives what had come
+// out of the ring by then.
+func (r *reader) overflowed(p *pass) (taken Count) {
 	r.mu.Lock()
+	taken = r.taken
 	flows4, flows6 := r.overflow4, r.overflow6
 	if len(flows4)+len(flows6) > 0 {
 		r.overflow4, r.overflow6 = make(map[key4]flow4), make(map[key6]flow6)
@@ -152,4 +196,5 @@ func (r *reader) overflowed(p *pass) {
 	for k, v := range flows6 {
 		p.give(reading{key: k[:], value: v[:]}, seen{})
 	}
+	return taken
 }

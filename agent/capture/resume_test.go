@@ -187,6 +187,111 @@ func TestFlowsLeaveWhenTheyAreSafe(t *testing.T) {
 	}
 }
 
+// TestKilledWithPacketsInMemory kills collectors at each moment while nothing
+// finds room in the flow map: what was in their memory is counted as lost, to
+// the packet and byte, what was in the ring buffer is told, and nothing twice.
+func TestKilledWithPacketsInMemory(t *testing.T) {
+	dir := pinDir(t)
+	w := newWorld(t)
+	client, server := w.addPod(), w.addPod()
+	to := netip.AddrPortFrom(server.v4, 5000)
+	server.datagrams(to, func([]byte) []byte { return nil })
+	var before *State
+	next := func() *Collector {
+		return open(t, func(o *Options) { o.Probe.PinDir, o.Resume, o.Probe.MaxFlows = dir, before, 1 })
+	}
+	const payload = 5
+	var sent, recorded, lost, lostBytes uint64
+	send := func(n int) {
+		for range n {
+			conn := client.dial("udp", to)
+			if _, err := conn.Write(make([]byte, payload)); err != nil {
+				t.Fatal(err)
+			}
+			_ = conn.Close()
+			sent++
+		}
+	}
+	read := func(c *Collector) {
+		tick := time.NewTicker(time.Millisecond)
+		defer tick.Stop()
+		for range 10_000 { // the ring is read by another goroutine
+			told, err := c.told()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if ours := c.reader.tookAll(); c.origin.Packets+ours.Packets >= told.Packets {
+				return
+			}
+			<-tick.C
+		}
+		t.Fatal("the ring buffer is not read")
+	}
+	drain := func(c *Collector) {
+		for _, r := range flush(t, c) {
+			if r.Protocol == 17 {
+				recorded += r.Tx.Packets
+			}
+		}
+	}
+	losses := func(c *Collector) Losses {
+		l, err := c.Losses()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return l
+	}
+	safe := func(c *Collector) {
+		l := losses(c) // is reported with what is committed
+		lost, lostBytes = lost+l.LostPackets, lostBytes+l.LostBytes
+		state := c.State()
+		before = &state
+		c.Commit()
+	}
+
+	c := next()
+	attach(t, c, client)
+	send(20)
+	read(c)
+	drain(c)
+	safe(c)
+	send(30) // in the memory of the one that is killed
+	read(c)
+	mustClose(t, c)
+	send(10) // in the ring
+
+	c = next()
+	if l := losses(c); l.LostPackets != 30 || l.LostBytes != 30*(28+payload) {
+		t.Errorf("lost %+v, want 30 packets", l)
+	}
+	mustClose(t, c) // killed again before it told anybody: the ten are lost, too
+
+	c = next()
+	attach(t, c, client)
+	if l := losses(c); l.LostPackets != 40 {
+		t.Errorf("lost %+v, want 40 packets", l)
+	}
+	send(5)
+	read(c)
+	drain(c)
+	safe(c)
+	mustClose(t, c)
+
+	c = next()
+	attach(t, c, client)
+	drain(c)
+	if l := losses(c); l.LostPackets != 0 {
+		t.Errorf("lost again: %+v", l)
+	}
+	safe(c)
+	if sent != recorded+lost || recorded != 25 || lostBytes != 40*(28+payload) {
+		t.Errorf("%d sent, %d recorded, %d lost (%d bytes)", sent, recorded, lost, lostBytes)
+	}
+	if err := c.Remove(); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // TestGoneWhileNobodyLooked has a pod go between two collectors: what it did is
 // told at its old slot, and the entries leave.
 func TestGoneWhileNobodyLooked(t *testing.T) {

@@ -17,7 +17,15 @@ import (
 type State struct {
 	Instance   uint64 // of the pinned maps; another one means that they were made anew
 	Generation uint32
-	Kernel     Losses // by the program's counters, that have been reported
+	Kernel     Losses // by the program's counters, as of the last call of Losses
+	Settled    Told   // of what the ring buffer took: what was given, or counted as lost
+}
+
+// Told counts what the ring buffer has taken since the pinned maps were made.
+type Told struct {
+	Packets uint64 // of flows that found no room in the flow map
+	Bytes   uint64
+	DNS     uint64 // DNS answers, or parts of them
 }
 
 // Resumed is how a collector began.
@@ -50,12 +58,13 @@ func (c *Collector) resume() error {
 	} else if before == nil || before.Instance != control.Instance {
 		c.resumed.Uncertain = true
 		c.generation, c.committed = control.Generation, control.Generation
-		c.base, err = c.kernelLosses()
-		c.reported = c.base
+		if c.base, err = c.kernelLosses(); err == nil {
+			c.origin, err = c.told()
+		}
 		return err
 	}
 	c.generation, c.committed = before.Generation, before.Generation
-	c.base, c.reported = before.Kernel, before.Kernel
+	c.base, c.kernel, c.origin = before.Kernel, before.Kernel, before.Settled
 	return errors.Join(c.table4.rollBack(c.committed), c.table6.rollBack(c.committed))
 }
 
@@ -83,15 +92,54 @@ func (c *Collector) State() State {
 	defer c.drain.Unlock()
 	c.loss.Lock()
 	defer c.loss.Unlock()
-	return State{Instance: c.instance, Generation: c.generation, Kernel: c.reported}
+	return State{Instance: c.instance, Generation: c.generation, Kernel: c.kernel, Settled: c.settled}
 }
 
-// Reported says that the Losses read last have been reported, with what the
-// next State belongs to.
-func (c *Collector) Reported() {
-	c.loss.Lock()
-	defer c.loss.Unlock()
-	c.reported = c.kernel
+// recoverRounds bounds how often the ring buffer is emptied again because
+// packets overflow while it is.
+const recoverRounds = 100
+
+// recoverRing takes what the ring buffer holds from before, and counts as lost
+// what a process before this one took from it and did not make safe.
+func (c *Collector) recoverRing() error {
+	if c.resumed.Maps && !c.resumed.Uncertain {
+		lost, err := c.takenBefore()
+		if err != nil {
+			return err
+		}
+		c.reader.lost.Packets += lost.Packets
+		c.reader.lost.Bytes += lost.Bytes
+		c.reader.dnsLost.Add(lost.DNS)
+		c.origin.Packets += lost.Packets
+		c.origin.Bytes += lost.Bytes
+		c.origin.DNS += lost.DNS
+	}
+	c.settled = c.origin
+	return nil
+}
+
+func (c *Collector) takenBefore() (Told, error) {
+	for round := 0; ; round++ {
+		before, err := c.told()
+		if err != nil {
+			return Told{}, err
+		}
+		if err = c.reader.empty(); err != nil {
+			return Told{}, err
+		}
+		after, err := c.told()
+		if err != nil {
+			return Told{}, err
+		}
+		if before == after || round == recoverRounds {
+			ours := c.reader.tookAll()
+			less := func(told, settled, ours uint64) uint64 { return told - min(told, settled+ours) }
+			return Told{
+				Packets: less(after.Packets, c.origin.Packets, ours.Packets), Bytes: less(after.Bytes, c.origin.Bytes, ours.Bytes),
+				DNS: less(after.DNS, c.origin.DNS, ours.DNS),
+			}, nil
+		}
+	}
 }
 
 // Commit says that what the last Drain gave is safe, together with its State:

@@ -20,7 +20,8 @@ type Losses struct {
 	SpoolOverflow uint64 // batches thrown away, set aside or refused
 }
 
-func (l Losses) plus(o Losses) Losses {
+// Plus gives the sum.
+func (l Losses) Plus(o Losses) Losses {
 	return Losses{
 		MapFull: l.MapFull + o.MapFull, RingFull: l.RingFull + o.RingFull,
 		Unattributed: l.Unattributed + o.Unattributed, Unparsed: l.Unparsed + o.Unparsed,
@@ -79,7 +80,7 @@ func (e *Exporter) Put(w Window) {
 			Cluster: e.options.Cluster, Node: e.options.Node, Epoch: n.epoch, Sequence: n.sequence, Start: w.Start, End: w.End,
 		})
 		taken := e.takeCarried()
-		b.SetLosses(losses.plus(taken).wire())
+		b.SetLosses(losses.Plus(taken).wire())
 		b.SetCoverage(&wire.Coverage{
 			PodsKnown: uint32(w.Coverage.PodsKnown), PodsWatched: uint32(w.Coverage.PodsWatched),
 			AttachMode: w.Coverage.AttachMode, Missing: w.Coverage.Missing,

@@ -25,11 +25,11 @@ const carriedFile = "carried"
 func (e *Exporter) carry(body []byte) {
 	lost := Losses{SpoolOverflow: 1}
 	if b, err := wire.Decode(bytes.NewReader(body)); err == nil {
-		lost = lost.plus(lossesOf(b.GetLosses()))
+		lost = lost.Plus(lossesOf(b.GetLosses()))
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.carried = e.carried.plus(lost)
+	e.carried = e.carried.Plus(lost)
 	e.keepCarried()
 }
 
@@ -39,7 +39,7 @@ func (e *Exporter) takeCarried() Losses {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	l := e.carried
-	e.carried, e.taken = Losses{}, e.taken.plus(l)
+	e.carried, e.taken = Losses{}, e.taken.Plus(l)
 	return l
 }
 
@@ -48,7 +48,7 @@ func (e *Exporter) takeCarried() Losses {
 func (e *Exporter) giveBack(all, taken Losses) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.carried, e.taken = e.carried.plus(all).plus(Losses{SpoolOverflow: 1}), e.taken.Since(taken)
+	e.carried, e.taken = e.carried.Plus(all).Plus(Losses{SpoolOverflow: 1}), e.taken.Since(taken)
 	e.keepCarried()
 }
 
@@ -64,7 +64,7 @@ func (e *Exporter) settleCarried() {
 
 // keepCarried writes down what no safe batch tells of. The lock is held.
 func (e *Exporter) keepCarried() {
-	left, path := e.carried.plus(e.taken), filepath.Join(e.spool.dir, carriedFile)
+	left, path := e.carried.Plus(e.taken), filepath.Join(e.spool.dir, carriedFile)
 	var err error
 	if left == (Losses{}) {
 		if err = os.Remove(path); errors.Is(err, fs.ErrNotExist) {

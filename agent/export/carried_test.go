@@ -27,7 +27,7 @@ func restart(t *testing.T, e *Exporter, o Options) *Exporter {
 // reported sums what the batches that arrived report.
 func (r *recommender) reported() (sum Losses) {
 	for _, b := range r.batches {
-		sum = sum.plus(lossesOf(b.GetLosses()))
+		sum = sum.Plus(lossesOf(b.GetLosses()))
 	}
 	return sum
 }

@@ -32,7 +32,7 @@ const (
 	linkGone
 	addressSeen
 	namespaceGone // the id nsid is nobody's any more, until it is given again
-	overrun // notifications were lost
+	overrun       // notifications were lost
 )
 
 // pair is the host side of a veth pair, and where the other side is.

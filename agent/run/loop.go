@@ -195,12 +195,9 @@ func (o *Observer) emit(p aggregate.Part) {
 	total := reportable(s)
 	w := export.Window{
 		Start: p.Window.Start, End: p.Window.End, Edges: p.Edges,
-		Losses: total.Since(o.reported), Coverage: o.coverage(s),
+		Losses: total.Since(o.reported).Plus(o.unreported), Coverage: o.coverage(s),
 	}
-	o.reported = total
-	if o.lasting != nil {
-		o.lasting.Reported()
-	}
+	o.reported, o.unreported = total, export.Losses{}
 	if d := w.End.Sub(w.Start); d > wire.MaxWindow {
 		w.Start = w.End.Add(-wire.MaxWindow) // the node slept
 	}

@@ -75,8 +75,9 @@ type Observer struct {
 	aggregator *aggregate.Aggregator
 	start, end time.Time // of the open window, the end as planned
 	reported   export.Losses
-	lostBefore uint64  // interfaces whose last counts of an agent before could not be taken over
-	traffic    Traffic // of the loop alone; status has a copy
+	unreported export.Losses // of the observer before
+	lostBefore uint64        // interfaces whose last counts of an agent before could not be taken over
+	traffic    Traffic       // of the loop alone; status has a copy
 	blind      blindness
 
 	othersMissing  []probe.Missing

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/netcinch/netcinch/agent/capture"
+	"github.com/netcinch/netcinch/agent/export"
 	"github.com/netcinch/netcinch/agent/podmap"
 	"github.com/netcinch/netcinch/agent/probe"
 )
@@ -27,7 +28,6 @@ type keeper interface {
 type lasting interface {
 	State() capture.State
 	Commit()
-	Reported()
 	Resumed() capture.Resumed
 	Pinned() bool
 	ForgetOthers() (gone []capture.Slot, interfaces int, err error)
@@ -35,7 +35,7 @@ type lasting interface {
 }
 
 // savedVersion is raised with every change of what is saved.
-const savedVersion = 1
+const savedVersion = 2
 
 // saved is what one observer leaves to the next. Together with the counts that
 // stay in the kernel it is all that was seen and not handed over: a packet is
@@ -45,6 +45,7 @@ type saved struct {
 	Capture   capture.State  `json:"capture"`
 	Slots     []podmap.Saved `json:"slots"`
 	Aggregate []byte         `json:"aggregate"`
+	Losses    export.Losses  `json:"losses"` // that are not reported yet
 }
 
 // recall reads what the observer before has left; nil for nothing. What cannot
@@ -75,6 +76,7 @@ func (o *Observer) restore(s *saved) {
 	if s == nil {
 		return
 	}
+	o.unreported = s.Losses
 	o.registry.Restore(s.Slots)
 	w, err := o.aggregator.Restore(s.Aggregate)
 	if err != nil {
@@ -124,7 +126,10 @@ func (o *Observer) commit(ctx context.Context) {
 	if o.keeper == nil {
 		return
 	}
-	s := saved{Version: savedVersion, Capture: state, Slots: o.registry.Save(), Aggregate: o.aggregator.AppendState(nil)}
+	s := saved{
+		Version: savedVersion, Capture: state, Slots: o.registry.Save(), Aggregate: o.aggregator.AppendState(nil),
+		Losses: reportable(o.Status()).Since(o.reported).Plus(o.unreported),
+	}
 	text, err := json.Marshal(s)
 	if err == nil {
 		err = o.keeper.Commit(text)
