@@ -5,6 +5,7 @@ package analyze
 import (
 	"fmt"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/netcinch/netcinch/recommender/policy"
@@ -19,19 +20,22 @@ func Analyze(in Input) (*Report, error) {
 	}
 	in.stage("putting flows together")
 	x := NewIndex(in.Snapshot)
+	var u *uses
+	var beside sync.WaitGroup
+	beside.Go(func() { u = x.uses(in.Engine) })
 	folded, seen := x.fold(in.Records)
 	edges := folded.edges()
 	h := x.newHistory(in, folded, edges)
 	h.sightings = seen
 	seen.await(in)
-	in.stage("reading policies")
-	u := x.uses(in.Engine)
+	beside.Wait()
 	who := x.roll(folded, NewCrowds(x, in.Engine, policy.NewKinship(in.Engine)))
 	x.judge(in, edges, folded, who, h)
 	in.stage("counting use")
-	u.count(edges, folded, who)
 	r := &Report{Window: period(in), Learning: h.learning.Seconds(), Edges: edges, Notes: []string{}}
-	r.Readiness = x.readiness(in, edges, folded, h)
+	beside.Go(func() { r.Readiness = x.readiness(in, edges, folded, h) })
+	u.count(edges, folded, who)
+	beside.Wait()
 	in.stage("looking for findings")
 	r.Findings = x.findings(in.Engine, u, edges, folded, who, r.Readiness, r.Window)
 	r.Usage, r.Totals = u.entries(), u.sumsUp()

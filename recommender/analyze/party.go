@@ -52,6 +52,8 @@ func (p Party) String() string {
 // compare orders parties: workloads, nodes, outside; then by name and address.
 func (p *Party) compare(o *Party) int {
 	switch {
+	case p.Kind == PartyOutside && o.Kind == PartyOutside && p.DNS == o.DNS:
+		return p.IP.Compare(o.IP)
 	case p.Kind != o.Kind:
 		return cmp.Compare(kindOrder(p.Kind), kindOrder(o.Kind))
 	case p.Namespace != o.Namespace:

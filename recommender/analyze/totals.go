@@ -127,11 +127,12 @@ func (u *uses) sumsUp() []Total {
 			t.states[a.entry.State]++
 		}
 	}
-	out := make([]Total, 0, len(u.sums))
-	for _, t := range u.sums {
+	out := make([]Total, len(u.sums))
+	each(len(out), func(i int) {
+		t := u.sums[i]
 		t.entry.State = t.state()
 		t.entry.UsedBy, t.entry.Peers = sortUnique(t.entry.UsedBy), sortUnique(t.entry.Peers)
-		out = append(out, t.entry)
-	}
+		out[i] = t.entry
+	})
 	return out
 }

@@ -218,9 +218,12 @@ func other(e *Edge, d policy.Direction) Party {
 // others let through too. Of several that can do without each other the first
 // in order stays.
 func (u *uses) cover() {
+	each(len(u.order), func(i int) {
+		a := u.all[u.order[i]]
+		a.entry.UsedBy, a.entry.Peers = sortUnique(a.entry.UsedBy), sortUnique(a.entry.Peers)
+	})
 	for _, id := range slices.Backward(u.order) {
 		a := u.all[id]
-		a.entry.UsedBy, a.entry.Peers = sortUnique(a.entry.UsedBy), sortUnique(a.entry.Peers)
 		switch {
 		case a.teaching == 0:
 			a.entry.State = UseUnused
