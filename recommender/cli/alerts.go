@@ -26,17 +26,20 @@ func newAlerts(env *Env) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "alerts",
 		Aliases: []string{"alert"},
-		Short:   "What deserves to wake somebody: list, show, accept, reject, silence",
+		Short:   "What deserves to wake somebody: list, show, accept, reject, silence, test sinks",
 		Long: `Alerts asks a running recommender what departs from what its workloads usually do,
 and decides about it. Accepting makes the connection known: it teaches the advice
 from then on. Rejecting keeps it out, and shows the policy edit that cuts it.
 Silencing holds alerts back for a time. Every decision needs a reason, which stays
-in the audit trail together with who took it. No command changes a cluster.`,
+in the audit trail together with who took it. No command changes a cluster.
+
+Sinks, test and check are about where alerts are told (serve --alerts FILE).`,
 		Example: `  netcinch alerts list --status firing
   netcinch alerts show 3f0c9a51d2b7e864
   netcinch alerts accept 3f0c9a51d2b7e864 --reason "new report job, TICKET-12"
   netcinch alerts reject 3f0c9a51d2b7e864 --reason "nobody knows it" -o yaml
-  netcinch alerts silence --workload shop/cart --for 2h --reason "load test"`,
+  netcinch alerts silence --workload shop/cart --for 2h --reason "load test"
+  netcinch alert test --alerts alerts.yaml`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
@@ -44,6 +47,7 @@ in the audit trail together with who took it. No command changes a cluster.`,
 		newAlertsList(env), newAlertsShow(env), newDecide(env, "accept", "Accept an alert: what it is about is known from then on"),
 		newDecide(env, "reject", "Reject an alert: what it is about teaches nothing; shows the edit that cuts it"),
 		newDecide(env, "reopen", "Take back what was decided about an alert"), newSilence(env), newSilences(env), newUnsilence(env), newTrail(env),
+		newSinks(env), newSinkTest(env), newSinkCheck(env),
 	)
 	return cmd
 }

@@ -114,3 +114,33 @@ func TestFile(ctx context.Context, o Options, name string) ([]TestResult, error)
 	}
 	return all, nil
 }
+
+// CheckFile reads a file, and looks whether each of its sinks can be reached.
+// Nobody is told anything. The error is what is wrong with the file.
+func CheckFile(ctx context.Context, o Options) ([]TestResult, error) {
+	o.Dir = "-" // nothing is kept
+	o, err := o.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	c, err := o.load()
+	if err != nil {
+		return nil, err
+	}
+	made, err := (&Delivery{options: o}).make(c)
+	if err != nil {
+		return nil, err
+	}
+	var all []TestResult
+	for i := range c.Sinks {
+		s := &c.Sinks[i]
+		began := o.Now()
+		err := made[s.Name].Probe(ctx)
+		r := TestResult{Sink: s.Name, Type: s.Type, Target: s.Target(), OK: err == nil, Took: o.Now().Sub(began)}
+		if r.Millis = r.Took.Milliseconds(); err != nil {
+			r.Problem = err.Error()
+		}
+		all = append(all, r)
+	}
+	return all, nil
+}
