@@ -100,17 +100,17 @@ func (l *look) advance(b *Baseline, r *analyze.Readiness, known bool) {
 	if r.Since.IsZero() {
 		return
 	}
-	end := r.Since.Add(max(l.options.Learning, time.Duration(2*r.Period*float64(time.Second))))
-	over := !l.Now.Before(end)
-	if over && r.State == analyze.ReadySilent && r.Period > 0 {
-		over = !r.Uncovered()
-	}
+	end := r.Since.Add(l.options.Learning)
+	over := !l.Now.Before(end) && !r.Uncovered()
 	settled := r.State == analyze.ReadyReady || r.State == analyze.ReadySilent
-	late := !l.Now.Before(end.Add(l.options.Settle))
+	late := !l.Now.Before(end.Add(l.options.Settle + time.Duration(2*r.Period*float64(time.Second))))
 	switch {
-	case over && (!known || settled || late):
+	case over && (!known || settled) || late:
 		b.Closed, b.Early = end, !settled && known
-		if b.Checked.After(end) {
+		if whole := r.Since.Add(time.Duration(2 * r.Period * float64(time.Second))); !known && whole.After(end) && whole.Before(l.Now) {
+			b.Closed = whole // as the analysis had it so far
+		}
+		if b.Checked.After(b.Closed) {
 			b.Closed = b.Checked
 		}
 		b.close(l)

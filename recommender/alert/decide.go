@@ -124,6 +124,10 @@ func (k *Keeper) Decided(decisions []store.Decision, now time.Time) {
 	k.stamp++
 	for i := range decisions {
 		d := &decisions[i]
+		if strings.HasPrefix(d.Finding, silencePrefix) {
+			k.hush(d)
+			continue
+		}
 		r := k.records[d.Finding]
 		if r == nil {
 			continue
@@ -141,6 +145,19 @@ func (k *Keeper) Decided(decisions []store.Decision, now time.Time) {
 		case store.Silenced:
 		}
 		r.revise(now)
+	}
+}
+
+// hush begins or ends a silence.
+func (k *Keeper) hush(d *store.Decision) {
+	id := strings.TrimPrefix(d.Finding, silencePrefix)
+	k.silences = slices.DeleteFunc(slices.Clone(k.silences), func(s Silence) bool { return s.ID == id })
+	k.silences = append(k.silences, silences([]store.Decision{*d}, k.cluster, d.At)...)
+	for _, r := range k.records {
+		if r.Alert.Status == Firing {
+			r.silence(k.silencedBy(&r.Alert))
+			r.revise(d.At)
+		}
 	}
 }
 

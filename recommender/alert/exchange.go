@@ -104,6 +104,13 @@ func (k *Keeper) Export(catalogue []store.Catalogued, trail []store.Decision, no
 	return f, open
 }
 
+// Keep leaves of a file the workloads of one namespace; the empty name is all.
+func (f *BaselineFile) Keep(namespace string) {
+	if namespace != "" {
+		f.Workloads = slices.DeleteFunc(f.Workloads, func(e BaselineEntry) bool { return e.Workload.Namespace != namespace })
+	}
+}
+
 // byOwner gives the habits that baselines hold, by the workload that they are
 // filed under.
 func (k *known) byOwner() map[flow.Workload][]Habit {

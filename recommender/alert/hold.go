@@ -25,12 +25,8 @@ func (k *Keeper) hold(l *look) {
 	})
 	k.tellTogether(firing)
 	for _, r := range firing {
-		if s := k.silencedBy(&r.Alert); s != nil {
-			r.Alert.Status, r.Alert.Held = Silenced, ""
-			r.Alert.Decision = &Decided{ID: s.Decision, By: s.By, At: s.At, Until: s.Until, Reason: s.Reason}
-		} else if r.Alert.Decision != nil {
-			r.Alert.Decision = nil
-		}
+		r.Alert.Decision = nil
+		r.silence(k.silencedBy(&r.Alert))
 	}
 	spent := k.spent(l.Now)
 	for _, r := range firing {
@@ -53,6 +49,13 @@ func (k *Keeper) hold(l *look) {
 	}
 	for _, r := range k.records {
 		r.revise(l.Now)
+	}
+}
+
+func (r *record) silence(s *Silence) {
+	if s != nil {
+		r.Alert.Status, r.Alert.Held = Silenced, ""
+		r.Alert.Decision = &Decided{ID: s.Decision, By: s.By, At: s.At, Until: s.Until, Reason: s.Reason}
 	}
 }
 

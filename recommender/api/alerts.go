@@ -159,9 +159,7 @@ func (s *Server) found(r *http.Request, k *alert.Keeper) (alert.Alert, error) {
 	id := mux.Vars(r)["id"]
 	a, ok := k.Alert(id)
 	if !ok || !mayShow(r, &a) {
-		p := problemf(http.StatusNotFound, "There is no alert %q; GET /api/v1/alerts lists them.", id)
-		p.Parameter = "id"
-		return a, p
+		return a, problemf(http.StatusNotFound, "There is no alert %q; GET /api/v1/alerts lists them.", id)
 	}
 	return a, nil
 }

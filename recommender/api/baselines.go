@@ -77,15 +77,7 @@ func (s *Server) baselineOf(r *http.Request, k *alert.Keeper, q question) (*aler
 		return nil, err
 	}
 	file, _ := k.Export(v.Catalogue, trail, s.source.Now())
-	if q.namespace != "" {
-		kept := file.Workloads[:0]
-		for i := range file.Workloads {
-			if file.Workloads[i].Workload.Namespace == q.namespace {
-				kept = append(kept, file.Workloads[i])
-			}
-		}
-		file.Workloads = kept
-	}
+	file.Keep(q.namespace)
 	return file, nil
 }
 

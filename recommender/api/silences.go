@@ -77,7 +77,7 @@ func (s *Server) silence(w http.ResponseWriter, r *http.Request, k *alert.Keeper
 	}
 	entry, err := k.Silence(want, rand.Text)
 	if err != nil {
-		return wrong("until", "%s.", upper(err.Error()))
+		return problemf(http.StatusBadRequest, "%s.", upper(err.Error()))
 	}
 	if err = s.alertsOf.Record(r.Context(), q.span.Cluster, []store.Decision{entry}); err != nil {
 		return err
