@@ -79,16 +79,12 @@ const (
 // in the network's.
 type reading struct{ key, value []byte }
 
-func (r reading) tx() uint64     { return binary.NativeEndian.Uint64(r.value) }
-func (r reading) rx() uint64     { return binary.NativeEndian.Uint64(r.value[8:]) }
-func (r reading) first() uint32  { return binary.NativeEndian.Uint32(r.value[16:]) }
-func (r reading) last() uint32   { return binary.NativeEndian.Uint32(r.value[20:]) }
-func (r reading) state() uint32  { return binary.NativeEndian.Uint32(r.value[24:]) }
-func (r reading) opened() uint32 { return binary.NativeEndian.Uint32(r.value[28:]) }
+func (r reading) tx() uint64    { return binary.NativeEndian.Uint64(r.value) }
+func (r reading) rx() uint64    { return binary.NativeEndian.Uint64(r.value[8:]) }
+func (r reading) last() uint32  { return binary.NativeEndian.Uint32(r.value[20:]) }
+func (r reading) state() uint32 { return binary.NativeEndian.Uint32(r.value[24:]) }
 
 func (r reading) slotProtocol() uint32 { return binary.NativeEndian.Uint32(r.key[len(r.key)-4:]) }
-func (r reading) slot() Slot           { return Slot(r.slotProtocol() >> 8) }
-func (r reading) protocol() uint8      { return uint8(r.slotProtocol()) }
 
 func (r reading) addressLength() int { return (len(r.key) - 8) / 2 }
 
@@ -128,14 +124,3 @@ func address(b []byte) netip.Addr {
 	}
 	return netip.AddrFrom16([16]byte(b))
 }
-
-func (r reading) isICMP() bool {
-	return r.protocol() == protocolICMP || r.protocol() == protocolICMPv6
-}
-
-func (r reading) hasConnections() bool {
-	return r.protocol() == protocolTCP || r.protocol() == protocolSCTP
-}
-
-func (r reading) txFlags() uint8 { return uint8(r.state()) }
-func (r reading) rxFlags() uint8 { return uint8(r.state() >> 8) }

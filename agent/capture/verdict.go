@@ -4,40 +4,62 @@
 
 package capture
 
-import "github.com/netcinch/netcinch/bpf"
+import (
+	"encoding/binary"
+
+	"github.com/netcinch/netcinch/bpf"
+)
 
 // fill makes rec the record of what a reading has more than the report before
 // it.
 func (r reading) fill(rec *Record, m moment, before seen) {
-	state, protocol := r.state(), r.protocol()
+	v := (*[32]byte)(r.value) // struct flow; once for all that is read of it
+	f := facts{state: binary.NativeEndian.Uint32(v[24:])}
+	from := r.slotProtocol()
+	f.protocol = uint8(from)
+	f.localPort, f.remotePort = r.localPort(), r.remotePort()
 	*rec = Record{
-		Slot:            r.slot(),
+		Slot:            Slot(from >> 8),
 		Local:           r.local(),
 		Remote:          r.remote(),
-		Protocol:        protocol,
-		Fragment:        state&fragment != 0,
-		SourceRewritten: state&sourceRewritten != 0,
-		Tx:              difference(r.tx(), before.tx),
-		Rx:              difference(r.rx(), before.rx),
-		Connections:     uint64(r.opened() - before.opened),
-		First:           m.at(r.first()),
-		Last:            m.at(r.last()),
+		Protocol:        f.protocol,
+		Fragment:        f.state&fragment != 0,
+		SourceRewritten: f.state&sourceRewritten != 0,
+		Tx:              difference(binary.NativeEndian.Uint64(v[:]), before.tx),
+		Rx:              difference(binary.NativeEndian.Uint64(v[8:]), before.rx),
+		Connections:     uint64(binary.NativeEndian.Uint32(v[28:]) - before.opened),
+		First:           m.at(binary.NativeEndian.Uint32(v[16:])),
+		Last:            m.at(binary.NativeEndian.Uint32(v[20:])),
 		Owner:           Owner(r.owner()),
 	}
-	rec.Initiator, rec.Guessed = r.initiator()
-	rec.Outcome = r.outcome(rec.Initiator)
-	if r.isICMP() {
+	rec.Initiator, rec.Guessed = f.initiator()
+	rec.Outcome = f.outcome(rec.Initiator)
+	if f.isICMP() {
 		rec.ICMPType, rec.ICMPCode = r.icmp()
 	} else {
-		rec.LocalPort, rec.RemotePort = r.localPort(), r.remotePort()
+		rec.LocalPort, rec.RemotePort = f.localPort, f.remotePort
 	}
-	if protocol == protocolTCP {
-		rec.TxFlags, rec.RxFlags = r.txFlags(), r.rxFlags()
+	if f.protocol == protocolTCP {
+		rec.TxFlags, rec.RxFlags = f.txFlags(), f.rxFlags()
 	}
-	if state&(destRewritten|sourceRewritten) != 0 {
+	if f.state&(destRewritten|sourceRewritten) != 0 {
 		r.translate(rec)
 	}
 }
+
+// facts are what a verdict on a flow follows from, in two words.
+type facts struct {
+	state                 uint32
+	localPort, remotePort uint16
+	protocol              uint8
+}
+
+func (f facts) isICMP() bool { return f.protocol == protocolICMP || f.protocol == protocolICMPv6 }
+
+func (f facts) hasConnections() bool { return f.protocol == protocolTCP || f.protocol == protocolSCTP }
+
+func (f facts) txFlags() uint8 { return uint8(f.state) }
+func (f facts) rxFlags() uint8 { return uint8(f.state >> 8) }
 
 // icmp gives type and code; the key holds them in the machine's byte order, in
 // place of the local port.
@@ -69,10 +91,10 @@ func difference(now, before uint64) Count {
 }
 
 // initiator tells who began the flow, and whether that is a guess by the ports.
-func (r reading) initiator() (Initiator, bool) {
-	state := r.state()
+func (f facts) initiator() (Initiator, bool) {
+	state := f.state
 	lower := InitiatorRemote // the lower port is the server's
-	if r.remotePort() < r.localPort() {
+	if f.remotePort < f.localPort {
 		lower = InitiatorLocal
 	}
 	switch {
@@ -85,16 +107,16 @@ func (r reading) initiator() (Initiator, bool) {
 	case state&trackedRemote != 0:
 		return InitiatorRemote, false
 	case state&firstLocal != 0:
-		if r.localPort() < ephemeral && r.remotePort() >= ephemeral {
+		if f.localPort < ephemeral && f.remotePort >= ephemeral {
 			return InitiatorRemote, true // an answer to what was not seen
 		}
 		return InitiatorLocal, false
 	case state&firstRemote != 0:
-		if r.remotePort() < ephemeral && r.localPort() >= ephemeral {
+		if f.remotePort < ephemeral && f.localPort >= ephemeral {
 			return InitiatorLocal, true
 		}
 		return InitiatorRemote, false
-	case state&fragment != 0 || r.localPort() == r.remotePort():
+	case state&fragment != 0 || f.localPort == f.remotePort:
 		return InitiatorUnknown, false
 	default:
 		return lower, true
@@ -102,23 +124,23 @@ func (r reading) initiator() (Initiator, bool) {
 }
 
 // outcome tells what has become of the flow so far.
-func (r reading) outcome(initiator Initiator) Outcome {
-	answered, refused := r.answer(initiator)
+func (f facts) outcome(initiator Initiator) Outcome {
+	answered, refused := f.answer(initiator)
 	switch {
 	case answered:
 		return Established
 	case refused:
 		return Refused
-	case initiator == InitiatorRemote && !r.hasConnections():
+	case initiator == InitiatorRemote && !f.hasConnections():
 		return Established // it arrived
 	default:
 		return Unanswered
 	}
 }
 
-func (r reading) answer(initiator Initiator) (answered, refused bool) {
-	state := r.state()
-	asked, replied := r.txFlags(), r.rxFlags()
+func (f facts) answer(initiator Initiator) (answered, refused bool) {
+	state := f.state
+	asked, replied := f.txFlags(), f.rxFlags()
 	anything, unreachable := state&received != 0, state&refusedByRemote != 0
 	if initiator == InitiatorRemote {
 		asked, replied = replied, asked
@@ -127,7 +149,7 @@ func (r reading) answer(initiator Initiator) (answered, refused bool) {
 	switch {
 	case state&fragment != 0:
 		return true, false
-	case !r.hasConnections():
+	case !f.hasConnections():
 		return anything, unreachable
 	case (asked|replied)&flagSYN == 0: // open before it was watched
 		return state&(sent|received) != 0, unreachable
