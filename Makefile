@@ -86,6 +86,20 @@ check-generate: generate ## fail when a committed generated file is stale
 	@test -z "$$(git status --porcelain -- $(GENERATED))" || \
 		{ git status --short -- $(GENERATED); echo 'generated files are not committed: run make generate and commit'; exit 1; }
 
+.PHONY: manifests
+manifests: ## render the chart into the plain manifests of deploy/manifests
+	cd deploy/chart/render && $(GO) run . -chart .. -values plain-values.yaml > ../../manifests/netcinch.yaml.new
+	mv deploy/manifests/netcinch.yaml.new deploy/manifests/netcinch.yaml
+
+.PHONY: check-chart
+check-chart: ## render the chart with many values, check it, and fail where the plain manifests are stale
+	cd deploy/chart/render && $(GO) test ./...
+
+.PHONY: check-install
+check-install: ## try manifests, rights and tokens on a real API server (NETCINCH_LAB: the folder with bin/etcd and bin/kube-apiserver)
+	@test -n "$$NETCINCH_LAB" || echo 'check-install: NETCINCH_LAB is not set: NOTHING IS TRIED on a real API server'
+	$(GO) test -v -run TestInstalled ./deploy/install
+
 ## ---- checking --------------------------------------------------------------
 
 $(LINTER):
