@@ -59,7 +59,7 @@ func (s *Server) before(r *http.Request, q question) (*View, error) {
 	if !from.IsZero() && !to.IsZero() && !from.Before(to) {
 		return nil, wrong("beforeFrom", "It is not before the end of the earlier window (%s).", to.Format(time.RFC3339))
 	}
-	return s.source.View(r.Context(), Span{Cluster: q.span.Cluster, From: from, To: to})
+	return s.source.View(r.Context(), Span{Cluster: q.span.Cluster, From: from, To: to, Traffic: true})
 }
 
 // compare says of every drawn edge how it changed, and draws those that are gone.

@@ -47,11 +47,18 @@ func (s *Server) question(r *http.Request) (question, error) {
 		return q, wrong("from", "It is not before the end of the time looked at (%s).", to.Format(time.RFC3339))
 	}
 	q = question{namespace: values.Get("namespace"), span: Span{Cluster: cluster, From: from, To: to}, id: values.Get("id"), text: values.Get("q")}
+	q.span.Traffic = trafficOnly(r.URL.Path)
 	if q.brief, err = yes("brief", values.Get("brief")); err != nil {
 		return q, err
 	}
 	q.paging, err = pagingOf(values)
 	return q, err
+}
+
+// trafficOnly names the routes that need no recommendations.
+func trafficOnly(path string) bool {
+	path = strings.TrimPrefix(path, "/api/v1")
+	return path == "/graph" || path == "/timeline" || path == "/edges" || strings.HasPrefix(path, "/edges/")
 }
 
 func yes(parameter, text string) (bool, error) {
@@ -86,9 +93,10 @@ func misspelt(path string, values url.Values) error {
 	case "/policies":
 		known = append(known, "limit", "cursor", "id", "q", "brief")
 	case "/recommendations":
-		known = append(known, "limit", "cursor", "id", "q", "brief", "format")
+		known = append(known, "limit", "cursor", "id", "q", "brief")
+		known = append(known, wishes...)
 	case "/recommendations/download":
-		known = append(known, "id", "format", "as")
+		known = append(append(known, "id", "as"), wishes...)
 	}
 	for _, name := range slices.Sorted(maps.Keys(values)) {
 		if !slices.Contains(known, name) {

@@ -22,6 +22,9 @@ var ErrNotReady = errors.New("the first view is being computed")
 type Span struct {
 	Cluster  string // empty for the first
 	From, To time.Time
+	// Traffic asks for what was seen and how it is judged alone: the view may come
+	// without recommendations, which take longer than all the rest.
+	Traffic bool
 }
 
 // View is what is known at one moment about one span. It is never changed

@@ -22,7 +22,7 @@ import (
 // Bounds of the views that are kept beside the current one, and of the grid
 // that relative times are put on so that they can be shared.
 const (
-	keptViews = 4
+	keptViews = 6
 	timeGrid  = 10 * time.Second
 )
 
@@ -113,12 +113,12 @@ func (v *views) of(ctx context.Context, s api.Span) (*api.View, error) {
 	switch {
 	case current == nil:
 		return nil, api.ErrNotReady
-	case s == api.Span{}:
+	case s.From.IsZero() && s.To.IsZero():
 		return current, nil
 	case kept != nil:
 		return kept, nil
 	}
-	key := fmt.Sprint(version, s.From.Unix(), s.To.Unix())
+	key := fmt.Sprint(version, s.From.Unix(), s.To.Unix(), s.Traffic)
 	done := v.asked.DoChan(key, func() (any, error) {
 		v.slots <- struct{}{}
 		defer func() { <-v.slots }()
@@ -144,7 +144,7 @@ func (v *views) of(ctx context.Context, s api.Span) (*api.View, error) {
 // kept needs the lock.
 func (v *views) kept(s api.Span) *api.View {
 	for _, one := range v.spans {
-		if one.Span.From.Equal(s.From) && one.Span.To.Equal(s.To) {
+		if one.Span.From.Equal(s.From) && one.Span.To.Equal(s.To) && (s.Traffic || !one.Span.Traffic) {
 			return one
 		}
 	}
@@ -194,7 +194,10 @@ func (v *views) compute(ctx context.Context, s api.Span, version uint64) (*api.V
 	if err != nil {
 		return nil, err
 	}
-	advice, err := recommend.Build(recommend.Input{Snapshot: w.snapshot, Report: report, Engine: w.engine, Policy: v.options.Policies})
+	var advice []recommend.Recommendation
+	if !s.Traffic {
+		advice, err = recommend.Build(recommend.Input{Snapshot: w.snapshot, Report: report, Engine: w.engine, Policy: v.options.Policies})
+	}
 	if err != nil {
 		return nil, err
 	}
