@@ -66,12 +66,68 @@ function order(items: Item[], pairs: (readonly [string, string])[], columns: num
   return at;
 }
 
-/** Places items in rows, in the proportions of the room; gives their corners and the size of all. */
+/** Whether an item is so much larger than most that rows of them would have holes. */
+function bulky(items: Item[]): (item: Item) => boolean {
+  const middle = (of: (i: Item) => number) =>
+    [...items].map(of).sort((a, b) => a - b)[Math.floor(items.length / 2)] ?? 0;
+  const wide = middle((i) => i.width);
+  const tall = middle((i) => i.height);
+  return (i) => i.height > 1.9 * tall || i.width > 2.2 * wide;
+}
+
+interface Shelf {
+  at: Record<string, Point>;
+  size: Point;
+}
+
+/** Large items side by side, in as many rows as the width asks for. */
+function shelve(items: Item[], width: number): Shelf {
+  const out: Shelf = { at: {}, size: { x: 0, y: 0 } };
+  let [x, y, tall] = [0, 0, 0];
+  for (const item of [...items].sort((a, b) => b.height - a.height)) {
+    if (x > 0 && x + item.width > width) {
+      [x, y, tall] = [0, y + tall + gap, 0];
+    }
+    out.at[item.id] = { x, y };
+    x += item.width + gap;
+    tall = Math.max(tall, item.height);
+    out.size = { x: Math.max(out.size.x, x - gap), y: y + tall };
+  }
+  return out;
+}
+
+/** Places items as a picture in the proportions of the room: the large above, the rest in rows. */
 export function pack(
   items: Item[],
   pairs: (readonly [string, string])[],
   room: { width: number; height: number },
-): { at: Record<string, Point>; size: Point } {
+): Shelf {
+  const large = items.filter(bulky(items));
+  if (large.length === 0 || large.length === items.length) return rows(items, pairs, room);
+  const small = items.filter((i) => !large.includes(i));
+  const area = items.reduce((sum, i) => sum + (i.width + gap) * (i.height + gap), 0);
+  const width = Math.sqrt((area * 1.1 * room.width) / Math.max(1, room.height));
+  const above = shelve(large, Math.max(width, ...large.map((i) => i.width)));
+  const wide = Math.max(width, above.size.x);
+  const high = Math.max(1, (wide * room.height) / room.width - above.size.y - gap);
+  const below = rows(small, pairs, { width: wide, height: high });
+  const at = { ...above.at };
+  for (const [id, p] of Object.entries(below.at)) at[id] = { x: p.x, y: p.y + above.size.y + gap };
+  return {
+    at,
+    size: {
+      x: Math.max(above.size.x, below.size.x),
+      y: above.size.y + gap + below.size.y,
+    },
+  };
+}
+
+/** Places items in rows, in the proportions of the room; gives their corners and the size of all. */
+function rows(
+  items: Item[],
+  pairs: (readonly [string, string])[],
+  room: { width: number; height: number },
+): Shelf {
   const count = Math.max(1, items.length);
   const width = items.reduce((sum, i) => sum + i.width + gap, 0) / count;
   const height = items.reduce((sum, i) => sum + i.height + gap, 0) / count;

@@ -54,7 +54,7 @@ function line(b: Bundle, d: string, c: Style['colours']): string {
 }
 
 function label(b: Bundle, at: { x: number; y: number }, c: Style['colours']): string {
-  const sign = b.look === 'allowed' ? '' : `${lookWords[b.look].sign} `;
+  const sign = b.look === 'allowed' || b.look === 'same' ? '' : `${lookWords[b.look].sign} `;
   const text = `${sign}${b.label}`;
   const width = text.length * 6.9 + 12;
   const colour = c[`look-${b.look}`] ?? 'gray';

@@ -8,7 +8,7 @@ import { useResource } from '../../api/useResource';
 import { duration, plural } from '../../lib/format';
 import { momentOf, rfc } from '../../lib/moment';
 import { setParams, useLocation, useScope } from '../../lib/router';
-import { minuteIn, useZone } from '../../lib/zone';
+import { clockIn, minuteIn, useZone } from '../../lib/zone';
 import { Compare } from './Compare';
 
 type Tick = Timeline['items'][number];
@@ -59,6 +59,9 @@ function Shade({
   );
 }
 
+/** Up to which length, in s, times are told to the second. */
+const brief = 1800;
+
 function Range({ ticks, graph }: { ticks: Tick[]; graph: Graph }) {
   const { params } = useLocation();
   const z = useZone();
@@ -77,7 +80,8 @@ function Range({ ticks, graph }: { ticks: Tick[]; graph: Graph }) {
       from: a <= first ? undefined : rfc(a),
       to: b >= last - step / 2 ? undefined : rfc(Math.max(b, a + step)),
     });
-  const text = (t: number) => minuteIn(rfc(t), z);
+  // Of a short history minutes would all be the same.
+  const text = (t: number) => (last - first < brief ? clockIn : minuteIn)(rfc(t), z);
   const before = graph.before?.window;
   return (
     <Slider

@@ -14,7 +14,7 @@ import { memo } from 'react';
 import type { GraphNode } from '../../api/types';
 import { KindIcon } from '../../components/KindIcon';
 import { plural } from '../../lib/format';
-import { type Bundle, lookWords } from '../../lib/graph';
+import { type Bundle, type Look, lookWords } from '../../lib/graph';
 import type { Route } from '../../lib/route';
 import { select, setOpen } from './useMapState';
 
@@ -161,10 +161,12 @@ export const Group = memo(function Group({ data }: NodeProps<GroupNode>) {
   );
 });
 
+const quietLooks: ReadonlySet<Look> = new Set(['allowed', 'same']);
+
 /** The signs before a line's label: how it looks, and that it is denied where that is not said yet. */
 const signsOf = (b: Bundle) =>
   [
-    b.look === 'allowed' ? '' : lookWords[b.look].sign,
+    quietLooks.has(b.look) ? '' : lookWords[b.look].sign,
     b.risky && b.look !== 'risky' ? lookWords.risky.sign : '',
     b.denied && b.look !== 'denied' ? lookWords.denied.sign : '',
   ]
