@@ -11,6 +11,7 @@ import { redirect, useLocation } from './lib/router';
 import { useZone } from './lib/zone';
 import { MapPage } from './pages/map/MapPage';
 
+const Alerts = lazy(() => import('./pages/alerts/Alerts').then((m) => ({ default: m.Alerts })));
 const Findings = lazy(() => import('./pages/Findings').then((m) => ({ default: m.Findings })));
 const Policies = lazy(() => import('./pages/Policies').then((m) => ({ default: m.Policies })));
 const Recommendations = lazy(() =>
@@ -25,6 +26,8 @@ function Page({ path, status }: { path: string; status: Status | undefined }) {
   switch (placeOf(path)) {
     case '/map':
       return <MapPage status={status} />;
+    case '/alerts':
+      return <Alerts status={status} />;
     case '/findings':
       return <Findings status={status} />;
     case '/policies':
@@ -54,7 +57,7 @@ export function App() {
   });
   useEffect(() => {
     const place = placeOf(path);
-    if (place && place !== path) redirect(place + window.location.search);
+    if (place && !path.startsWith(place)) redirect(place + window.location.search);
   }, [path]);
   if (status.error?.status === 401) return <SignIn done={status.reload} />;
   return (

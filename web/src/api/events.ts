@@ -2,18 +2,21 @@
 // One stream of server-sent events for the whole page.
 import { useSyncExternalStore } from 'react';
 import { address } from './client';
-import type { Finding, ViewEvent } from './types';
+import type { Alert, ViewEvent } from './types';
 
 export interface Live {
   /** The newest version that the server spoke of; 0 before the first. */
   version: number;
+  /** Grows with every alert that began, changed or ended. */
+  decided: number;
   connected: boolean;
   /** Since when the stream is broken, in ms of the epoch. */
   lostSince: number | undefined;
-  alerts: Finding[];
+  /** Those that began lately and that somebody is to be told about. */
+  alerts: Alert[];
 }
 
-let live: Live = { version: 0, connected: false, lostSince: undefined, alerts: [] };
+let live: Live = { version: 0, decided: 0, connected: false, lostSince: undefined, alerts: [] };
 const listeners = new Set<() => void>();
 let source: EventSource | undefined;
 
@@ -38,9 +41,10 @@ function connect() {
     set({ version, connected: true, lostSince: undefined });
   });
   source.addEventListener('alert', (event) => {
-    const finding = JSON.parse((event as MessageEvent<string>).data) as Finding;
-    const others = live.alerts.filter((a) => a.id !== finding.id);
-    set({ alerts: [finding, ...others].slice(0, 5) });
+    const alert = JSON.parse((event as MessageEvent<string>).data) as Alert;
+    const others = live.alerts.filter((a) => a.id !== alert.id);
+    const told = alert.status === 'firing' && !alert.held;
+    set({ alerts: told ? [alert, ...others].slice(0, 5) : others, decided: live.decided + 1 });
   });
 }
 

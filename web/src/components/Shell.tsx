@@ -15,7 +15,7 @@ import { dismissAlert, useLive } from '../api/events';
 import type { Status } from '../api/types';
 import type { Resource } from '../api/useResource';
 import { duration, short } from '../lib/format';
-import { placeOf, places } from '../lib/places';
+import { belowOf, placeOf, places } from '../lib/places';
 import { setParams, useLocation } from '../lib/router';
 import { type Theme, useTheme } from '../lib/theme';
 import { useNow } from '../lib/useNow';
@@ -134,30 +134,33 @@ function ClusterPicker({ status }: { status: Status }) {
   );
 }
 
-function Alerts() {
+function Toasts() {
   const { alerts } = useLive();
-  const { params } = useLocation();
+  const { path, params } = useLocation();
   const looking = params.get('edge');
-  const news = alerts.filter((a) => !a.edge || a.edge !== looking).slice(0, 3);
+  const news = alerts
+    .filter((a) => belowOf(path) !== a.id && (!a.edge || a.edge !== looking))
+    .slice(0, 3);
   return (
     <section className="toasts" aria-label="New alerts" aria-live="polite">
-      {news.map((finding) => (
-        <div key={finding.id} className="toast" data-testid="toast">
+      {news.map((alert) => (
+        <div key={alert.id} className="toast" data-testid="toast">
           <b aria-hidden="true">!</b>
           <div>
-            <div className="toast-title">{finding.title}</div>
-            {finding.edge ? (
-              <Link to="/map" change={{ edge: finding.edge }}>
-                Evidence
-              </Link>
-            ) : (
-              <Link to="/findings">Findings</Link>
-            )}
+            <div className="toast-title">{alert.title}</div>
+            <div className="actions">
+              <Link to={`/alerts/${alert.id}`}>The alert</Link>
+              {alert.edge && (
+                <Link to="/map" change={{ edge: alert.edge }}>
+                  Evidence
+                </Link>
+              )}
+            </div>
           </div>
           <Button
             className="button small icon"
             aria-label="Dismiss"
-            onPress={() => dismissAlert(finding.id)}
+            onPress={() => dismissAlert(alert.id)}
           >
             ✕
           </Button>
@@ -220,7 +223,7 @@ export function Shell({ status, children }: { status: Resource<Status>; children
           children
         )}
       </main>
-      <Alerts />
+      <Toasts />
     </div>
   );
 }

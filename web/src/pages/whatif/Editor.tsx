@@ -69,7 +69,7 @@ export function Editor({ text, change }: { text: string; change: (text: string) 
         <textarea
           aria-label="Policies as YAML"
           placeholder={
-            'Paste policies here: NetworkPolicy, Calico’s, or cluster-wide ones.\nThose of the same name are replaced, the others stay.'
+            'Paste policies here:\nof Kubernetes, of Calico, cluster-wide.\n\nThose of the same name are replaced,\nthe others stay.'
           }
           spellCheck={false}
           wrap="off"

@@ -161,7 +161,7 @@ function Edges({ title, items, testId }: { title: string; items: Replayed[]; tes
                 <td>
                   <Age time={e.lastSeen} />
                 </td>
-                <td className="note">{why(e)}</td>
+                <td className="quiet">{why(e)}</td>
                 <td>
                   <Link to="/map" change={{ edge: e.edge }}>
                     On the map
