@@ -86,6 +86,24 @@ check-generate: generate ## fail when a committed generated file is stale
 	@test -z "$$(git status --porcelain -- $(GENERATED))" || \
 		{ git status --short -- $(GENERATED); echo 'generated files are not committed: run make generate and commit'; exit 1; }
 
+IMAGE_TAG  ?= ghcr.io/netcinch
+IMAGE_ARCH ?= $(shell $(GO) env GOARCH)
+
+.PHONY: images
+# The same sources give the same digests: no path, time or version control goes in.
+images: $(WEB)/dist/index.html ## pack both images into bin/images, without a daemon, each with its SBOM
+	@mkdir -p $(BIN)/images
+	for binary in netcinch:./recommender:65532:65532 netcinch-agent:./agent:0:0; do \
+		name=$${binary%%:*}; rest=$${binary#*:}; package=$${rest%%:*}; user=$${rest#*:}; \
+		CGO_ENABLED=0 GOOS=linux GOARCH=$(IMAGE_ARCH) $(GO) build -trimpath -buildvcs=false -ldflags '$(LDFLAGS) -buildid=' -o $(BIN)/images/$$name $$package || exit 1; \
+		(cd deploy/image && $(GO) run . -binary $(CURDIR)/$(BIN)/images/$$name -tag $(IMAGE_TAG)/$$name:$(VERSION) -version $(VERSION) -arch $(IMAGE_ARCH) \
+			-user $$user -o $(CURDIR)/$(BIN)/images/$$name.tar) || exit 1; \
+	done
+
+.PHONY: check-images
+check-images: ## pack images twice and hold their digests against each other
+	cd deploy/image && $(GO) test ./...
+
 .PHONY: manifests
 manifests: ## render the chart into the plain manifests of deploy/manifests
 	cd deploy/chart/render && $(GO) run . -chart .. -values plain-values.yaml > ../../manifests/netcinch.yaml.new

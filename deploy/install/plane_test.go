@@ -20,6 +20,15 @@ import (
 	"github.com/netcinch/netcinch/deploy/lab/control"
 )
 
+// Where lists come as watches, the right to list is for older API servers alone,
+// and would not be seen in use.
+func TestMain(m *testing.M) {
+	if err := os.Setenv("KUBE_FEATURE_WatchListClient", "false"); err != nil {
+		panic(err)
+	}
+	os.Exit(m.Run())
+}
+
 // The tests share an API server: it takes seconds and 400 MB.
 func TestInstalled(t *testing.T) {
 	plane := control.Start(t)
@@ -122,12 +131,23 @@ func (i *installed) pod(t *testing.T, namespace, name, account, node string) *co
 	}, metav1.CreateOptions{}))(t)
 }
 
-// grant binds a cluster role to a ServiceAccount within a namespace.
-func (i *installed) grant(t *testing.T, namespace, role, account string) {
+// grant lets a ServiceAccount do something within a namespace. The roles that
+// come with Kubernetes (view, edit) have these verbs, once a controller manager
+// has filled them.
+func (i *installed) grant(t *testing.T, namespace, account string, verbs ...string) {
 	t.Helper()
-	must(i.client.RbacV1().RoleBindings(namespace).Create(t.Context(), &rbacv1.RoleBinding{
-		ObjectMeta: metav1.ObjectMeta{Name: account + "-" + role},
-		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: role},
+	roles := i.client.RbacV1()
+	name := account + "-" + namespace
+	must(roles.Roles(namespace).Create(t.Context(), &rbacv1.Role{
+		ObjectMeta: metav1.ObjectMeta{Name: name},
+		Rules: []rbacv1.PolicyRule{
+			{APIGroups: []string{""}, Resources: []string{"pods"}, Verbs: verbs},
+			{APIGroups: []string{"networking.k8s.io"}, Resources: []string{"networkpolicies"}, Verbs: verbs},
+		},
+	}, metav1.CreateOptions{}))(t)
+	must(roles.RoleBindings(namespace).Create(t.Context(), &rbacv1.RoleBinding{
+		ObjectMeta: metav1.ObjectMeta{Name: name},
+		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "Role", Name: name},
 		Subjects:   []rbacv1.Subject{{Kind: "ServiceAccount", Name: account, Namespace: "netcinch"}},
 	}, metav1.CreateOptions{}))(t)
 }

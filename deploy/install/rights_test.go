@@ -94,8 +94,6 @@ func granted(role *rbacv1.ClusterRole) map[string]bool {
 // Every right of the recommender is used, and it uses none that it has not:
 // first where Calico's objects are as it stores them, then as people write them.
 func (i *installed) testRights(t *testing.T) {
-	// Where lists come as watches, the right to list would not be seen in use.
-	t.Setenv("KUBE_FEATURE_WatchListClient", "false")
 	role := must(i.client.RbacV1().ClusterRoles().Get(t.Context(), "netcinch-netcinch", metav1.GetOptions{}))(t)
 	want := granted(role)
 	used := map[string]bool{}

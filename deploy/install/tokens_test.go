@@ -67,8 +67,8 @@ func (i *installed) testAgents(t *testing.T) {
 func (i *installed) testPeople(t *testing.T) {
 	client := i.as(t, "netcinch")
 	reviewer := auth.NewReviewer(client.AuthenticationV1().TokenReviews(), time.Now)
-	i.grant(t, "shop", "view", "viewer")
-	i.grant(t, "shop", "edit", "editor")
+	i.grant(t, "shop", "viewer", "get", "list")
+	i.grant(t, "shop", "editor", "get", "list", "update")
 	for name, c := range map[string]struct{ sees, decides bool }{"viewer": {true, false}, "editor": {true, true}, "nobody": {false, false}} {
 		for _, audience := range []string{"netcinch", ""} {
 			who, err := reviewer.Person(t.Context(), i.account(t, "netcinch", name, audience, nil), "netcinch")
