@@ -16,8 +16,12 @@ import (
 	"github.com/netcinch/netcinch/recommender/api"
 )
 
-// openDelivery makes what tells alerts, where a file says to whom.
+// openDelivery counts the alerts, and makes what tells them where a file says to
+// whom.
 func (a *App) openDelivery() error {
+	if err := a.metrics.registry.Register(alertCollector{a.members}); err != nil {
+		return fmt.Errorf("registering the metrics of alerts: %w", err)
+	}
 	if a.options.AlertsFile == "" {
 		return nil
 	}
