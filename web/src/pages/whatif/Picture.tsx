@@ -48,17 +48,22 @@ const words = {
   allowed: { sign: '+', text: 'would newly pass' },
 };
 
-function Arrow({ line, y1, y2 }: { line: Line; y1: number; y2: number }) {
+/** Labels of lines that leave one end are put one behind the other. */
+function labelAt(line: Line, lines: Line[]): number {
+  const beside = lines.filter((l) => l.from === line.from);
+  return 0.2 + (0.64 * beside.indexOf(line)) / Math.max(beside.length, 4);
+}
+
+function Arrow({ line, y1, y2, at }: { line: Line; y1: number; y2: number; at: number }) {
   const edge = line.edges[0]?.edge ?? '';
   const href = linkTo('/map', { edge });
   const label = `${line.from} to ${line.to}, ${ports(line)}: ${plural(line.connections, 'connection')} ${words[line.kind].text}`;
   const [x1, x2] = [box, width - box - 8];
-  const at = 0.22 + 0.56 * (Number.parseInt(edge.slice(-2), 36) % 10 || 5) * 0.1;
   const t = at;
   const my = (1 - t) ** 2 * (1 + 2 * t) * y1 + t ** 2 * (3 - 2 * t) * y2;
   const text = `${words[line.kind].sign} ${cut(ports(line), 20)} · ${short(line.connections)}`;
   const half = text.length * 3.6 + 8;
-  const mx = x1 + (x2 - x1) * t;
+  const mx = (1 - t) ** 3 * x1 + 3 * t * (1 - t) * ((x1 + x2) / 2) + t ** 3 * x2;
   return (
     <a
       href={href}
@@ -148,6 +153,7 @@ export function Picture({ replay }: { replay: Replay }) {
               line={l}
               y1={left(from.indexOf(l.from))}
               y2={right(to.indexOf(l.to))}
+              at={labelAt(l, lines)}
             />
           ))}
           <Ends names={from} x={0} at={left} />
