@@ -24,6 +24,7 @@ import (
 type remote struct {
 	server    string
 	tokenFile string
+	kubeToken string // kubeconfig
 	cluster   string
 }
 
@@ -34,6 +35,7 @@ func (r *remote) flags(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.StringVar(&r.server, "server", "", "recommender to ask where no files are given (default $NETCINCH_SERVER, else "+defaultServer+")")
 	f.StringVar(&r.tokenFile, "token-file", "", "file with the token for --server (default: the value of $NETCINCH_TOKEN)")
+	f.StringVar(&r.kubeToken, "token-kubeconfig", "", "kubeconfig whose user's token to send to --server, over https or to this machine only (default: none)")
 	f.StringVar(&r.cluster, "cluster", "", "name of the cluster at --server (default: its own)")
 }
 
@@ -67,6 +69,14 @@ func (r *remote) client(env *Env) (*client, error) {
 			return nil, fmt.Errorf("reading the token: %w", plain(err))
 		}
 		c.token = string(bytes.TrimSpace(text))
+	}
+	if r.kubeToken != "" {
+		if r.tokenFile != "" {
+			return nil, errors.New("--token-file and --token-kubeconfig both say which token to send: give one")
+		}
+		if err := c.login(u, r.kubeToken); err != nil {
+			return nil, err
+		}
 	}
 	return c, nil
 }
