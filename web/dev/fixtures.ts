@@ -2,6 +2,7 @@
 // Answers /api/v1 from src/fixture in `npm run dev` and `vite preview`.
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Plugin } from 'vite';
+import * as alerts from '../src/fixture/alerts';
 import * as data from '../src/fixture/data';
 
 const bodies: Record<string, () => unknown> = {
@@ -10,7 +11,10 @@ const bodies: Record<string, () => unknown> = {
   edges: () => data.edgeList,
   policies: () => data.policies,
   findings: () => data.findings,
-  alerts: () => data.findings,
+  alerts: () => alerts.alerts,
+  decisions: () => alerts.trail,
+  silences: () => alerts.silences,
+  replay: () => data.replay,
   recommendations: () => data.recommendations,
   coverage: () => data.coverage,
 };
@@ -25,7 +29,9 @@ function answer(request: IncomingMessage, response: ServerResponse, next: () => 
     return;
   }
   if (route === 'session') return response.writeHead(204).end();
-  const body = id ? data.evidence(decodeURIComponent(id)) : bodies[route]?.();
+  const one = id ? decodeURIComponent(id) : undefined;
+  const alert = alerts.alerts.items.find((a) => a.id === one);
+  const body = alert ? alerts.answer(alert) : one ? data.evidence(one) : bodies[route]?.();
   if (!body) {
     response.writeHead(404, { 'content-type': 'application/problem+json' });
     return response.end(JSON.stringify({ title: 'Not found', status: 404, detail: `no ${route} here` }));

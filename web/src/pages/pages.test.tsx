@@ -28,7 +28,7 @@ const show = (path: string, answers: Answers = fixtures) => {
   render(<App />);
   return asked;
 };
-const pages = ['/map', '/findings', '/policies', '/recommendations', '/coverage'];
+const pages = ['/map', '/alerts', '/findings', '/policies', '/recommendations', '/coverage'];
 const route: Record<string, string> = { '/map': 'graph' };
 const routeOf = (path: string) => route[path] ?? path.slice(1);
 

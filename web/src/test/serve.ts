@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // A recommender for component tests: fetch answers from the fixtures.
 import { vi } from 'vitest';
+import * as alerts from '../fixture/alerts';
 import * as data from '../fixture/data';
 
 export type Answers = Record<string, { status?: number; body: unknown; etag?: string }>;
@@ -15,6 +16,11 @@ export const fixtures: Answers = {
   recommendations: { body: data.recommendations },
   coverage: { body: data.coverage },
   replay: { body: data.replay },
+  alerts: { body: alerts.alerts },
+  [`alerts/${alerts.open.id}`]: { body: alerts.answer(alerts.open) },
+  [`alerts/${alerts.slow.id}`]: { body: alerts.answer(alerts.slow) },
+  decisions: { body: alerts.trail },
+  silences: { body: alerts.silences },
 };
 
 /** Makes fetch answer; gives the addresses that were asked for, in order. */
