@@ -13,7 +13,7 @@ import (
 )
 
 // wishes are the parameters that say how recommendations are made.
-var wishes = []string{"format", "direction", "allowExtra", "defaultDeny", "tier", "order"}
+var wishes = []string{"format", "direction", "allowExtra", "defaultDeny", "tier", "order", "workload"}
 
 // wish reads them into what is asked of the advice. usual says that it is what
 // every view has already.
@@ -45,16 +45,19 @@ func wish(values url.Values) (in recommend.Input, usual bool, err error) {
 		}
 	}
 	in.Calico.Tier = values.Get("tier")
+	if text := values.Get("workload"); text != "" {
+		in.Scope.Workloads = []string{text}
+	}
 	if text := values.Get("order"); text != "" {
 		if in.Calico.Order, err = strconv.ParseFloat(text, 64); err != nil {
 			return in, false, wrong("order", "%q is no number.", text)
 		}
 	}
-	usual = in.Format == recommend.Kubernetes && len(in.Scope.Directions) == 0 && in.AllowExtra == 0 && !in.DefaultDeny
+	usual = in.Format == recommend.Kubernetes && len(in.Scope.Directions) == 0 && in.AllowExtra == 0 && !in.DefaultDeny && len(in.Scope.Workloads) == 0
 	return in, usual, nil
 }
 
 // wishKey tells wishes apart.
 func wishKey(in *recommend.Input) string {
-	return fmt.Sprintf("%s %v %d %t %q %g", in.Format, in.Scope.Directions, in.AllowExtra, in.DefaultDeny, in.Calico.Tier, in.Calico.Order)
+	return fmt.Sprintf("%s %v %d %t %q %g %q", in.Format, in.Scope.Directions, in.AllowExtra, in.DefaultDeny, in.Calico.Tier, in.Calico.Order, in.Scope.Workloads)
 }

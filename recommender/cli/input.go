@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/netcinch/netcinch/recommender/analyze"
 	"github.com/netcinch/netcinch/recommender/cluster"
@@ -30,11 +31,13 @@ type input struct {
 	strict    bool
 	policies  policy.Options
 	learning  time.Duration
-	shown     *progress // of a command whose work goes on after the analysis
+	given     *pflag.FlagSet // those of the command
+	shown     *progress      // of a command whose work goes on after the analysis
 }
 
 func (in *input) manifestFlags(cmd *cobra.Command) {
 	f := cmd.Flags()
+	in.given = f
 	f.StringArrayVarP(&in.manifests, "filename", "f", nil, "manifests: a file, or a folder with all below it (repeatable)")
 	f.StringVar(&in.fallback, "default-namespace", "", "namespace of objects that name none")
 	f.BoolVar(&in.strict, "strict", false, "what is not understood of the objects that a verdict depends on is an error (status 2), not a warning; other kinds are passed over")
@@ -82,10 +85,20 @@ func (in *input) offline() bool { return len(in.manifests) > 0 || len(in.flows) 
 
 // filesOnly refuses flags that say how files are read, where none are given.
 func (in *input) filesOnly() error {
-	if in.policies != (policy.Options{}) {
-		return errors.New("--policy-order and --ipblock-skips-pods work on files only; give -f (a running recommender has its own way)")
+	var list []string
+	for _, name := range []string{"policy-order", "ipblock-skips-pods", "strict", "learning", "default-namespace"} {
+		if in.given != nil && in.given.Changed(name) {
+			list = append(list, "--"+name)
+		}
 	}
-	return nil
+	if len(list) == 0 {
+		return nil
+	}
+	verb := "works"
+	if len(list) > 1 {
+		verb = "work"
+	}
+	return fmt.Errorf("%s %s on files only; give -f, or leave it out (a running recommender goes by the flags that it was started with)", analyze.List(list, len(list)), verb)
 }
 
 // needBoth refuses one without the other.

@@ -161,7 +161,7 @@ func (a *advise) result(ctx context.Context, env *Env) ([]recommend.Recommendati
 		var list struct {
 			Items []recommend.Recommendation `json:"items"`
 		}
-		if err = client.get(ctx, "/api/v1/recommendations", a.query(), &list); err != nil {
+		if err = client.get(ctx, "/api/v1/recommendations", a.form.query(a.view.query(), a.workload), &list); err != nil {
 			return nil, err
 		}
 		return list.Items, a.knownAt(ctx, client)

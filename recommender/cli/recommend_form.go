@@ -7,9 +7,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -75,8 +77,8 @@ func (o *form) check(in *input, printed bool) error {
 		return fmt.Errorf("--allow-extra %d: want 0 or more", o.extra)
 	case ways > 1:
 		return errors.New("give one of --in-place, --out, --patch, --diff and -o")
-	case !in.offline() && (o.writes() || o.kind != string(recommend.Kubernetes) || o.direction != "both" || o.extra > 0 || o.tier != "" || o.order != 0):
-		return errors.New("--in-place, --out, --patch, --format, --tier, --order, --direction and --allow-extra work on files: give -f and --flows")
+	case !in.offline() && (o.inPlace || o.patch || o.out != "" && files.Layout(o.layout) == files.Copy):
+		return errors.New("--in-place, --patch and --out with the layout copy work on files: give -f and --flows; --out with --layout kustomize or single takes what a recommender says")
 	case o.deny && o.kind == string(recommend.ClusterWide):
 		return errors.New("--default-deny goes with policies of workloads; give another --format than cluster")
 	case o.yes && !o.inPlace:
@@ -103,6 +105,32 @@ func (o *form) input(v *view, workload string) recommend.Input {
 		in.Scope.Workloads = []string{workload}
 	}
 	return in
+}
+
+// query is the form as the API takes it; what is usual is left out.
+func (o *form) query(q url.Values, workload string) url.Values {
+	plain := len(q)
+	for name, value := range map[string]string{
+		"format": without(o.kind, string(recommend.Kubernetes)), "direction": without(o.direction, "both"), "tier": o.tier,
+		"allowExtra": without(strconv.Itoa(o.extra), "0"), "defaultDeny": without(strconv.FormatBool(o.deny), "false"),
+		"order": without(strconv.FormatFloat(o.order, 'g', -1, 64), "0"),
+	} {
+		if value != "" {
+			q.Set(name, value)
+		}
+	}
+	if len(q) > plain && workload != "" && o.kind != string(recommend.ClusterWide) {
+		q.Set("workload", workload)
+	}
+	return q
+}
+
+// without gives a text unless it is the usual one.
+func without(text, usual string) string {
+	if text == usual {
+		return ""
+	}
+	return text
 }
 
 // hold withholds what is not as ready as --min-readiness asks.
@@ -142,7 +170,11 @@ func (o *form) write(env *Env, in *input, list []recommend.Recommendation) error
 		}
 	}
 	if o.out != "" {
-		plan, err := files.Lay(files.Layout(o.layout), o.out, in.manifests, root(in.manifests), list)
+		below := ""
+		if in.offline() {
+			below = root(in.manifests)
+		}
+		plan, err := files.Lay(files.Layout(o.layout), o.out, in.manifests, below, list)
 		if err != nil {
 			return err
 		}

@@ -123,6 +123,23 @@ func TestRemoteEqualsOffline(t *testing.T) {
 		}
 		compare(t, env, files, []string{"replay", "-p", policies}, func(text string) any { return text })
 	})
+	for name, args := range map[string][]string{
+		"calico":       {"--format", "calico"},
+		"trial":        {"--format", "calico-staged", "--default-deny"},
+		"rails":        {"--format", "cluster"},
+		"extra":        {"--allow-extra", "3", "--direction", "ingress", "-n", "shop"},
+		"default deny": {"--default-deny", "-w", "data/db"},
+	} {
+		t.Run("recommend "+name, func(t *testing.T) {
+			compare(t, env, files, append([]string{"recommend", "-o", "yaml"}, args...), func(text string) any { return text })
+		})
+	}
+	t.Run("replay without", func(t *testing.T) {
+		compare(t, env, files, []string{"replay", "--without", "data/db"}, func(text string) any { return text })
+	})
+	t.Run("replay against", func(t *testing.T) {
+		compare(t, env, files, []string{"replay", "-p", "testdata/shop/manifests/policies.yaml", "--against", "testdata/shop/manifests/policies.yaml", "--only", "data/db", "--alone"}, func(text string) any { return text })
+	})
 	t.Run("check", func(t *testing.T) {
 		compare(t, env, files[:2], []string{"check", "--from", "shop/cart", "--to", "data/db", "--port", "postgres"}, func(text string) any { return text })
 	})
@@ -179,7 +196,11 @@ func TestRemoteRefusals(t *testing.T) {
 		{"stranger", env, []string{"graph", "--server", stranger.URL}, "is it a Netcinch recommender of this version?\n"},
 		{"broken", env, []string{"unused", "--server", broken.URL}, " answers 502 Bad Gateway\n"},
 		{"policies", env, []string{"replay", "-p", "testdata/shop/flows.jsonl"}, "is not a Kubernetes object"},
-		{"alone", env, []string{"replay", "-p", "testdata/shop/manifests", "--alone"}, "netcinch: --alone works on files only; give -f and --flows\n"},
+		{"strict", env, []string{"graph", "--strict", "--learning", "1h"}, "netcinch: --strict and --learning work on files only; give -f, or leave it out (a running recommender goes by the flags that it was started with)\n"},
+		{"order", env, []string{"unused", "--policy-order", "calico"}, "netcinch: --policy-order works on files only; give -f"},
+		{"fallback", env, []string{"recommend", "--default-namespace", "x"}, "netcinch: --default-namespace works on files only; give -f"},
+		{"tier", env, []string{"recommend", "--format", "calico", "--tier", "nowhere"}, "there is no tier \"nowhere\" in the manifests; make it first"},
+		{"without", env, []string{"replay", "--without", "shop/nobody"}, "netcinch: --without: there is no policy \"shop/nobody\"; there are data/db"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

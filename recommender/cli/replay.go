@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/url"
 	"slices"
 	"strings"
 
@@ -187,11 +188,6 @@ func chosen(flag string, policies []cluster.Object, wanted []string) ([]cluster.
 }
 
 func (r *replay) ask(ctx context.Context, env *Env) (*recommend.ReplayReport, error) {
-	for flag, given := range map[string]bool{"--alone": r.alone, "--against": len(r.against) > 0, "--without": len(r.without) > 0, "--only": len(r.only) > 0} {
-		if given {
-			return nil, fmt.Errorf("%s works on files only; give -f and --flows", flag)
-		}
-	}
 	if err := r.filesOnly(); err != nil {
 		return nil, err
 	}
@@ -200,20 +196,81 @@ func (r *replay) ask(ctx context.Context, env *Env) (*recommend.ReplayReport, er
 		return nil, err
 	}
 	// What a recommender would refuse is refused here, with file and line.
-	proposed, err := r.proposed(env, "--policies", r.policies)
-	if err != nil {
-		return nil, err
+	request := replayRequest{Alone: r.alone}
+	for _, side := range []struct {
+		flag  string
+		paths []string
+		only  []string
+		into  *string
+	}{{"--policies", r.policies, r.only, &request.Policies}, {"--against", r.against, nil, &request.Against}} {
+		if len(side.paths) == 0 {
+			continue
+		}
+		list, err := r.proposed(env, side.flag, side.paths)
+		if err == nil {
+			list, err = chosen("only", list, side.only)
+		}
+		if err != nil {
+			return nil, err
+		}
+		*side.into = documents(list)
 	}
-	var text strings.Builder
-	for _, p := range proposed {
-		text.WriteString("---\n" + strings.TrimSuffix(string(p.Source.YAML), "\n") + "\n")
+	if request.Remove, err = r.removed(ctx, client); err != nil {
+		return nil, err
 	}
 	var result recommend.ReplayReport
 	path := "/api/v1/replay"
 	if q := r.query().Encode(); q != "" {
 		path += "?" + q
 	}
-	return &result, client.post(ctx, path, map[string]string{"policies": text.String()}, &result)
+	return &result, client.post(ctx, path, request, &result)
+}
+
+// replayRequest is what the API takes.
+type replayRequest struct {
+	Policies string   `json:"policies"`
+	Against  string   `json:"against,omitempty"`
+	Remove   []string `json:"remove,omitempty"`
+	Alone    bool     `json:"alone,omitempty"`
+}
+
+func documents(list []cluster.Object) string {
+	var text strings.Builder
+	for _, p := range list {
+		text.WriteString("---\n" + strings.TrimSuffix(string(p.Source.YAML), "\n") + "\n")
+	}
+	return text.String()
+}
+
+// removed finds the ids of the policies of --without.
+func (r *replay) removed(ctx context.Context, client *client) ([]string, error) {
+	if len(r.without) == 0 {
+		return nil, nil
+	}
+	var list struct {
+		Items []struct {
+			ID  string      `json:"id"`
+			Ref analyze.Ref `json:"ref"`
+		} `json:"items"`
+	}
+	if err := client.get(ctx, "/api/v1/policies", url.Values{"brief": {"true"}}, &list); err != nil {
+		return nil, err
+	}
+	var have []cluster.Object
+	ids := map[cluster.Ref]string{}
+	for _, p := range list.Items {
+		ids[p.Ref.Cluster()] = p.ID
+		have = append(have, cluster.Object{Ref: p.Ref.Cluster()})
+	}
+	gone, err := chosen("without", have, r.without)
+	if err != nil {
+		return nil, err
+	}
+	var out []string
+	for _, o := range gone {
+		out = append(out, ids[o.Ref])
+	}
+	return out, nil
 }
 
 func writeReplay(w io.Writer, r *recommend.ReplayReport) error {

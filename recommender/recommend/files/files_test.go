@@ -226,6 +226,82 @@ func TestGitTakesPatches(t *testing.T) {
 	}
 }
 
+// TestKustomizations: new files are listed where kustomize looks for them, below
+// what is there; comments, order and style stay, and nothing is listed twice.
+func TestKustomizations(t *testing.T) {
+	const begin = "# What runs here.\nkind: Kustomization\n"
+	for name, c := range map[string]struct {
+		files map[string]string
+		at    string // of what changes
+		want  string
+	}{
+		"none":     {map[string]string{"a.yaml": first}, "", ""},
+		"block":    {map[string]string{"kustomization.yaml": begin + "resources:\n- b.yaml # the second\n- a.yaml\n\nimages: []\n"}, "kustomization.yaml", begin + "resources:\n- b.yaml # the second\n- a.yaml\n- netcinch/ns-fresh.yaml\n- netcinch/ns-other.yaml\n\nimages: []\n"},
+		"flow":     {map[string]string{"kustomization.yml": "resources: [a.yaml]\n"}, "kustomization.yml", "resources: [a.yaml, netcinch/ns-fresh.yaml, netcinch/ns-other.yaml]\n"},
+		"indented": {map[string]string{"Kustomization": "resources:\n  - 'a.yaml'\n# end\n"}, "Kustomization", "resources:\n  - 'a.yaml'\n  - netcinch/ns-fresh.yaml\n  - netcinch/ns-other.yaml\n# end\n"},
+		"no list":  {map[string]string{"kustomization.yaml": "namespace: ns\n"}, "kustomization.yaml", "namespace: ns\nresources:\n  - netcinch/ns-fresh.yaml\n  - netcinch/ns-other.yaml\n"},
+		"one listed": {
+			map[string]string{"kustomization.yaml": "resources:\n- ./netcinch/ns-fresh.yaml\n"}, "kustomization.yaml",
+			"resources:\n- ./netcinch/ns-fresh.yaml\n- netcinch/ns-other.yaml\n",
+		},
+		"both listed":      {map[string]string{"kustomization.yaml": "resources:\n- netcinch/ns-other.yaml\n- netcinch/ns-fresh.yaml\n"}, "", ""},
+		"a folder's own":   {map[string]string{"kustomization.yaml": "resources: [netcinch]\n", "netcinch/kustomization.yaml": "resources:\n- x.yaml\n"}, "netcinch/kustomization.yaml", "resources:\n- x.yaml\n- ns-fresh.yaml\n- ns-other.yaml\n"},
+		"a folder to come": {map[string]string{"kustomization.yaml": "resources: [./netcinch/]\n"}, "netcinch/kustomization.yaml", "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\nresources:\n    - ns-fresh.yaml\n    - ns-other.yaml\n"},
+	} {
+		dir := t.TempDir()
+		for file, text := range c.files {
+			put(t, filepath.Join(dir, file), text)
+		}
+		before := tree(t, dir)
+		plan, err := Plan(dir, []recommend.Recommendation{newPolicy("other", "kind: D\n"), newPolicy("fresh", "kind: C\n")})
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		if err := Write(plan); err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		after := tree(t, dir)
+		for path, text := range after {
+			rel, _ := filepath.Rel(dir, path)
+			if want, there := before[path]; rel == c.at && text != c.want || rel != c.at && there && text != want {
+				t.Errorf("%s: %s is\n%s\nwant\n%s", name, rel, text, c.want)
+			}
+		}
+		if _, there := after[filepath.Join(dir, c.at)]; !there && c.at != "" {
+			t.Errorf("%s: there is no %s", name, c.at)
+		}
+	}
+}
+
+// TestKustomizationRefused: a list that can't be added to stops everything.
+func TestKustomizationRefused(t *testing.T) {
+	for name, text := range map[string]string{"no list": "resources: {a: b}\n", "no YAML": "resources: [\n", "two documents": "resources: []\n---\nresources: []\n"} {
+		dir := t.TempDir()
+		put(t, filepath.Join(dir, "kustomization.yaml"), text)
+		if _, err := Plan(dir, []recommend.Recommendation{newPolicy("fresh", "kind: C\n")}); err == nil || !strings.Contains(err.Error(), "by hand") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// TestKustomizeLayoutAddsToTheList: what is listed in the folder stays.
+func TestKustomizeLayoutAddsToTheList(t *testing.T) {
+	dir := t.TempDir()
+	put(t, filepath.Join(dir, "kustomization.yaml"), "resources:\n- mine.yaml # mine\n")
+	for range 2 {
+		plan, err := Lay(Kustomize, dir, nil, "", []recommend.Recommendation{newPolicy("fresh", "kind: C\n")})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := Write(plan); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := text(t, filepath.Join(dir, "kustomization.yaml")); got != "resources:\n- mine.yaml # mine\n- ns-fresh.yaml\n" {
+		t.Errorf("%s", got)
+	}
+}
+
 func TestLayouts(t *testing.T) {
 	dir := t.TempDir()
 	src, out := filepath.Join(dir, "src"), filepath.Join(dir, "out")

@@ -11,8 +11,6 @@ import (
 	"slices"
 	"strings"
 
-	"go.yaml.in/yaml/v3"
-
 	"github.com/netcinch/netcinch/recommender/recommend"
 )
 
@@ -56,6 +54,10 @@ func Lay(layout Layout, out string, roots []string, root string, list []recommen
 func absent(files []File) ([]File, error) {
 	var out []File
 	for _, f := range files {
+		if !f.New { // a list that is there, with more in it
+			out = append(out, f)
+			continue
+		}
 		there, err := os.ReadFile(f.Path)
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
@@ -132,9 +134,13 @@ func copied(out string, roots []string, root string, list []recommend.Recommenda
 			return nil, err
 		}
 	}
+	below := out
+	if len(roots) > 1 && filepath.Clean(roots[0]) == filepath.Clean(root) {
+		below = filepath.Join(out, filepath.Base(root))
+	}
 	for _, f := range plan {
-		if _, left := changed[filepath.Clean(f.Path)]; left {
-			files = append(files, File{Path: filepath.Join(out, Folder, filepath.Base(f.Path)), After: f.After, New: true})
+		if _, left := changed[filepath.Clean(f.Path)]; left && f.New {
+			files = append(files, File{Path: filepath.Join(below, Folder, filepath.Base(f.Path)), After: f.After, New: true})
 		}
 	}
 	return files, nil
@@ -148,7 +154,8 @@ func within(root, path string) string {
 	return filepath.Base(path)
 }
 
-// kustomized writes each recommendation into a file, and the list of them.
+// kustomized writes each recommendation into a file, and the list of them; a
+// list that is there already is added to.
 func kustomized(out string, list []recommend.Recommendation) ([]File, error) {
 	var names []string
 	var files []File
@@ -163,14 +170,17 @@ func kustomized(out string, list []recommend.Recommendation) ([]File, error) {
 		names = append(names, name)
 		files = append(files, File{Path: filepath.Join(out, name), After: []byte(ended(r.After)), New: true})
 	}
-	slices.Sort(names)
-	text, err := yaml.Marshal(struct {
-		APIVersion string   `yaml:"apiVersion"`
-		Kind       string   `yaml:"kind"`
-		Resources  []string `yaml:"resources"`
-	}{"kustomize.config.k8s.io/v1beta1", "Kustomization", names})
+	at, err := kustomizationIn(out)
 	if err != nil {
-		return nil, fmt.Errorf("writing kustomization.yaml: %w", err)
+		return nil, err
 	}
-	return append(files, File{Path: filepath.Join(out, "kustomization.yaml"), After: text, New: true}), nil
+	if at == "" {
+		f, err := newKustomization(out, names)
+		return append(files, f), err
+	}
+	f, changed, err := enlisted(at, names)
+	if err == nil && changed {
+		files = append(files, f)
+	}
+	return files, err
 }

@@ -39,7 +39,8 @@ const Folder = "netcinch"
 
 // Plan says what becomes of the files of some recommendations: each existing
 // policy is edited in its place, each new one gets a file in Folder below root.
-// Withheld ones are left out. The files are sorted by path. An error names a
+// Withheld ones are left out. Where a kustomization lists the folder's files,
+// new ones are listed too. The files are sorted by path. An error names a
 // file that can't be edited; then nothing ought to be written.
 func Plan(root string, list []recommend.Recommendation) ([]File, error) {
 	var out []File
@@ -58,12 +59,17 @@ func Plan(root string, list []recommend.Recommendation) ([]File, error) {
 		}
 	}
 	for path, list := range edited {
-		f, err := edit(path, list)
+		f, err := editedIn(path, list)
 		if err != nil {
 			return nil, err
 		}
 		out = append(out, f)
 	}
+	more, err := listed(root, out)
+	if err != nil {
+		return nil, err
+	}
+	out = append(out, more...)
 	slices.SortFunc(out, func(a, b File) int { return cmp.Compare(a.Path, b.Path) })
 	for i := 1; i < len(out); i++ {
 		if out[i].Path == out[i-1].Path {
@@ -100,8 +106,8 @@ func fresh(path string, r recommend.Recommendation) (File, error) {
 	return f, nil
 }
 
-// edit plans the change of one file, which may have several policies.
-func edit(path string, list []recommend.Recommendation) (File, error) {
+// editedIn plans the change of one file, which may have several policies.
+func editedIn(path string, list []recommend.Recommendation) (File, error) {
 	text, err := os.ReadFile(path)
 	if err != nil {
 		return File{}, fmt.Errorf("reading %s again: %w", path, plain(err))

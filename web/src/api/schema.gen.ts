@@ -1870,6 +1870,8 @@ export interface components {
         Tier: string;
         /** @description The order of new Calico policies; without it 1000. */
         Order: number;
+        /** @description Only what is made for this workload, as namespace/name. */
+        Workload: string;
     };
     requestBodies: never;
     headers: {
@@ -2697,6 +2699,8 @@ export interface operations {
                 tier?: components["parameters"]["Tier"];
                 /** @description The order of new Calico policies; without it 1000. */
                 order?: components["parameters"]["Order"];
+                /** @description Only what is made for this workload, as namespace/name. */
+                workload?: components["parameters"]["Workload"];
             };
             header?: never;
             path?: never;
@@ -2741,6 +2745,8 @@ export interface operations {
                 tier?: components["parameters"]["Tier"];
                 /** @description The order of new Calico policies; without it 1000. */
                 order?: components["parameters"]["Order"];
+                /** @description Only what is made for this workload, as namespace/name. */
+                workload?: components["parameters"]["Workload"];
                 /** @description One YAML file; a zip archive with a file for each recommendation in a folder for each namespace; or such an archive as a kustomize directory, which kubectl apply -k takes. */
                 as?: "yaml" | "zip" | "kustomize";
                 /** @description The cluster's name; this recommender's own when absent. */
