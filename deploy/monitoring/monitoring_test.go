@@ -61,8 +61,10 @@ func read(t *testing.T, path string, parse func([]byte) error) {
 func queries(t *testing.T) map[string]string {
 	t.Helper()
 	var board struct {
-		Templating struct{ List []struct{ Name, Query string } }
-		Panels     []struct {
+		Templating struct {
+			List []struct{ Name, Query string }
+		}
+		Panels []struct {
 			ID      int
 			Type    string
 			Title   string

@@ -33,8 +33,8 @@ func Root() string {
 
 // Find gives the path of a program. Without it the test is skipped, and named
 // what is missing; in continuous integration it fails.
-func Find(t testing.TB, program string) string {
-	t.Helper()
+func Find(tb testing.TB, program string) string {
+	tb.Helper()
 	for _, folder := range []string{"usr/bin", "usr/sbin"} {
 		path := filepath.Join(Root(), folder, program)
 		if info, err := os.Stat(path); err == nil && info.Mode()&0o111 != 0 {
@@ -46,9 +46,9 @@ func Find(t testing.TB, program string) string {
 	}
 	const missing = "%s is missing: make test fetches it on Debian, elsewhere put it into PATH"
 	if os.Getenv("CI") != "" {
-		t.Fatalf(missing, program)
+		tb.Fatalf(missing, program)
 	}
-	t.Skipf(missing, program)
+	tb.Skipf(missing, program)
 	return ""
 }
 
@@ -65,14 +65,14 @@ func Folders(pattern string) []string {
 // Command runs a program that Find found. One that was unpacked finds its
 // libraries, and its files of usr/share in their place: in a mount namespace of
 // its own, for which the test must be root.
-func Command(ctx context.Context, t testing.TB, program string, args ...string) *exec.Cmd {
-	t.Helper()
+func Command(ctx context.Context, tb testing.TB, program string, args ...string) *exec.Cmd {
+	tb.Helper()
 	root := Root()
 	if root == "" || !strings.HasPrefix(program, root+"/") {
 		return exec.CommandContext(ctx, program, args...)
 	}
 	if os.Geteuid() != 0 {
-		t.Skipf("%s is unpacked, not installed: run the test as root", program)
+		tb.Skipf("%s is unpacked, not installed: run the test as root", program)
 	}
 	const inside = `root=$1; shift; mount -t tmpfs none /usr/share && ln -s "$root"/usr/share/* /usr/share/ && exec "$@"`
 	all := append([]string{"--mount", "sh", "-c", inside, "sh", root, program}, args...)

@@ -55,7 +55,7 @@ func New(o Options) (*Delivery, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := os.MkdirAll(o.Dir, 0o700); err != nil {
+	if err = os.MkdirAll(o.Dir, 0o700); err != nil {
 		return nil, fmt.Errorf("making the folder of the queue of alerts: %w", err)
 	}
 	q, err := queue.Open(filepath.Join(o.Dir, "alerts.db"), o.Now())

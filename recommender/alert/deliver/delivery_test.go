@@ -201,7 +201,7 @@ func (w *world) sink(name string) deliver.SinkStatus {
 }
 
 // that makes an alert whose title says which it is.
-func that(id int, revision int, status alert.Status) alert.Alert {
+func that(id, revision int, status alert.Status) alert.Alert {
 	at := time.Now().UTC()
 	a := alert.Alert{
 		ID: fmt.Sprintf("%016x", id), Revision: revision, Kind: alert.PortScan, Severity: analyze.SeverityHigh, Status: status,

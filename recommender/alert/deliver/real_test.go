@@ -245,7 +245,10 @@ sinks:
 	})
 	a.Revision, a.Status, a.Ended = 3, alert.Accepted, time.Now().UTC()
 	w.notify(a)
-	eventually(t, "the receiver is told that it is over", func() bool { s, last := receiver.last(name); return s == "resolved" && last.Labels["severity"] == "medium" })
+	eventually(t, "the receiver is told that it is over", func() bool {
+		s, last := receiver.last(name)
+		return s == "resolved" && last.Labels["severity"] == "medium"
+	})
 	if now := find(); now != nil {
 		t.Errorf("it is active still: %+v", now)
 	}

@@ -4,10 +4,10 @@ package deliver
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"reflect"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -115,7 +115,7 @@ func (d *Delivery) reach(ctx context.Context, c *config.Config) error {
 	d.mu.RLock()
 	before := d.config
 	d.mu.RUnlock()
-	problems := make([]error, len(c.Sinks))
+	problems := make([]*config.Problem, len(c.Sinks))
 	var all sync.WaitGroup
 	for i := range c.Sinks {
 		s := &c.Sinks[i]
@@ -125,10 +125,14 @@ func (d *Delivery) reach(ctx context.Context, c *config.Config) error {
 		all.Go(func() { problems[i] = unreachable(ctx, c.File, i, s, made[s.Name]) })
 	}
 	all.Wait()
-	return errors.Join(problems...)
+	problems = slices.DeleteFunc(problems, func(p *config.Problem) bool { return p == nil })
+	if len(problems) > 0 {
+		return &config.FileError{Problems: problems, Files: c.Files}
+	}
+	return nil
 }
 
-func unreachable(ctx context.Context, file string, i int, c *config.Sink, s sink.Sink) error {
+func unreachable(ctx context.Context, file string, i int, c *config.Sink, s sink.Sink) *config.Problem {
 	if err := s.Probe(ctx); err != nil {
 		return &config.Problem{
 			File: file, Line: c.Line, Field: fmt.Sprintf("sinks[%d]", i),

@@ -234,9 +234,9 @@ sinks:
 		go func() { ended <- d.Run(ctx) }()
 		var shown strings.Builder
 		note := func(v any) {
-			text, err := json.Marshal(v)
-			if err != nil {
-				t.Error(err)
+			text, failed := json.Marshal(v)
+			if failed != nil {
+				t.Error(failed)
 			}
 			shown.Write(text)
 		}
@@ -244,9 +244,9 @@ sinks:
 			w.notify(that(i, 1, alert.Firing))
 			time.Sleep(3 * time.Minute)
 			note(d.Status())
-			results, err := d.Test(ctx, "")
-			if err != nil {
-				t.Error(err)
+			results, failed := d.Test(ctx, "")
+			if failed != nil {
+				t.Error(failed)
 			}
 			note(results)
 		}

@@ -21,9 +21,7 @@ func ConfigOptions(getenv func(string) string, kubernetes bool) config.Options {
 	}
 	for _, k := range kinds() {
 		o.Kinds = append(o.Kinds, string(k.Kind))
-		for _, s := range samples(k) {
-			o.Samples = append(o.Samples, s)
-		}
+		o.Samples = append(o.Samples, samples(k)...)
 	}
 	return o
 }

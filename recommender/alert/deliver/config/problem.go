@@ -19,8 +19,8 @@ type Problem struct {
 	Message string // what is wrong, and what to do
 }
 
-// Error gives FILE:LINE: FIELD: MESSAGE.
-func (p *Problem) Error() string {
+// String gives FILE:LINE: FIELD: MESSAGE.
+func (p *Problem) String() string {
 	var b strings.Builder
 	b.WriteString(p.File)
 	if p.Line > 0 {
@@ -42,7 +42,7 @@ type FileError struct {
 func (e *FileError) Error() string {
 	lines := make([]string, len(e.Problems))
 	for i, p := range e.Problems {
-		lines[i] = p.Error()
+		lines[i] = p.String()
 	}
 	return strings.Join(lines, "\n")
 }

@@ -35,29 +35,34 @@ type Item struct {
 // the result, by sink. A sink without a limit has none.
 func (q *Queue) Put(ctx context.Context, at time.Time, entries []Entry, limit map[string]int) (dropped map[string]int, err error) {
 	const what = "queueing alerts"
-	if err := ctxErr(ctx, what); err != nil {
+	if err = ctxErr(ctx, what); err != nil {
 		return nil, err
 	}
-	err = q.change(what, func() error {
-		dropped = map[string]int{}
-		touched := map[string]bool{}
-		for i := range entries {
-			if err := q.put(at, &entries[i], touched); err != nil {
-				return err
-			}
-		}
-		for sink := range touched {
-			n, err := q.shorten(sink, limit[sink])
-			if err != nil {
-				return err
-			}
-			if n > 0 {
-				dropped[sink] = n
-			}
-		}
-		return nil
+	err = q.change(what, func() (err error) {
+		dropped, err = q.take(at, entries, limit)
+		return err
 	})
 	return dropped, err
+}
+
+func (q *Queue) take(at time.Time, entries []Entry, limit map[string]int) (dropped map[string]int, err error) {
+	touched := map[string]bool{}
+	for i := range entries {
+		if err = q.put(at, &entries[i], touched); err != nil {
+			return nil, err
+		}
+	}
+	dropped = map[string]int{}
+	for sink := range touched {
+		n, err := q.shorten(sink, limit[sink])
+		if err != nil {
+			return nil, err
+		}
+		if n > 0 {
+			dropped[sink] = n
+		}
+	}
+	return dropped, nil
 }
 
 func (q *Queue) put(at time.Time, e *Entry, touched map[string]bool) error {
@@ -197,32 +202,37 @@ func (q *Queue) Keep(sinks []string) (removed map[string]int, err error) {
 	for _, s := range sinks {
 		known[s] = true
 	}
-	err = q.change("removing what waits for sinks that are gone", func() error {
-		removed = map[string]int{}
-		gone := map[string]bool{}
+	removed = map[string]int{}
+	return removed, q.change("removing what waits for sinks that are gone", func() error {
+		clear(removed)
 		for _, table := range []string{"item", "active", "record"} {
-			err := q.rows("SELECT sink, count(*) FROM "+table+" GROUP BY sink", func(s *sqlite.Stmt) {
-				name := s.ColumnText(0)
-				if known[name] {
-					return
-				}
-				gone[name] = true
-				if table == "item" {
-					removed[name] = s.ColumnInt(1)
-				}
-			})
-			if err != nil {
+			if err := q.keep(table, known, removed); err != nil {
 				return err
-			}
-		}
-		for name := range gone {
-			for _, table := range []string{"item", "active", "record"} {
-				if err := q.run("DELETE FROM "+table+" WHERE sink = ?", name); err != nil {
-					return err
-				}
 			}
 		}
 		return nil
 	})
-	return removed, err
+}
+
+// keep removes the rows of a table that are of other sinks; those of items are
+// counted.
+func (q *Queue) keep(table string, known map[string]bool, removed map[string]int) error {
+	gone := map[string]int{}
+	err := q.rows("SELECT sink, count(*) FROM "+table+" GROUP BY sink", func(s *sqlite.Stmt) {
+		if name := s.ColumnText(0); !known[name] {
+			gone[name] = s.ColumnInt(1)
+		}
+	})
+	if err != nil {
+		return err
+	}
+	for name, n := range gone {
+		if table == "item" {
+			removed[name] = n
+		}
+		if err := q.run("DELETE FROM "+table+" WHERE sink = ?", name); err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -142,7 +142,7 @@ func TestActiveAndRecords(t *testing.T) {
 	if diff := cmp.Diff(map[string][]byte{"b": []byte(`"b 2"`)}, active); diff != "" {
 		t.Error(diff)
 	}
-	if err := q.Fares("x", noon, time.Time{}, true); err != nil {
+	if err = q.Fares("x", noon, time.Time{}, true); err != nil {
 		t.Fatal(err)
 	}
 	records, err := q.Records()

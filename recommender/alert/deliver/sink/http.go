@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"net/url"
@@ -45,7 +46,7 @@ type client struct {
 var errElsewhere = errors.New("redirected")
 
 func newClient(c *config.HTTP, o Options) *client {
-	t := http.DefaultTransport.(*http.Transport).Clone() //nolint:errcheck,forcetypeassert // the standard library says so
+	t := http.DefaultTransport.(*http.Transport).Clone() //nolint:forcetypeassert // the standard library says so
 	if c.TLS != nil {
 		t.TLSClientConfig = c.TLS.Clone()
 	}
@@ -104,9 +105,7 @@ func (c *client) do(ctx context.Context, method string, u *url.URL, kind string,
 	if err != nil {
 		return nil, fmt.Errorf("asking %s: the address is wrong", c.config.Target())
 	}
-	for name, values := range more {
-		r.Header[name] = values
-	}
+	maps.Copy(r.Header, more)
 	c.header(r.Header, kind)
 	if c.config.Username != "" {
 		r.SetBasicAuth(c.config.Username, c.config.Password.Reveal())

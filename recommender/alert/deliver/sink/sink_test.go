@@ -292,7 +292,7 @@ func TestLines(t *testing.T) {
 	}
 	a := sample(alert.Firing)
 	a.Text = "two\nlines"
-	if err := l.Send(t.Context(), []Message{{Alert: a}, {Alert: sample(alert.Resolved)}}); err != nil {
+	if err = l.Send(t.Context(), []Message{{Alert: a}, {Alert: sample(alert.Resolved)}}); err != nil {
 		t.Fatal(err)
 	}
 	lines := strings.Split(strings.TrimSpace(out.String()), "\n")
@@ -304,7 +304,7 @@ func TestLines(t *testing.T) {
 		Firing bool
 		Alert  alert.Alert
 	}
-	if err := json.Unmarshal([]byte(lines[0]), &r); err != nil || r.Schema != Schema || !r.Firing {
+	if err = json.Unmarshal([]byte(lines[0]), &r); err != nil || r.Schema != Schema || !r.Firing {
 		t.Errorf("%+v, %v", r, err)
 	}
 	if diff := cmp.Diff(a, r.Alert, cmp.Comparer(func(x, y time.Time) bool { return x.Equal(y) }), cmp.Comparer(func(x, y analyze.Party) bool { return x == y })); diff != "" {

@@ -179,9 +179,18 @@ const maxParameter = 400
 func (s *syslog) data(b *strings.Builder, d *Data) {
 	b.WriteString("[" + s.config.DataID)
 	for _, p := range [][2]string{
-		{"id", d.ID}, {"revision", strconv.Itoa(d.Revision)}, {"kind", string(d.Kind)}, {"severity", string(d.Severity)}, {"status", string(d.Status)},
-		{"cluster", d.Cluster}, {"namespace", d.Namespace}, {"workloads", strings.Join(d.Workloads, ",")}, {"node", d.Node},
-		{"started", stamp(startOf(&d.Alert))}, {"ended", stamp(d.Ended)}, {"url", d.URL},
+		{"id", d.ID},
+		{"revision", strconv.Itoa(d.Revision)},
+		{"kind", string(d.Kind)},
+		{"severity", string(d.Severity)},
+		{"status", string(d.Status)},
+		{"cluster", d.Cluster},
+		{"namespace", d.Namespace},
+		{"workloads", strings.Join(d.Workloads, ",")},
+		{"node", d.Node},
+		{"started", stamp(startOf(&d.Alert))},
+		{"ended", stamp(d.Ended)},
+		{"url", d.URL},
 	} {
 		if p[1] != "" {
 			b.WriteString(" " + p[0] + `="` + parameter.Replace(oneLine(shorten(p[1], maxParameter))) + `"`)

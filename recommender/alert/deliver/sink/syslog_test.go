@@ -112,12 +112,12 @@ func TestSyslogConfirms(t *testing.T) {
 			var got []string
 			served := make(chan error, 1)
 			go func() {
-				c, err := l.Accept()
-				if err == nil {
-					got, err = tt.serve(c)
-					err = errors.Join(err, c.Close())
+				c, failed := l.Accept()
+				if failed == nil {
+					got, failed = tt.serve(c)
+					failed = errors.Join(failed, c.Close())
 				}
-				served <- err
+				served <- failed
 			}()
 			err = testSyslog(l.Addr().String()).Send(t.Context(), messages("one", "two"))
 			if serving := <-served; serving != nil {

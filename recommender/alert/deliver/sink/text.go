@@ -5,6 +5,7 @@ package sink
 import (
 	"strings"
 
+	"github.com/netcinch/netcinch/recommender/alert"
 	"github.com/netcinch/netcinch/recommender/alert/deliver/config"
 )
 
@@ -53,14 +54,13 @@ func describe(d *Data) string {
 
 // over says how an alert ended.
 func over(d *Data) string {
-	switch d.Status {
-	case "accepted", "rejected", "silenced":
-		if d.Decision != nil {
-			return "It was " + string(d.Status) + " by " + d.Decision.By + ": " + d.Decision.Reason
-		}
-		return "It was " + string(d.Status) + "."
-	default:
+	switch {
+	case d.Status == alert.Resolved:
 		return "It is over: not seen any more."
+	case d.Decision != nil:
+		return "It was " + string(d.Status) + " by " + d.Decision.By + ": " + d.Decision.Reason
+	default:
+		return "It was " + string(d.Status) + "."
 	}
 }
 
