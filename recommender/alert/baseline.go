@@ -184,7 +184,7 @@ func (l *look) generation(b *Baseline) {
 			return have.Revision == g.Revision && slices.Equal(have.Images, g.Images)
 		})
 		switch {
-		case pod.Template && len(b.Generations) > 0: // what is to run, not what runs
+		case pod.Template: // what is to run, not what runs
 		case i < 0:
 			if g.First.IsZero() && len(b.Generations) > 0 {
 				g.First = l.Now

@@ -70,7 +70,10 @@ func (f *BaselineFile) Write(w io.Writer) error {
 	}
 	b.WriteString("\n")
 	for _, e := range f.Workloads {
-		fmt.Fprintf(&b, "  - workload: %s\n    version: %d\n", quoted(workloadText(e.Workload)), e.Version)
+		fmt.Fprintf(&b, "  - workload: %s\n", quoted(workloadText(e.Workload)))
+		if e.Version > 0 {
+			fmt.Fprintf(&b, "    version: %d\n", e.Version)
+		}
 		if len(e.Images) > 0 {
 			b.WriteString("    images:\n")
 			for _, image := range e.Images {

@@ -173,8 +173,9 @@ func (s *story) look(minute int) {
 	}
 	for _, c := range s.catalogue {
 		if c.FirstSeen.Before(now) {
-			in.Catalogue = append(in.Catalogue, *c)
-			input.Catalogue = append(input.Catalogue, analyze.Known{Edge: c.Edge, FirstSeen: c.FirstSeen, LastSeen: c.LastSeen})
+			one := upTo(*c, now)
+			in.Catalogue = append(in.Catalogue, one)
+			input.Catalogue = append(input.Catalogue, analyze.Known{Edge: c.Edge, FirstSeen: c.FirstSeen, LastSeen: one.LastSeen})
 		}
 	}
 	slices.SortFunc(in.Catalogue, func(a, b store.Catalogued) int { return store.Compare(a.Edge, b.Edge) })
@@ -187,6 +188,17 @@ func (s *story) look(minute int) {
 	}
 	s.last = in
 	s.keeper.Look(in)
+}
+
+// upTo gives an entry of the catalogue as it was at a time.
+func upTo(c store.Catalogued, now time.Time) store.Catalogued {
+	for _, p := range []*store.Programs{&c.Client, &c.Server} {
+		p.Seen = slices.DeleteFunc(slices.Clone(p.Seen), func(one store.Program) bool { return !one.FirstSeen.Before(now) })
+	}
+	if c.LastSeen.After(now) {
+		c.LastSeen = now
+	}
+	return c
 }
 
 // looks looks every five minutes.
