@@ -71,6 +71,30 @@ func BenchmarkDrain(b *testing.B) {
 	}
 }
 
+// BenchmarkDrainEmpty is a drain on a node on which nothing happens: without any
+// flow, and with one.
+func BenchmarkDrainEmpty(b *testing.B) {
+	for name, flows := range map[string]int{"none": 0, "one": 1} {
+		b.Run(name, func(b *testing.B) {
+			c := watch(b, nil)
+			for range flows {
+				e := crafted{local: "10.0.0.2:40000", remote: "10.0.0.3:80", protocol: 6, slot: 1, state: begunTCP, opened: 1}
+				e.enter(b, c)
+			}
+			var spent time.Duration
+			for b.Loop() {
+				start := cpuTime(b)
+				if err := c.Drain(b.Context(), func(*Record) {}); err != nil {
+					b.Fatal(err)
+				}
+				spent += cpuTime(b) - start
+			}
+			b.ReportMetric(0, "ns/op")
+			b.ReportMetric(float64(spent.Microseconds())/float64(b.N), "cpu-µs/drain")
+		})
+	}
+}
+
 // BenchmarkEnd drains flows that are over: each leaves the kernel's map.
 func BenchmarkEnd(b *testing.B) {
 	const n = 10_000

@@ -55,6 +55,9 @@ type pass struct {
 
 // pass has the program tell what is new, turn by turn until nothing is left.
 func (t *table) pass(ctx context.Context, p *pass) (err error) {
+	if t.live == 0 && t.drain.Empty() {
+		return nil
+	}
 	defer func() { err = errors.Join(err, t.drain.Rest()) }()
 	turn := t.turn(p)
 	for {

@@ -11,7 +11,6 @@ import (
 	"net"
 	"net/netip"
 	"os"
-	"runtime/debug"
 	"strconv"
 	"strings"
 	"time"
@@ -91,7 +90,7 @@ func newRun(e Environment) *cobra.Command {
 				return err
 			}
 			dropPrivileges(o.Observer.Logger, held, agent.Roams(), f.files())
-			debug.FreeOSMemory() // the kernel's types, which were read to load the programs
+			forgetStart()
 			if err := agent.Run(c.Context()); err != nil {
 				return internalError{err}
 			}

@@ -21,6 +21,11 @@ import (
 // second must be seen.
 const DefaultPoll = 250 * time.Millisecond
 
+// everyPoll is how often all files are looked at: in between their directories
+// are, which change when a file comes, goes or is replaced. One that is written
+// to in its place is seen a little later.
+const everyPoll = 8
+
 // maxPodFile bounds what is read of one file.
 const maxPodFile = 64 << 20
 
@@ -34,7 +39,8 @@ type Directory struct {
 	logger *slog.Logger
 
 	files map[string]*podFile
-	bad   atomic.Int64 // files that cannot be read at present
+	dirs  map[string]time.Time // when each directory changed last, as of the last list
+	bad   atomic.Int64         // files that cannot be read at present
 	fails atomic.Uint64
 }
 
@@ -69,8 +75,12 @@ func (d *Directory) Watch(ctx context.Context, update func([]Pod)) error {
 	ticker := time.NewTicker(d.poll)
 	defer ticker.Stop()
 	var problem string
-	for first := true; ; first = false {
-		changed, err := d.refresh()
+	for look := 0; ; look++ {
+		var changed bool
+		var err error
+		if look%everyPoll == 0 || d.moved() {
+			changed, err = d.refresh()
+		}
 		switch {
 		case err != nil && err.Error() != problem:
 			problem = err.Error()
@@ -78,7 +88,7 @@ func (d *Directory) Watch(ctx context.Context, update func([]Pod)) error {
 		case err == nil:
 			problem = ""
 		}
-		if changed || first {
+		if changed || look == 0 {
 			update(d.pods())
 		}
 		select {
@@ -89,9 +99,21 @@ func (d *Directory) Watch(ctx context.Context, update func([]Pod)) error {
 	}
 }
 
+// moved says whether a directory has changed since the last list.
+func (d *Directory) moved() bool {
+	for path, before := range d.dirs {
+		info, err := os.Stat(path)
+		if err != nil || !info.ModTime().Equal(before) {
+			return true
+		}
+	}
+	return false
+}
+
 // list finds the files, with a version for each.
 func (d *Directory) list() (map[string]fileVersion, error) {
 	found := make(map[string]fileVersion)
+	d.dirs = make(map[string]time.Time)
 	err := filepath.WalkDir(d.path, func(path string, entry fs.DirEntry, err error) error {
 		if err != nil {
 			if errors.Is(err, fs.ErrNotExist) && path != d.path {
@@ -99,7 +121,11 @@ func (d *Directory) list() (map[string]fileVersion, error) {
 			}
 			return err
 		}
-		if entry.IsDir() || !isPodFile(path) {
+		if entry.IsDir() {
+			d.note(path)
+			return nil
+		}
+		if !isPodFile(path) {
 			return nil
 		}
 		info, err := os.Stat(path) // follows links: a mounted ConfigMap is links
@@ -110,6 +136,13 @@ func (d *Directory) list() (map[string]fileVersion, error) {
 		return nil
 	})
 	return found, err
+}
+
+// note keeps when a directory changed last, before it is read.
+func (d *Directory) note(path string) {
+	if info, err := os.Stat(path); err == nil {
+		d.dirs[path] = info.ModTime()
+	}
 }
 
 func isPodFile(path string) bool {

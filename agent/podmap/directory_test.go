@@ -140,7 +140,7 @@ func TestDirectoryFollowsItsFiles(t *testing.T) {
 	f.write(t, "2.json", dbJSON)
 	f.write(t, "notes.txt", "kind: Pod")
 	wantNames(t, f.look(t), "cart", "db")
-	if changed, _ := f.refresh(); changed {
+	if changed, _ := f.refresh(); changed || f.moved() {
 		t.Error("a change where nothing changed")
 	}
 	f.write(t, "1.yaml", strings.Replace(cartYAML, "name: cart", "name: cart2", 1))
@@ -190,6 +190,39 @@ func TestWatchReportsChanges(t *testing.T) {
 	f.write(t, "1.yaml", cartYAML)
 	if p := <-reports; len(p) != 1 || p[0].Name != "cart" {
 		t.Errorf("second report %v, want cart", p)
+	}
+	cancel()
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+}
+
+// A file is seen when it is replaced, in a directory below, too, and when it is
+// written to in its place.
+func TestChangesOfEachKindAreSeen(t *testing.T) {
+	f := newFolder(t)
+	below := filepath.Join(f.path, "below")
+	if err := os.Mkdir(below, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	reports := make(chan []Pod, 100)
+	done := make(chan error, 1)
+	go func() { done <- f.Watch(ctx, func(p []Pod) { reports <- p }) }()
+	<-reports
+	f.write(t, "below/1.yaml", cartYAML)
+	if p := <-reports; len(p) != 1 || p[0].Name != "cart" {
+		t.Errorf("got %v, want cart", p)
+	}
+	text := strings.Replace(cartYAML, "name: cart", "name: other", 1) + "\n"
+	if err := os.WriteFile(filepath.Join(below, "1.yaml"), []byte(text), 0o600); err != nil { // in its place
+		t.Fatal(err)
+	}
+	for p := range reports {
+		if len(p) == 1 && p[0].Name == "other" {
+			break
+		}
 	}
 	cancel()
 	if err := <-done; err != nil {

@@ -20,6 +20,7 @@ type Drain struct {
 	program *ebpf.Program
 	turns   *ebpf.Map
 	told    *ebpf.Map
+	flows   *ebpf.Map
 	memory  []byte // of told; nil while it is not mapped
 	// Size is the room that each struct drained4 or drained6 has, Room how many
 	// of them one turn has room for, and MaxFlows how many the flow map has.
@@ -47,7 +48,7 @@ func (s *Set) openDrains() error {
 
 func newDrain(program *ebpf.Program, turns, told, flows *ebpf.Map) *Drain {
 	return &Drain{
-		program: program, turns: turns, told: told, Size: int(told.ValueSize()), Room: int(told.MaxEntries()), MaxFlows: flows.MaxEntries(),
+		program: program, turns: turns, told: told, flows: flows, Size: int(told.ValueSize()), Room: int(told.MaxEntries()), MaxFlows: flows.MaxEntries(),
 	}
 }
 
@@ -70,6 +71,13 @@ func (d *Drain) Rest() error {
 		return fmt.Errorf("letting go of what was told of flows: %w", err)
 	}
 	return nil
+}
+
+// Empty says that there are no flows. To find none takes a tenth of the time
+// that the program takes to look at as many empty buckets.
+func (d *Drain) Empty() bool {
+	var first [64]byte // larger than any key
+	return errors.Is(d.flows.NextKey(nil, first[:d.flows.KeySize()]), ebpf.ErrKeyNotExist)
 }
 
 // Turn runs the program once, and gives what it told: t.Told times struct
