@@ -30,6 +30,7 @@ type finder struct {
 	cron      []string                     // CronJobs whose schedule is not covered, sorted
 	unread    map[string][]string          // what is not understood, by workload that it may apply to
 	subjects  map[cluster.Ref][]string     // workloads by policy
+	idle      []string                     // room for workloads that did not use a peer
 }
 
 // findings states everything that the report says, most severe first.
@@ -94,7 +95,7 @@ func (f *finder) spread(n int, find func(f *finder, i int)) {
 	found := make([][]Finding, n)
 	shared(n, func() func(int) {
 		own := *f
-		own.reachedBy = map[*policy.Reached][]string{}
+		own.reachedBy, own.idle = map[*policy.Reached][]string{}, nil
 		return func(i int) {
 			own.findings = nil
 			find(&own, i)

@@ -31,7 +31,13 @@ func (f *finder) partly(object *cluster.Object, ids []policy.AllowanceID, gaps b
 		if r.anyone && (f.public(group) || f.resolves(group)) {
 			r.anyone, r.may = false, nil // nobody can list who will come
 		}
-		idle := slices.DeleteFunc(slices.Clone(r.may), func(w string) bool { _, used := slices.BinarySearch(r.did, w); return used })
+		idle := f.idle[:0]
+		for _, w := range r.may {
+			if _, used := slices.BinarySearch(r.did, w); !used {
+				idle = append(idle, w)
+			}
+		}
+		f.idle = idle
 		severity := SeverityMedium
 		if !r.anyone && len(idle) == 0 && len(r.widePort) == 0 && len(r.gaps) == 0 {
 			if !r.wideRange(f.uses.all[r.id].allowance.Peer) {

@@ -49,6 +49,7 @@ func compareMarks(a, b mark) int {
 // server, protocol and port.
 func (x *Index) fold(records []flow.Record) (*foldings, *sightings) {
 	f := &foldings{records: records, marks: make([]mark, len(records)), number: map[Party]int32{}, plain: map[netip.Addr]int32{}}
+	f.parties = make([]Party, 0, min(len(records)/2, 1<<17)) // most are there for several records
 	c := callers{index: x, foldings: f, plain: map[netip.Addr]caller{}, named: map[flow.Endpoint]caller{}}
 	for i := range records {
 		r := &records[i]

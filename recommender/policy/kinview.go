@@ -109,16 +109,14 @@ type share struct {
 	points l4.Set
 }
 
-func (s *shares) add(left l4.Set, ends bits.Set) {
-	if left.Empty() || ends.Empty() {
-		return
-	}
+// of gives the ends that let so much through, within a part.
+func (s *shares) of(left l4.Set, part bits.Set) *bits.Set {
 	at := slices.IndexFunc(*s, func(o share) bool { return slices.Equal(o.points, left) })
 	if at < 0 {
 		at = len(*s)
-		*s = append(*s, share{points: left})
+		*s = append(*s, share{points: left, ends: part.Span()})
 	}
-	(*s)[at].ends.Include(ends)
+	return &(*s)[at].ends
 }
 
 // refine keeps of what changed at one end what the other end lets through.
@@ -141,6 +139,9 @@ func (c *shifts) refine(d Direction, l kinClass, part bits.Set, points l4.Set, f
 		}
 	}
 	for _, s := range found {
+		if s.ends.Empty() {
+			continue // its own class only
+		}
 		from, to := ends(d, ShiftSide{top: c.k.top, ends: l.ends}, ShiftSide{top: c.k.top, ends: s.ends})
 		*into = append(*into, Shift{From: from, To: to, Points: s.points})
 	}
@@ -178,7 +179,7 @@ func (c *shifts) block(d Direction, l *kinClass, part bits.Set, own bits.Set, po
 	if left.Empty() || !b.ends.Intersects(part) {
 		return
 	}
-	into.add(left, b.ends.Intersect(part).Minus(own))
+	into.of(left, part).IncludeBoth(b.ends, part, own)
 }
 
 // class refines by one class.
@@ -190,7 +191,9 @@ func (c *shifts) class(d Direction, l *kinClass, part bits.Set, points l4.Set, f
 	if from, to := ends(d, l, remote); c.k.top.alwaysPairs(from.ends, to.ends) {
 		return
 	}
-	into.add(c.through(1-d, l, remote, points, f), remote.ends)
+	if left := c.through(1-d, l, remote, points, f); !left.Empty() {
+		into.of(left, part).Include(remote.ends)
+	}
 }
 
 // through gives what the other end's policies, which did not change, let pass.

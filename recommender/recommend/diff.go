@@ -114,7 +114,7 @@ type op struct {
 
 // script finds a shortest edit script by the longest common subsequence.
 func script(a, b []string) []op {
-	s := scripter{}
+	s := scripter{ops: make([]op, 0, len(a)+len(b))}
 	s.texts(a, b)
 	return s.ops
 }

@@ -37,7 +37,7 @@ var nobody = &analyze.Party{}
 type demandName struct {
 	edge, need int32 // of an edge that teaches, from 1
 	dns        int32 // of the cluster's DNS, from 1
-	client     flow.Workload
+	client     int32 // number in the index, from 1
 	direction  policy.Direction
 }
 
@@ -86,7 +86,8 @@ func (w *world) survey() *owners {
 			return cmp.Or(cmp.Compare(a.Peer, b.Peer), cmp.Compare(a.Port, b.Port))
 		})
 	}
-	o.demands = append(o.seen(), o.names()...)
+	names := o.names()
+	o.demands = append(o.seen(len(names)), names...)
 	o.subjects = w.subjects()
 	return o
 }
@@ -178,9 +179,9 @@ func (o *owners) compare(a, b policy.AllowanceID) int {
 	)
 }
 
-// seen lists what the edges that teach stand on.
-func (o *owners) seen() []demand {
-	most := 0
+// seen lists what the edges that teach stand on, with room for more.
+func (o *owners) seen(more int) []demand {
+	most := more
 	for i := range o.report.Edges {
 		if e := &o.report.Edges[i]; e.Teaches {
 			most += len(e.Needs)
@@ -228,7 +229,7 @@ func farEnd(e *analyze.Edge, d policy.Direction) *analyze.Party {
 func (o *owners) names() []demand {
 	var out []demand
 	for i, s := range o.dns {
-		for _, wl := range o.index.Workloads() {
+		for k, wl := range o.index.Workloads() {
 			client := analyze.PartyOf(wl)
 			if client == s.party {
 				continue
@@ -242,7 +243,7 @@ func (o *owners) names() []demand {
 					if d == policy.Ingress {
 						dem.other, dem.wholePeer = &client, true
 					}
-					dem.name = demandName{dns: int32(i + 1), client: wl, direction: d, need: int32(len(told))}
+					dem.name = demandName{dns: int32(i + 1), client: int32(k + 1), direction: d, need: int32(len(told))}
 					if len(dem.atoms) > 0 && !slices.ContainsFunc(told, func(t demand) bool { return t.direction == d && slices.Equal(t.atoms, dem.atoms) }) {
 						told = append(told, dem)
 					}

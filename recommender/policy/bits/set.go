@@ -78,6 +78,29 @@ func (s *Set) Include(o Set) {
 	}
 }
 
+// IncludeBoth puts what is in both of two sets, and not in a third, into the set.
+func (s *Set) IncludeBoth(a, b, but Set) {
+	base, end := max(a.base, b.base), min(a.end(), b.end())
+	if base >= end {
+		return
+	}
+	switch {
+	case len(s.words) == 0:
+		s.base, s.words = base, make([]uint64, end-base)
+	case base < s.base || end > s.end():
+		first, last := min(base, s.base), max(end, s.end())
+		grown := make([]uint64, last-first)
+		copy(grown[s.base-first:], s.words)
+		s.base, s.words = first, grown
+	}
+	for at := base; at < end; at++ {
+		s.words[at-s.base] |= a.word(at) & b.word(at) &^ but.word(at)
+	}
+}
+
+// Span makes an empty set with room for the members of another.
+func (s Set) Span() Set { return Set{base: s.base, words: make([]uint64, len(s.words))} }
+
 // Has says whether n is in the set. It allocates nothing.
 func (s Set) Has(n int) bool {
 	word := uint32(n>>6) - s.base // wraps below the window and fails the test

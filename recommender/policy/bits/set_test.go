@@ -99,3 +99,36 @@ func TestHasAllocatesNothing(t *testing.T) {
 		t.Errorf("Has allocates %v times", n)
 	}
 }
+
+// TestNextAndBoth holds the quick ways against the plain ones.
+func TestNextAndBoth(t *testing.T) {
+	rng := rand.New(rand.NewPCG(5, 5))
+	random := func() Set {
+		var s Set
+		for range rng.IntN(40) {
+			s.Add(64*rng.IntN(8) + rng.IntN(300))
+		}
+		return s
+	}
+	for range 2000 {
+		a, b, but, into := random(), random(), random(), random()
+		want := into.Union(a.Intersect(b).Minus(but))
+		got := Of(into.Members()...)
+		if got.IncludeBoth(a, b, but); !got.Equal(want) {
+			t.Fatalf("got %v, want %v", got.Members(), want.Members())
+		}
+		if room := a.Span(); !room.Empty() {
+			t.Fatalf("room for %v has %v", a.Members(), room.Members())
+		}
+		var members []int
+		for n := a.Next(0); n >= 0; n = a.Next(n + 1) {
+			members = append(members, n)
+		}
+		if !slices.Equal(members, a.Members()) {
+			t.Fatalf("got %v, want %v", members, a.Members())
+		}
+		if a.Sum(7) != Of(a.Members()...).Sum(7) {
+			t.Fatalf("%v has two sums", a.Members())
+		}
+	}
+}
