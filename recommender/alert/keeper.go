@@ -28,6 +28,8 @@ type Keeper struct {
 	silences  []Silence // that have not ended
 	stamp     uint64    // grows with every change
 	looked    bool
+	last      time.Time         // of the last look, also of the one before a restart
+	passed    map[string]bool   // alerts that were over before anybody looked
 	saved     map[string]uint64 // sum of each row as it was last given out
 }
 
@@ -50,7 +52,7 @@ func New(cluster string, o Options, saved []store.Finding) (*Keeper, error) {
 	if err := o.Validate(); err != nil {
 		return nil, err
 	}
-	k := &Keeper{cluster: cluster, options: o.withDefaults(), records: map[string]*record{}, baselines: map[flow.Workload]*Baseline{}, saved: map[string]uint64{}}
+	k := &Keeper{cluster: cluster, options: o.withDefaults(), records: map[string]*record{}, baselines: map[flow.Workload]*Baseline{}, saved: map[string]uint64{}, passed: map[string]bool{}}
 	for i := range saved {
 		if err := k.restore(&saved[i]); err != nil {
 			return nil, err
@@ -65,7 +67,6 @@ func (k *Keeper) Look(in Input) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.stamp++
-	k.looked = true
 	l := k.newLook(&in)
 	l.learn()
 	l.detect()
@@ -75,7 +76,7 @@ func (k *Keeper) Look(in Input) {
 		rec.group = groups[id]
 	}
 	for id, g := range groups {
-		if rec := k.records[id]; rec == nil && (g.open || l.Now.Sub(g.last) < k.options.Resolve) {
+		if rec := k.records[id]; rec == nil && k.raises(l, id, g) {
 			k.records[id] = &record{Alert: Alert{ID: id, Cluster: k.cluster, Kind: g.kind}, group: g}
 		}
 	}
@@ -85,6 +86,27 @@ func (k *Keeper) Look(in Input) {
 	k.hold(l)
 	k.edit(l)
 	k.forget(in.Now)
+	k.looked, k.last = true, in.Now
+}
+
+// lateFor is how late an agent's records may come after a restart and still be
+// told of.
+const lateFor = 6 * time.Hour
+
+// raises says whether signs make a new alert: they go on, or they came since
+// the last look, also while nobody looked. What was over before the first look
+// of all is history.
+func (k *Keeper) raises(l *look, id string, g *group) bool {
+	switch {
+	case g.open || k.options.History || l.Now.Sub(g.last) < k.options.Resolve:
+		return true
+	case k.passed[id]:
+		return false
+	case !k.looked && (k.last.IsZero() || g.first.Before(k.last.Add(-lateFor))):
+		k.passed[id] = true
+		return false
+	}
+	return true
 }
 
 // mostEdits bounds how many alerts get their edits in one look: each takes the
@@ -148,7 +170,7 @@ func (k *Keeper) follow(l *look, rec *record) {
 	case decided && d.Verdict == store.Accepted && !d.At.Before(a.Raised):
 		rec.end(Accepted, d.At)
 		rec.decide(d)
-	case !lasts:
+	case !lasts && !began:
 		k.describe(l, rec)
 		if !again {
 			rec.end(Resolved, g.last)

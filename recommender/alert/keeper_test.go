@@ -180,3 +180,32 @@ func (s *story) edge(client, server string, port uint16) analyze.Edge {
 	s.t.Fatalf("no edge %s → %s %d", client, server, port)
 	return analyze.Edge{}
 }
+
+// TestWhatHappenedWhileNobodyLooked is told of once, and resolved; what was over
+// before the first look of all is history.
+func TestWhatHappenedWhileNobodyLooked(t *testing.T) {
+	s := shop(t)
+	s.flows(hours(11), pod("shop", "web"), pod("data", "db"), 5432, 2)
+	s.restart()
+	s.look(hours(15))
+	if a, told := s.one(UnseenInside), s.told(); a.Status != Firing || len(told) != 1 {
+		t.Errorf("%s; told %v", s.titles(), told)
+	}
+	s.restart()
+	s.look(hours(15) + 5)
+	if a, told := s.one(UnseenInside), s.told(); a.Status != Resolved || len(told) != 1 || told[0].Status != Resolved {
+		t.Errorf("%s; told %v", s.titles(), told)
+	}
+	fresh := shop(t)
+	fresh.flows(hours(11), pod("shop", "web"), pod("data", "db"), 5432, 2)
+	k, err := New("test", fresh.options, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	fresh.keeper = k
+	fresh.look(hours(15))
+	fresh.look(hours(15) + 5)
+	if n := len(k.Alerts()); n > 0 {
+		t.Errorf("history is told: %s", fresh.titles())
+	}
+}

@@ -35,8 +35,11 @@ type Options struct {
 	ScanWithin  time.Duration // and in which time: 1 hour
 	GapAfter    time.Duration // silence of a node that is a gap: 5 minutes
 	LostAfter   time.Duration // for how long readiness must be lost: 10 minutes
-	DNSFactor   uint64        // times the largest hour before: 10
-	DNSFloor    uint64        // bytes in an hour that are never too much: 4 MiB
+	// History raises what was over before the first look, too: for recordings.
+	History bool
+
+	DNSFactor uint64 // times the largest hour before: 10
+	DNSFloor  uint64 // bytes in an hour that are never too much: 4 MiB
 }
 
 const day = 24 * time.Hour

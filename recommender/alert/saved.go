@@ -17,9 +17,14 @@ import (
 const (
 	RowAlert    = "alert"
 	RowBaseline = "baseline"
+	RowLook     = "alert-look" // when somebody looked last
 )
 
-const baselinePrefix = "baseline:"
+const (
+	baselinePrefix = "baseline:"
+	lookID         = "alert-look"
+	lookGrid       = 10 * time.Minute // so that not every look is written
+)
 
 // restore takes in one saved row.
 func (k *Keeper) restore(row *store.Finding) error {
@@ -39,6 +44,10 @@ func (k *Keeper) restore(row *store.Finding) error {
 			return fmt.Errorf("reading the baseline %s of the register: %w", row.ID, err)
 		}
 		k.baselines[b.Workload] = b
+	case RowLook:
+		if err := json.Unmarshal(row.Detail, &k.last); err != nil {
+			return fmt.Errorf("reading when the alerts were looked at last: %w", err)
+		}
 	default:
 		return nil
 	}
@@ -74,6 +83,11 @@ func (k *Keeper) Unsaved(now time.Time) ([]store.Finding, error) {
 			subject = r.Alert.Workloads[0]
 		}
 		if err := add(id, RowAlert, subject, r); err != nil {
+			return nil, err
+		}
+	}
+	if k.looked {
+		if err := add(lookID, RowLook, "", k.last.Truncate(lookGrid)); err != nil {
 			return nil, err
 		}
 	}
