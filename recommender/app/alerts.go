@@ -41,7 +41,7 @@ func (a *App) openAlerts() error {
 			return fmt.Errorf("reading the alerts that were saved: %w", err)
 		}
 		o := a.options.Alert
-		o.Learning = a.options.Learning
+		o.Learning, o.History = a.options.Learning, a.options.files()
 		keeper, err := alert.New(m.name, o, saved)
 		if err != nil {
 			return fmt.Errorf("reading the alerts that were saved: %w", err)

@@ -36,6 +36,7 @@ type World struct {
 	// window after it: all pods have been replaced.
 	Now, Later *cluster.Snapshot
 	Records    []flow.Record  // of what is learnt
+	Following  []flow.Record  // of the window after it
 	Seen       map[Tuple]bool // in it
 	Next       map[Tuple]bool // in the window after it
 	Needs      map[Tuple]bool // all that is truly needed, also what was never made
@@ -55,12 +56,7 @@ func (c *Call) tuple() Tuple { return Tuple{c.From, c.To, c.Protocol, c.Port} }
 // Simulate makes a world. policies are manifests that are in force; empty for
 // none.
 func Simulate(t Topology, seed uint64, policies string) (*World, error) {
-	s := &simulator{World: World{Topology: t, Seen: map[Tuple]bool{}, Next: map[Tuple]bool{}, Needs: map[Tuple]bool{}, Labels: map[string]map[string]string{}}, dice: rand.New(rand.NewPCG(seed, 28))} //nolint:gosec // a simulation wants the same dice each time
-	s.rollouts()
-	for i := range t.Calls {
-		s.call(&t.Calls[i])
-	}
-	slices.SortStableFunc(s.Records, func(a, b flow.Record) int { return a.Window.Start.Compare(b.Window.Start) })
+	s := newSimulator(t, seed)
 	var err error
 	if s.Now, err = s.cluster(begin.Add(Learnt), policies); err != nil {
 		return nil, err
@@ -71,9 +67,23 @@ func Simulate(t Topology, seed uint64, policies string) (*World, error) {
 	return &s.World, nil
 }
 
+// newSimulator makes the history of a topology.
+func newSimulator(t Topology, seed uint64) *simulator {
+	s := &simulator{World: World{Topology: t, Seen: map[Tuple]bool{}, Next: map[Tuple]bool{}, Needs: map[Tuple]bool{}, Labels: map[string]map[string]string{}}, dice: rand.New(rand.NewPCG(seed, 28)), later: rand.New(rand.NewPCG(seed, 7))} //nolint:gosec // a simulation wants the same dice each time
+	s.rollouts()
+	for i := range t.Calls {
+		s.call(&t.Calls[i])
+	}
+	for _, list := range [][]flow.Record{s.Records, s.Following} {
+		slices.SortStableFunc(list, func(a, b flow.Record) int { return a.Window.Start.Compare(b.Window.Start) })
+	}
+	return s
+}
+
 type simulator struct {
 	World
 	dice   *rand.Rand
+	later  *rand.Rand             // for the window after: what is learnt is the same without it
 	starts map[string][]time.Time // of each workload's versions, the first at the beginning
 	number map[string]int
 }
@@ -170,11 +180,17 @@ func (s *simulator) happen(c *Call, at time.Time, n uint64) {
 	}
 	if !at.Before(begin.Add(Learnt)) {
 		s.Next[c.tuple()] = true
+		s.Following = append(s.Following, s.record(s.later, c, at, n))
 		return
 	}
 	s.Seen[c.tuple()] = true
+	s.Records = append(s.Records, s.record(s.dice, c, at, n))
+}
+
+// record is what is recorded of connections.
+func (s *simulator) record(dice *rand.Rand, c *Call, at time.Time, n uint64) flow.Record {
 	start := at.Truncate(bin)
-	from, to := s.end(c.From, at, ""), s.end(c.To, at, c.DNS)
+	from, to := s.end(dice, c.From, at, ""), s.end(dice, c.To, at, c.DNS)
 	for _, pair := range [][2]*flow.Endpoint{{&from, &to}, {&to, &from}} { // both ends are of one family
 		if pair[1].Workload.IsZero() && pair[1].IP.Is6() {
 			pair[0].IP = six(pair[0].IP)
@@ -191,16 +207,16 @@ func (s *simulator) happen(c *Call, at time.Time, n uint64) {
 	if _, ok := outside(c.To); !ok {
 		r.ByServer = counted
 	}
-	s.Records = append(s.Records, r)
+	return r
 }
 
 // end is one of the pods that a workload has at the time.
-func (s *simulator) end(name string, at time.Time, dns string) flow.Endpoint {
+func (s *simulator) end(dice *rand.Rand, name string, at time.Time, dns string) flow.Endpoint {
 	if a, ok := outside(name); ok {
 		return flow.Endpoint{IP: a, DNS: dns}
 	}
 	w := s.workload(name)
-	version, pod := s.version(name, at), s.dice.IntN(w.Pods)
+	version, pod := s.version(name, at), dice.IntN(w.Pods)
 	out := flow.Endpoint{Workload: w.Workload, Pod: podName(w, version, pod), IP: s.address(name, version, pod)}
 	if key := w.Namespace + "/" + out.Pod; s.Labels[key] == nil {
 		s.Labels[key] = podLabels(w, version, pod)
