@@ -31,6 +31,7 @@ type advise struct {
 // adviceResult is what recommend prints as JSON.
 type adviceResult struct {
 	Recommendations []recommend.Recommendation `json:"recommendations"`
+	Notes           []string                   `json:"notes"` // what could not be known
 }
 
 func newRecommend(env *Env) *cobra.Command {
@@ -92,7 +93,7 @@ func (a *advise) run(ctx context.Context, env *Env) error {
 	if err := a.check(&a.input, a.diff || a.format != "table"); err != nil {
 		return err
 	}
-	list, err := a.result(ctx, env)
+	list, notes, err := a.result(ctx, env)
 	if err != nil {
 		return err
 	}
@@ -109,7 +110,9 @@ func (a *advise) run(ctx context.Context, env *Env) error {
 		a.warn(env, list)
 		err = writeManifests(env.Stdout, list)
 	default:
-		err = a.print(env.Stdout, adviceResult{Recommendations: list}, func(w io.Writer) error { return writeAdvice(w, list) })
+		err = a.print(env.Stdout, adviceResult{Recommendations: list, Notes: notes}, func(w io.Writer) error {
+			return errors.Join(writeAdvice(w, list), writeNotes(w, notes))
+		})
 	}
 	if err != nil {
 		return err
@@ -149,49 +152,65 @@ func adviceKinds(list []recommend.Recommendation) []string {
 	return kinds
 }
 
-func (a *advise) result(ctx context.Context, env *Env) ([]recommend.Recommendation, error) {
+func (a *advise) result(ctx context.Context, env *Env) (list []recommend.Recommendation, notes []string, err error) {
 	if !a.offline() {
-		if err := a.filesOnly(); err != nil {
-			return nil, err
-		}
-		client, err := a.client(env)
-		if err != nil {
-			return nil, err
-		}
-		var list struct {
-			Items []recommend.Recommendation `json:"items"`
-		}
-		if err = client.get(ctx, "/api/v1/recommendations", a.form.query(a.view.query(), a.workload), &list); err != nil {
-			return nil, err
-		}
-		return list.Items, a.knownAt(ctx, client)
+		return a.ask(ctx, env)
 	}
 	shown := startProgress(env.Stderr)
 	defer shown.stop()
 	a.shown = shown
 	ai, report, err := a.analyse(env, &a.view)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if a.workload != "" {
 		if err = refuse("workload", a.workload, workloadNames(ai.Snapshot, report)); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 	}
 	in := a.form.input(&a.view, a.workload)
 	in.Snapshot, in.Report, in.Engine, in.Policy = ai.Snapshot, report, ai.Engine, a.policies
 	in.Progress = shown.set
-	list, err := recommend.Build(in)
+	list, err = recommend.Build(in)
 	if errors.Is(err, recommend.ErrInput) {
-		return nil, err
+		return nil, nil, err
 	}
 	if err != nil {
-		return nil, internal(err)
+		return nil, nil, internal(err)
 	}
 	if list == nil {
 		list = []recommend.Recommendation{}
 	}
-	return list, nil
+	notes = append([]string{}, report.Notes...)
+	if text := recommend.ConflictNote(report); text != "" {
+		notes = append(notes, text)
+	}
+	return list, notes, nil
+}
+
+func (a *advise) ask(ctx context.Context, env *Env) ([]recommend.Recommendation, []string, error) {
+	if err := a.filesOnly(); err != nil {
+		return nil, nil, err
+	}
+	client, err := a.client(env)
+	if err != nil {
+		return nil, nil, err
+	}
+	var list struct {
+		Items []recommend.Recommendation `json:"items"`
+	}
+	if err = client.get(ctx, "/api/v1/recommendations", a.form.query(a.view.query(), a.workload), &list); err != nil {
+		return nil, nil, err
+	}
+	var coverage struct {
+		Limits []string `json:"limits"`
+	}
+	view := a.view
+	view.namespace = ""
+	if err = client.get(ctx, "/api/v1/coverage", view.query(), &coverage); err != nil {
+		return nil, nil, err
+	}
+	return list.Items, append([]string{}, coverage.Limits...), a.knownAt(ctx, client)
 }
 
 // knownAt refuses a workload that a recommender does not know.

@@ -148,6 +148,10 @@ func (o *form) hold(list []recommend.Recommendation) {
 				r.Withheld = fmt.Sprintf("%s is %s, and --min-readiness asks for %s: %s", s.Workload, s.State, o.readiness, strings.Join(s.Reasons, "; "))
 			}
 		}
+		if r.Withheld == "" && !r.Ready && analyze.ReadyState(o.readiness) == analyze.ReadyReady && len(reasons(*r)) > 0 {
+			r.After, r.Diff = "", ""
+			r.Withheld = fmt.Sprintf("it is not ready, and --min-readiness asks for that: %s", strings.Join(reasons(*r), "; "))
+		}
 		if r.Withheld == "" && !r.Ready && len(r.Readiness) < len(r.Workloads) && least > 0 {
 			r.After, r.Diff = "", ""
 			r.Withheld = fmt.Sprintf("the readiness of a workload is not known, and --min-readiness asks for %s", o.readiness)

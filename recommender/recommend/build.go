@@ -37,6 +37,7 @@ func Build(in Input) ([]Recommendation, error) {
 		}
 		all = append(all, companions...)
 	}
+	all = w.doubt(all)
 	if in.Format == CalicoStaged {
 		all = w.stage(all)
 	}

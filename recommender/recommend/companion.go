@@ -108,6 +108,9 @@ func (c *companion) recommend(offered []Recommendation) (Recommendation, bool) {
 	if len(c.directions) == 0 && len(c.left) == 0 {
 		return Recommendation{}, false
 	}
+	if len(c.report.Edges) == 0 {
+		c.directions, c.left = nil, []string{"nothing was recorded in this time, so nobody can say what it would cut"}
+	}
 	r := Recommendation{
 		Kind: KindNew, Companion: true, Namespace: c.namespace, Workloads: namesOf(c.workloads), Changes: []Change{}, Evidence: []string{},
 		Readiness: []WorkloadState{}, Proof: emptyProof(),

@@ -134,10 +134,28 @@ func readinessOf(before, after *analyze.Report, namespace string) []WorkloadStat
 // replayNotes are the notes of the analysis, in the words of a replay.
 func replayNotes(before *analyze.Report) []string {
 	notes := slices.Clone(before.Notes)
+	if text := ConflictNote(before); text != "" {
+		notes = append(notes, text)
+	}
 	if len(before.Edges) == 0 && len(notes) > 0 {
 		notes[0] = "No flow was recorded in this window: nothing was held against the policies, so that nothing is denied says nothing."
 	}
 	return notes
+}
+
+// ConflictNote counts the edges of which the two ends tell different things, and
+// names some; empty where they agree.
+func ConflictNote(r *analyze.Report) string {
+	var names []string
+	for i := range r.Edges {
+		if e := &r.Edges[i]; e.Conflict != "" {
+			names = append(names, fmt.Sprintf("%s → %s %s", e.Client, e.Server, analyze.PortText(e.Number, e.Port)))
+		}
+	}
+	if len(names) == 0 {
+		return ""
+	}
+	return fmt.Sprintf("The two ends of %s tell different things (%s): netcinch unused says what.", analyze.Plural(len(names), "edge"), analyze.List(names, 5))
 }
 
 // hits sums up whose connections would have failed.
