@@ -27,7 +27,6 @@ function LookToggle({ look, filter, many }: { look: Look; filter: Filter; many: 
       data-look={look}
       isSelected={filter.shown.has(look)}
       onChange={change}
-      aria-label={`${name}: ${count(many)}. ${help}`}
     >
       <svg
         width="26"
@@ -45,8 +44,7 @@ function LookToggle({ look, filter, many }: { look: Look; filter: Filter; many: 
           {sign}
         </b>
       )}
-      <span>{name}</span>
-      <span className="legend-count">{count(many)}</span>
+      <span title={help}>{name}</span> <span className="legend-count">{count(many)}</span>
     </ToggleButton>
   );
 }
@@ -68,7 +66,6 @@ function NoiseSwitch({ view, filter }: { view: View; filter: Filter }) {
       isSelected={filter.noise}
       onChange={setNoise}
       data-testid="infra-switch"
-      aria-label={`Infrastructure: ${plural(view.noise, 'edge')} ${verb}${kinds.length > 0 ? `: ${kinds.join(', ')}` : ''}`}
     >
       <span className="switch-track" aria-hidden="true" />
       <span title={kinds.join(', ')}>

@@ -133,7 +133,6 @@ function boxesOf(
         ...fixed(box),
         zIndex: 3,
         ariaLabel: nodeSentence(node),
-        ariaRole: 'button',
         data: {
           node,
           badges: [...(view.badges.get(node.id) ?? [])],
