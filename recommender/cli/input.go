@@ -154,6 +154,10 @@ func (in *input) loadFrom(env *Env, paths []string) (*cluster.Snapshot, *policy.
 	return s, engine, in.tell(env, slices.Concat(manifest.EmptyFolders(paths), problems, s.Problems))
 }
 
+// maxProblems bounds how many problems are told one by one: a hundred thousand
+// of them help nobody.
+const maxProblems = 100
+
 // tell prints problems as warnings, or with --strict as errors that end the command.
 func (in *input) tell(env *Env, problems []cluster.Problem) error {
 	slices.SortStableFunc(problems, func(a, b cluster.Problem) int {
@@ -163,8 +167,11 @@ func (in *input) tell(env *Env, problems []cluster.Problem) error {
 	if in.strict {
 		word = "error"
 	}
-	for _, p := range problems {
+	for _, p := range problems[:min(len(problems), maxProblems)] {
 		fmt.Fprintf(env.Stderr, "netcinch: %s: %s\n", word, problemText(p))
+	}
+	if more := len(problems) - maxProblems; more > 0 {
+		fmt.Fprintf(env.Stderr, "netcinch: %s: … and %d more of %d problems; correct these first, then run it again\n", word, more, len(problems))
 	}
 	if in.strict && len(problems) > 0 {
 		return errSaid

@@ -241,7 +241,7 @@ func (w *Watcher) publish() {
 
 func (w *Watcher) build() {
 	var all content
-	all.problems = append(all.problems, w.lost...)
+	all.problems = slices.Concat(w.lost, EmptyFolders(w.paths))
 	for _, f := range w.order {
 		if have := w.files[f]; have != nil {
 			all.items = append(all.items, have.content.items...)

@@ -140,3 +140,12 @@ func TestWatchMissingPath(t *testing.T) {
 		t.Error("want an error")
 	}
 }
+
+// A watched folder without manifests is said, until it has one.
+func TestWatchSaysEmptyFolders(t *testing.T) {
+	watched(t, nil, func(dir string, step func(func(), string, string)) {
+		step(func() {}, "", "the folder holds no manifests")
+		step(func() { write(t, dir, map[string]string{"a.yaml": policyHead}) }, "NetworkPolicy x/p", "")
+		step(func() { _ = os.Remove(filepath.Join(dir, "a.yaml")) }, "", "the folder holds no manifests")
+	})
+}
