@@ -334,6 +334,48 @@ test('a recommendation opens in What if, and denies nothing', async () => {
   }
 });
 
+/** Decides on the alert that is shown, with a reason. */
+async function decide(page, verdict, reason) {
+  await byId(page, `ask-${verdict}`).click();
+  await byId(page, 'reason').fill(reason);
+  assert.deepEqual(await faults(page), [], verdict);
+  await byId(page, 'decide').click();
+  await byId(page, 'reason').waitFor({ state: 'detached' });
+}
+
+test('an alert is rejected, reopened, silenced and accepted, and all of it is kept', async () => {
+  const tab = await visit();
+  const { page } = tab;
+  const stands = (status) => page.locator(`[data-testid=alert][data-status=${status}]`).waitFor();
+  try {
+    await page.goto(at('/alerts'));
+    const item = page.locator('[data-testid=alert-unseen-inside]').filter({ hasText: 'frontend' });
+    await item.click();
+    await page.waitForURL(/\/alerts\/[0-9a-f]{16}/);
+    await stands('firing');
+    await byId(page, 'alert-edges').getByText('data/database').waitFor();
+    await decide(page, 'reject', 'Nobody asked for it');
+    await stands('rejected');
+    await tab.shot('alert-rejected');
+    await decide(page, 'reopen', 'It was asked for after all');
+    await stands('firing');
+    await decide(page, 'silence', 'The team looks at it');
+    await stands('silenced');
+    await decide(page, 'accept', 'The new report reads it');
+    await stands('accepted');
+    assert.match(await byId(page, 'decision').textContent(), /The new report reads it/);
+    assert.equal(await page.locator('[data-testid=alert-trail] li').count(), 3);
+
+    await page.goto(at('/alerts?show=trail'));
+    await byId(page, 'trail').getByText('Nobody asked for it').first().waitFor();
+    await tab.shot('alert-trail');
+    assert.deepEqual(await faults(page), []);
+    tab.assertQuiet();
+  } finally {
+    await tab.close();
+  }
+});
+
 test('each format and each packing is downloaded', async () => {
   const tab = await visit();
   const { page } = tab;

@@ -50,3 +50,6 @@ export type Decision = Schemas['Decision'];
 export type DecisionList = Schemas['DecisionList'];
 export type Silence = Schemas['Silence'];
 export type SilenceList = Schemas['SilenceList'];
+export type SinkList = Schemas['SinkList'];
+export type SinkStatus = Schemas['SinkStatus'];
+export type SinkTest = Schemas['SinkTest'];

@@ -61,8 +61,12 @@ export function DownloadMenu({
   };
   return (
     <MenuTrigger>
-      <Button className={className} aria-label={label} data-testid="download-menu">
-        <span aria-live="polite">{said || text}</span>
+      <Button className={className} data-testid="download-menu">
+        <span aria-hidden="true">{said || text}</span>
+        <span className="hidden">{label}</span>
+        <span className="hidden" aria-live="polite">
+          {said}
+        </span>
       </Button>
       <Popover className="popover">
         <Menu className="menu" aria-label={label}>

@@ -1,6 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 import { useMemo } from 'react';
-import { Button, ListBox, ListBoxItem, Popover, Select, SelectValue } from 'react-aria-components';
+import {
+  Button,
+  Label,
+  ListBox,
+  ListBoxItem,
+  Popover,
+  Select,
+  SelectValue,
+} from 'react-aria-components';
 import type { Recommendation, RecommendationList, Status } from '../api/types';
 import { useResource } from '../api/useResource';
 import { Link, ReadyChip } from '../components/bits';
@@ -95,14 +103,12 @@ function FormatPicker({ format, chosen }: { format: Format; chosen: Recommendati
   return (
     <Select
       className="select format"
-      aria-label="Format"
       selectedKey={format}
       onSelectionChange={(key) => choose(String(key))}
     >
+      <Label>Format</Label>
       <Button className="button" data-testid="format">
-        <span>
-          Format: <SelectValue>{({ selectedText }) => selectedText}</SelectValue>
-        </span>{' '}
+        <SelectValue>{({ selectedText }) => selectedText}</SelectValue>{' '}
         <span aria-hidden="true">▾</span>
       </Button>
       <Popover className="popover">

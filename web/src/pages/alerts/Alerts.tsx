@@ -15,6 +15,7 @@ import { belowOf } from '../../lib/places';
 import { setParams, useLocation, useScope } from '../../lib/router';
 import { Detail } from './Detail';
 import { Silences, Trail } from './Records';
+import { Sinks, Undelivered } from './Sinks';
 import { kindOf, kinds, statuses } from './words';
 
 const tabs = [
@@ -26,9 +27,17 @@ const tabs = [
   { id: 'all', name: 'All' },
   { id: 'silences', name: 'Silences' },
   { id: 'trail', name: 'Audit trail' },
+  { id: 'sinks', name: 'Where told' },
 ] as const;
 
 type Tab = (typeof tabs)[number]['id'];
+
+/** The tabs that are no list of alerts. */
+const records: Partial<Record<Tab, () => ReactNode>> = {
+  silences: () => <Silences />,
+  trail: () => <Trail />,
+  sinks: () => <Sinks />,
+};
 
 function Tabs({ tab }: { tab: Tab }) {
   return (
@@ -172,6 +181,7 @@ function Listed({ tab, status }: { tab: Tab; status: Status | undefined }) {
             tab={tab}
             aside={
               <>
+                <Undelivered status={status} />
                 <p className="quiet">
                   {count(list.toldToday)} of at most {count(list.budget)} told today
                 </p>
@@ -212,12 +222,11 @@ function Listed({ tab, status }: { tab: Tab; status: Status | undefined }) {
 export function Alerts({ status }: { status: Status | undefined }) {
   const { params } = useLocation();
   const tab = tabs.find((t) => t.id === params.get('show'))?.id ?? 'firing';
-  if (tab === 'trail' || tab === 'silences') {
+  const record = records[tab];
+  if (record) {
     return (
       <Split tab={tab}>
-        <div className="detail">
-          {tab === 'trail' ? <Trail /> : <Silences done={() => undefined} />}
-        </div>
+        <div className="detail">{record()}</div>
       </Split>
     );
   }

@@ -70,17 +70,14 @@ function scopeOf(s: Silence): string {
   return parts.join(', ');
 }
 
-export function Silences({ done }: { done: () => void }) {
+export function Silences() {
   const { cluster } = useScope();
   const silences = useResource<SilenceList>('silences', { cluster });
   const [error, setError] = useState<ApiError>();
   const end = (s: Silence) =>
     post(address(`silences/${encodeURIComponent(s.id)}/end`, { cluster }), {
       reason: 'Ended on the page.',
-    }).then(() => {
-      silences.reload();
-      done();
-    }, setError);
+    }).then(silences.reload, setError);
   return (
     <Loaded from={silences} what="the silences">
       {(list) =>
