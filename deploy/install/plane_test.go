@@ -71,7 +71,7 @@ func manifest(t *testing.T) []*unstructured.Unstructured {
 		t.Fatal(err)
 	}
 	var out []*unstructured.Unstructured
-	for _, doc := range strings.Split(string(text), "\n---\n") {
+	for doc := range strings.SplitSeq(string(text), "\n---\n") {
 		o := &unstructured.Unstructured{}
 		if err := yaml.Unmarshal([]byte(doc), &o.Object); err != nil {
 			t.Fatal(err)
@@ -85,8 +85,8 @@ func manifest(t *testing.T) []*unstructured.Unstructured {
 
 func resourceOf(o *unstructured.Unstructured) schema.GroupVersionResource {
 	plural := strings.ToLower(o.GetKind()) + "s"
-	if strings.HasSuffix(plural, "ys") {
-		plural = strings.TrimSuffix(plural, "ys") + "ies"
+	if stem, ok := strings.CutSuffix(plural, "ys"); ok {
+		plural = stem + "ies"
 	}
 	return o.GroupVersionKind().GroupVersion().WithResource(plural)
 }

@@ -100,7 +100,7 @@ func (i *installed) testRights(t *testing.T) {
 	for _, group := range []string{"policy.networking.k8s.io", "crd.projectcalico.org", "projectcalico.org"} {
 		i.define(t, group, want)
 		if group != "policy.networking.k8s.io" {
-			maps.Copy(used, i.follow(t, want))
+			maps.Copy(used, i.follow(t))
 		}
 	}
 	client := i.as(t, "netcinch")
@@ -133,7 +133,7 @@ func (i *installed) testRights(t *testing.T) {
 
 // follow reads the cluster with the recommender's rights, until every kind was
 // asked for that the role grants in groups that are served.
-func (i *installed) follow(t *testing.T, want map[string]bool) map[string]bool {
+func (i *installed) follow(t *testing.T) map[string]bool {
 	t.Helper()
 	r := &recorder{used: map[string]bool{}}
 	config := i.config("netcinch")

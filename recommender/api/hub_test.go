@@ -148,7 +148,7 @@ func TestStreamResumesByAddress(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	response, err := get(t, server.URL+"/api/v1/events?lastEventId=" + s.hub.id(1))
+	response, err := get(t, server.URL+"/api/v1/events?lastEventId="+s.hub.id(1))
 	if err != nil {
 		t.Fatal(err)
 	}

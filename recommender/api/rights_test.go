@@ -126,6 +126,7 @@ func serveTown(t *testing.T, s *source) *api.Server {
 // asked are requests to every route, more than one where they show different
 // things. A route that is added must be added here.
 func asked(t *testing.T, server *api.Server) map[string][]string {
+	t.Helper()
 	ids := map[string]string{}
 	for _, list := range []string{"edges", "recommendations", "policies", "findings", "alerts"} {
 		for _, one := range into[items](t, send(server, "GET", origin+"/api/v1/"+list, "", bearer("shop")).Body.Bytes()).Items {

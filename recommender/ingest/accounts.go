@@ -75,12 +75,10 @@ type AnyOf []Authenticator
 
 // Authenticate implements Authenticator.
 func (all AnyOf) Authenticate(ctx context.Context, token string) (Identity, error) {
-	err := error(ErrUnauthenticated)
 	for _, one := range all {
-		var who Identity
-		if who, err = one.Authenticate(ctx, token); !errors.Is(err, ErrUnauthenticated) {
+		if who, err := one.Authenticate(ctx, token); !errors.Is(err, ErrUnauthenticated) {
 			return who, err
 		}
 	}
-	return Identity{}, err
+	return Identity{}, ErrUnauthenticated
 }
