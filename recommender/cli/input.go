@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"time"
@@ -247,6 +248,17 @@ func plain(err error) error {
 	return err
 }
 
+// gcPercent is how much may be made anew, as a share of what is in use, before
+// memory is collected. Go's own 100 takes 100 to 150 MiB more for a cluster of
+// 200,000 edges, and saves a few collections. GOGC overrides it.
+const gcPercent = 60
+
+func beThrifty(env *Env) {
+	if env.Getenv("GOGC") == "" {
+		debug.SetGCPercent(gcPercent)
+	}
+}
+
 // analyse reads everything and analyses what of it lies in the view's time.
 func (in *input) analyse(env *Env, v *view) (analyze.Input, *analyze.Report, error) {
 	var none analyze.Input
@@ -260,6 +272,7 @@ func (in *input) analyse(env *Env, v *view) (analyze.Input, *analyze.Report, err
 	if err != nil {
 		return none, nil, err
 	}
+	beThrifty(env)
 	shown := in.shown
 	if shown == nil {
 		shown = startProgress(env.Stderr)

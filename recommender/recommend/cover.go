@@ -27,6 +27,9 @@ type group struct{ peers, ports []string }
 // nothing is said twice.
 func (n needs) cover() []group {
 	best := n.byPorts()
+	if len(best) < 2 {
+		return best // there are no fewer
+	}
 	for _, other := range [][]group{n.transposed().byPorts().transpose(), n.greedy()} {
 		if len(other) < len(best) {
 			best = other

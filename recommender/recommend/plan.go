@@ -108,13 +108,14 @@ func (o *owners) planPeer(p *plan, i int, list []owned, full map[int]bool) {
 		if !d.wholePeer {
 			targets = slices.DeleteFunc(write(d), func(t target) bool { return !o.meets(d, t) })
 		}
+		pk := port.key()
 		for _, t := range targets {
-			if _, known := p.source[t.key()]; !known {
-				p.source[t.key()] = i
+			key := t.key()
+			if _, known := p.source[key]; !known {
+				p.source[key] = i
 			}
-			p.book.add(t, port, d.edge, d.dns)
-			if d.wholePort {
-				p.book.seen[[2]string{t.key(), port.key()}].scheduled = true
+			if s := p.book.addAs(key, pk, t, port, d.edge, d.dns); d.wholePort {
+				s.scheduled = true
 			}
 		}
 	}

@@ -74,20 +74,27 @@ func newBook() *book {
 
 // add notes a pair; e is nil where it is kept without having been seen.
 func (b *book) add(t target, p portSpec, e *analyze.Edge, dns bool) {
-	tk, pk := t.key(), p.key()
+	b.addAs(t.key(), p.key(), t, p, e, dns)
+}
+
+// addAs is add where the keys are known.
+func (b *book) addAs(tk, pk string, t target, p portSpec, e *analyze.Edge, dns bool) *seen {
 	if old, ok := b.targets[tk]; !ok || old.name == "" {
 		b.targets[tk] = t
 	}
 	b.ports[pk] = p
 	b.needs.add(tk, pk)
 	at := [2]string{tk, pk}
-	if b.seen[at] == nil {
-		b.seen[at] = newSeen()
+	s := b.seen[at]
+	if s == nil {
+		s = newSeen()
+		b.seen[at] = s
 	}
-	b.seen[at].dns = b.seen[at].dns || dns
+	s.dns = s.dns || dns
 	if e != nil {
-		b.seen[at].add(e)
+		s.add(e)
 	}
+	return s
 }
 
 // absorb drops what an item that stays whole lets through anyway. source says
