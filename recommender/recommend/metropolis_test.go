@@ -3,6 +3,8 @@
 package recommend
 
 import (
+	"bytes"
+	"encoding/json"
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
@@ -295,5 +297,26 @@ func BenchmarkSmallMetropolis(b *testing.B) {
 		b.StartTimer()
 		_, list := m.advise(b)
 		b.ReportMetric(float64(len(standing(list))), "offered")
+	}
+}
+
+// TestSameBytesOnAnyProcessors: who works on what does not show, in the report
+// and in what is recommended.
+func TestSameBytesOnAnyProcessors(t *testing.T) {
+	var want []byte
+	for _, processors := range []int{1, 4, 2} {
+		before := runtime.GOMAXPROCS(processors)
+		report, list := newMetropolis(t, 2, 3_000).advise(t)
+		runtime.GOMAXPROCS(before)
+		got, err := json.Marshal([]any{report, list})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if want == nil {
+			want = got
+		}
+		if len(standing(list)) == 0 || !bytes.Equal(got, want) {
+			t.Errorf("%d processors say something else than one", processors)
+		}
 	}
 }
