@@ -152,7 +152,7 @@ func asked(t *testing.T, server *api.Server) map[string][]string {
 		v + "/workloads":                gets(v + "/workloads"),
 		v + "/edges":                    gets(v+"/edges", "?q=vaultns", "?q=ip:10.9.8.7", "?q=port:5432"),
 		v + "/edges/{id}":               {"GET " + v + "/edges/" + ids["edges"]},
-		v + "/policies":                 gets(v + "/policies"),
+		v + "/policies":                 gets(v+"/policies", "?brief=true", "?q=ledger"),
 		v + "/findings":                 gets(v+"/findings", "?q=ledger"),
 		v + "/alerts":                   gets(v+"/alerts", "?status=firing", "?q=ledger"),
 		v + "/alerts/{id}":              {"GET " + v + "/alerts/" + ids["alerts"]},
@@ -164,7 +164,9 @@ func asked(t *testing.T, server *api.Server) map[string][]string {
 		v + "/baselines":                gets(v + "/baselines"),
 		v + "/baselines/file":           {"GET " + v + "/baselines/file", "POST " + v + `/baselines/file {"file":"schema: netcinch.baseline/v1\ncluster: test\nworkloads: [{workload: vaultns/StatefulSet/ledger}]","reason":"x"}`},
 		v + "/decisions":                {"GET " + v + "/decisions"},
-		v + "/recommendations":          gets(v+"/recommendations", "?format=calico"),
+		v + "/sinks":                    gets(v + "/sinks"),
+		v + "/sinks/{name}/test":        {"POST " + v + "/sinks/none/test"},
+		v + "/recommendations":          gets(v+"/recommendations", "?format=calico", "?brief=true", "?q=ledger"),
 		v + "/recommendations/download": gets(v+"/recommendations/download", "?id="+ids["recommendations"], "?format=cluster"),
 		v + "/replay":                   {"POST " + v + "/replay " + replayed(t, "podSelector: {}\n  policyTypes: [Egress]")},
 		v + "/check": {
@@ -283,7 +285,7 @@ func TestAnswersAreKeptApart(t *testing.T) {
 	for _, token := range []string{"shop", "vault", "all"} {
 		w := ring(server, "GET /api/v1/edges", token)
 		tags[w.Header().Get("ETag")] = true
-		if v := w.Header().Get("Vary"); !strings.Contains(v, "Authorization") || !strings.Contains(v, "Cookie") {
+		if v := strings.Join(w.Header().Values("Vary"), ", "); !strings.Contains(v, "Authorization") || !strings.Contains(v, "Cookie") {
 			t.Errorf("Vary is %q", v)
 		}
 	}

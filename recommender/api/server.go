@@ -180,7 +180,7 @@ func (s *Server) answerLazily(w http.ResponseWriter, r *http.Request, key string
 	tag := `W/"` + key + `"`
 	w.Header().Set("ETag", tag)
 	w.Header().Set("Cache-Control", "private, no-cache")
-	w.Header().Set("Vary", "Cookie, Authorization")
+	w.Header().Add("Vary", "Cookie, Authorization")
 	for known := range strings.SplitSeq(r.Header.Get("If-None-Match"), ",") {
 		if strings.TrimSpace(known) == tag {
 			w.WriteHeader(http.StatusNotModified)
