@@ -106,6 +106,9 @@ func (s *serve) run(ctx context.Context, env *Env) error {
 	if err != nil {
 		return err
 	}
+	if o.AlertsFile != "" {
+		defer onHangup(ctx, func() { _ = a.ReloadAlerts(ctx) })() // it logs what is wrong
+	}
 	page := a.PageURL()
 	if o.TokenFile != "" {
 		page = a.PageAddress() // who wrote the file knows the token
@@ -113,9 +116,6 @@ func (s *serve) run(ctx context.Context, env *Env) error {
 	fmt.Fprintf(env.Stdout, "Page:   %s\n", page)
 	if url := a.IngestURL(); url != "" {
 		fmt.Fprintf(env.Stdout, "Agents: %s\n", url)
-	}
-	if o.AlertsFile != "" {
-		defer onHangup(ctx, func() { _ = a.ReloadAlerts(ctx) })() // it logs what is wrong
 	}
 	if err := a.Run(ctx); err != nil {
 		return internal(err)
