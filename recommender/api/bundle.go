@@ -56,6 +56,7 @@ func document(r *recommend.Recommendation) string {
 	if !r.Ready {
 		text += "# Not ready yet: wait until what was seen is enough.\n"
 	}
+	text += r.ReadinessComment()
 	return text + strings.TrimPrefix(strings.TrimRight(r.After, "\n"), "---\n") + "\n"
 }
 

@@ -249,7 +249,10 @@ func writeManifests(w io.Writer, list []recommend.Recommendation) error {
 		if r.Withheld == "" {
 			offered++
 			fmt.Fprintf(&b, "---\n# %s\n", r.Title)
-			b.WriteString(readinessComment(&r))
+			if !r.Ready {
+				b.WriteString("# not ready: what uses the rest may not have been seen yet\n")
+			}
+			b.WriteString(r.ReadinessComment())
 			b.WriteString(strings.TrimSuffix(r.After, "\n") + "\n")
 		}
 	}
@@ -258,28 +261,6 @@ func writeManifests(w io.Writer, list []recommend.Recommendation) error {
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
-}
-
-// maxStates bounds how many workloads a comment tells the readiness of.
-const maxStates = 10
-
-// readinessComment tells how ready a recommendation is, unless its manifest
-// does.
-func readinessComment(r *recommend.Recommendation) string {
-	var b strings.Builder
-	if !r.Ready {
-		b.WriteString("# not ready: what uses the rest may not have been seen yet\n")
-	}
-	for i, s := range r.Readiness {
-		if i == maxStates {
-			fmt.Fprintf(&b, "# … and %d more workloads; -o json has all\n", len(r.Readiness)-i)
-			break
-		}
-		if text := "# " + s.Text() + "."; !strings.Contains(r.After, text) {
-			b.WriteString(text + "\n")
-		}
-	}
-	return b.String()
 }
 
 func reasons(r recommend.Recommendation) []string {

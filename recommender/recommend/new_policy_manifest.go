@@ -116,6 +116,25 @@ func (s WorkloadState) Text() string {
 	return text
 }
 
+// maxStates bounds how many workloads a comment tells the readiness of.
+const maxStates = 10
+
+// ReadinessComment tells in comment lines how ready a recommendation is, unless
+// its manifest does.
+func (r *Recommendation) ReadinessComment() string {
+	var b strings.Builder
+	for i, s := range r.Readiness {
+		if i == maxStates {
+			fmt.Fprintf(&b, "# … and %d more workloads\n", len(r.Readiness)-i)
+			break
+		}
+		if text := "# " + s.Text() + "."; !strings.Contains(r.After, text) {
+			b.WriteString(text + "\n")
+		}
+	}
+	return b.String()
+}
+
 // readyText says in a word or two how ready the workloads of a policy are: the
 // least ready one is named.
 func readyText(states []WorkloadState) string {
