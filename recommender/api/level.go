@@ -51,7 +51,7 @@ func (d *drawing) fold() {
 		e := d.edges[i]
 		source, target := into[e.Source], into[e.Target]
 		if source == target && d.groups[source] {
-			folded[source].within(&e)
+			d.inside(folded[source], &e)
 			continue
 		}
 		if !d.groups[source] && !d.groups[target] {
@@ -129,8 +129,13 @@ func foldedID(source, target string, e *graphEdge) string {
 	return strings.Join(parts, "|")
 }
 
-// within counts what is folded away inside a node, and what stands out of it.
-func (n *graphNode) within(e *graphEdge) {
+// inside counts what is folded away inside a node, and what stands out of it.
+// What nobody uses is no traffic: it counts as not drawn.
+func (d *drawing) inside(n *graphNode, e *graphEdge) {
+	if e.State == stateUnused {
+		d.hidden.UnusedEdges += e.Count
+		return
+	}
 	if n.Within == nil {
 		n.Within = &withinBody{}
 	}

@@ -220,6 +220,26 @@ func TestFoldOneNamespace(t *testing.T) {
 	}
 }
 
+// Folded or not, the lines and what is inside the boxes stand for every edge.
+func TestFoldingLosesNothing(t *testing.T) {
+	c := newContract(t, serve(t, newSource()))
+	for _, query := range []string{"", "level=namespace", "level=namespace&open=data", "fold=shop", "pods=workload:shop/Deployment/web"} {
+		g := drawFrom(c, query)
+		seen := 0
+		for _, n := range g.Nodes {
+			seen += n.Within.Edges
+		}
+		for _, e := range g.Edges {
+			if e.State != "unused" {
+				seen += e.Count
+			}
+		}
+		if seen != 11 {
+			t.Errorf("%q stands for %d edges, want 11", query, seen)
+		}
+	}
+}
+
 func TestManyOutsidePeersAreGrouped(t *testing.T) {
 	s := newSource()
 	web := workload("shop", "Deployment", "web")

@@ -35,6 +35,8 @@ export const groupHead = 34;
 /** From how many boxes or pairs of them on layers take too long and say nothing. */
 const manyGroups = 40;
 const manyPairs = 220;
+/** From how many nodes on those of each group stand in a grid. */
+const manyNodes = 400;
 
 /** Room that a group takes around its nodes; what stands alone has no box around it. */
 const padOf = (group: string) =>
@@ -154,7 +156,10 @@ function combine(
   for (const group of groups) {
     const own = pairs.filter(([s, t]) => groupOf.get(s) === group && groupOf.get(t) === group);
     const members = nodes.filter((n) => n.group === group);
-    flats.set(group, inside(members, own.length > manyPairs ? [] : own, inner));
+    flats.set(
+      group,
+      inside(members, own.length > manyPairs || nodes.length > manyNodes ? [] : own, inner),
+    );
   }
   const over = outside(groups, flats, pairs, groupOf, outer);
   const out: Placement & { size: Point } = {

@@ -18,7 +18,7 @@ import type { LayoutAnswer } from '../../lib/layout';
 import { CanvasLines, lineAt } from './CanvasLines';
 import { drawnOf } from './drawn';
 import { Box, type BoxNode, Group, Line } from './elements';
-import { press, type Stop } from './keys';
+import { enter, press, type Stop } from './keys';
 import { useLayout } from './useLayout';
 import { type Selection, select, setOpen, setPods } from './useMapState';
 
@@ -143,6 +143,7 @@ function Drawing({ view, level, selection, picture }: Props) {
       ref={ref}
       data-testid="map"
       data-ready={drawn ? 'true' : 'false'}
+      onFocus={(event) => drawn && enter(event, drawn)}
       onKeyDownCapture={(event) => drawn && press(event, drawn, selection, reveal)}
     >
       {!drawn && <Loading what="the layout" />}

@@ -2,7 +2,7 @@
 // The map by keyboard. Tab walks the boxes in reading order, each followed by
 // the lines that leave it; arrows go to the nearest box; Enter opens the
 // evidence; Escape closes it, and then leaves the map.
-import type { KeyboardEvent } from 'react';
+import type { FocusEvent, KeyboardEvent } from 'react';
 import type { Drawn } from './drawn';
 import { type Selection, select } from './useMapState';
 
@@ -85,6 +85,24 @@ function stopAt(target: EventTarget, stops: Stop[]): number {
   return stops.findIndex((s) => s.kind === kind && s.id === element?.dataset.id);
 }
 
+/** Out of the map: to its buttons, or back to the toolbar. */
+function leave(root: HTMLElement, back: boolean) {
+  const to = back
+    ? document.querySelector<HTMLElement>('[data-testid="table-toggle"]')
+    : root.querySelector<HTMLElement>('.react-flow__controls button');
+  to?.focus();
+}
+
+/** Whoever comes by Tab begins with the first box, wherever that is in the document. */
+export function enter(event: FocusEvent<HTMLElement>, drawn: Drawn) {
+  const root = event.currentTarget;
+  const from = event.relatedTarget as HTMLElement | null;
+  const line = (event.target as HTMLElement).closest('.react-flow__edge');
+  if (!line || !from || root.contains(from) || !line.matches(':focus-visible')) return;
+  const [first] = stopsOf(drawn);
+  if (first) find(root, first)?.focus({ preventScroll: true });
+}
+
 /** What a key does on the map; reveal brings a stop into the picture. */
 export function press(
   event: KeyboardEvent<HTMLElement>,
@@ -107,10 +125,15 @@ export function press(
   if (event.key === 'Escape') {
     event.stopPropagation();
     if (selection) return select(undefined);
-    return document.querySelector<HTMLElement>('[data-testid="table-toggle"]')?.focus();
+    return leave(root, true);
   }
   if (!here) return;
-  if (event.key === 'Tab') return go(stops[at + (event.shiftKey ? -1 : 1)]);
+  if (event.key === 'Tab') {
+    const next = stops[at + (event.shiftKey ? -1 : 1)];
+    if (next) return go(next);
+    event.preventDefault();
+    return leave(root, event.shiftKey);
+  }
   if (event.key === 'Enter' || event.key === ' ') {
     event.preventDefault();
     event.stopPropagation();
