@@ -4,11 +4,15 @@ package api
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"net/http"
 	"sync"
 	"time"
+
+	"github.com/netcinch/netcinch/recommender/auth"
 )
 
 // errUnjudged says that it could not be found out who asks, or what they may
@@ -23,6 +27,10 @@ type gate struct {
 
 	mu       sync.Mutex
 	narrowed []*narrowed // the newest last
+	counted  struct {    // the namespaces of the view that was asked for last
+		key   string
+		names []string
+	}
 }
 
 var _ Source = (*gate)(nil)
@@ -46,13 +54,17 @@ func (g *gate) View(ctx context.Context, s Span) (*View, error) {
 	if err != nil {
 		return nil, err
 	}
-	all := namespaces(v)
-	rights, err := who.Rights(ctx, v.Cluster, all)
-	switch {
-	case err != nil:
-		return nil, fmt.Errorf("%w: %w", errUnjudged, err)
-	case rights.Cluster:
+	// Who sees everything is known without asking for each namespace.
+	rights, err := who.Rights(ctx, v.Cluster, nil)
+	if err == nil && rights.Cluster {
 		return v, nil
+	}
+	all := g.spaces(v)
+	if err == nil {
+		rights, err = who.Rights(ctx, v.Cluster, all)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", errUnjudged, err)
 	}
 	some := false
 	for _, name := range all {
@@ -61,14 +73,24 @@ func (g *gate) View(ctx context.Context, s Span) (*View, error) {
 	if !some {
 		return nil, problemf(http.StatusForbidden, "You may not see any namespace of cluster %s: it takes the right to list pods and network policies in one.", v.Cluster)
 	}
-	n := g.narrow(v, newVeil(v, rights))
+	n := g.narrow(v, rights, all)
 	who.veil = n.veil
 	return n.view, nil
 }
 
+// spaces gives the namespaces of a view, looked for once.
+func (g *gate) spaces(v *View) []string {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.counted.key != v.Key {
+		g.counted.key, g.counted.names = v.Key, namespaces(v)
+	}
+	return g.counted.names
+}
+
 // narrow gives what may be seen of a view, made once for all with the same rights.
-func (g *gate) narrow(v *View, veil *veil) *narrowed {
-	key := v.Key + "-" + veil.key
+func (g *gate) narrow(v *View, rights auth.Rights, all []string) *narrowed {
+	key := v.Key + "-" + rightsKey(rights, all)
 	g.mu.Lock()
 	for _, n := range g.narrowed {
 		if n.key == key {
@@ -77,6 +99,7 @@ func (g *gate) narrow(v *View, veil *veil) *narrowed {
 		}
 	}
 	g.mu.Unlock()
+	veil := newVeil(v, rights, all)
 	n := &narrowed{key: key, view: veil.view(v, key), veil: veil}
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -85,6 +108,17 @@ func (g *gate) narrow(v *View, veil *veil) *narrowed {
 		g.narrowed = g.narrowed[1:]
 	}
 	return n
+}
+
+// rightsKey is the same for the same namespaces that are seen.
+func rightsKey(rights auth.Rights, all []string) string {
+	sum := sha256.New()
+	for _, name := range all {
+		if rights.See(name) {
+			sum.Write([]byte(name + "\x00"))
+		}
+	}
+	return hex.EncodeToString(sum.Sum(nil)[:8])
 }
 
 // ready says whether there is a view, to anybody, and nothing of it.

@@ -3,8 +3,6 @@
 package api
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"slices"
 	"strconv"
 	"strings"
@@ -21,34 +19,29 @@ const veiled = "(hidden)"
 // veil is what one caller must not be told of a view: every name of a
 // namespace that they may not see, and of what belongs to the cluster.
 type veil struct {
-	key    string // the same for the same rights
 	rights auth.Rights
 	spaces map[string]bool   // namespaces that are hidden
 	words  map[string]bool   // names that are hidden and not also of something that is seen
 	nodes  map[string]string // name → what stands for it
 }
 
-func newVeil(v *View, rights auth.Rights) *veil {
+func newVeil(v *View, rights auth.Rights, all []string) *veil {
 	h := &veil{rights: rights, spaces: map[string]bool{}, words: map[string]bool{}, nodes: map[string]string{}}
-	sum := sha256.New()
-	for _, name := range namespaces(v) {
-		if rights.See(name) {
-			sum.Write([]byte(name + "\x00"))
-		} else {
+	for _, name := range all {
+		if !rights.See(name) {
 			h.spaces[name] = true
 		}
 	}
-	h.key = hex.EncodeToString(sum.Sum(nil)[:8])
 	for i := range v.Snapshot.Nodes {
 		h.nodes[v.Snapshot.Nodes[i].Name] = "node-" + strconv.Itoa(i+1) + veiled
 	}
-	h.learn(v)
+	h.learn(v, all)
 	return h
 }
 
 // learn collects the names of what is hidden, and takes out those that
 // something has that is seen: "web" in another namespace tells nothing.
-func (h *veil) learn(v *View) {
+func (h *veil) learn(v *View, all []string) {
 	seen := map[string]bool{}
 	note := func(namespace string, names ...string) {
 		for _, name := range names {
@@ -61,7 +54,7 @@ func (h *veil) learn(v *View) {
 	}
 	seen[v.Cluster], seen[""] = true, true
 	s := v.Snapshot
-	for _, name := range namespaces(v) {
+	for _, name := range all {
 		note(name, name)
 	}
 	for i := range s.Nodes {
