@@ -87,7 +87,12 @@ func (x *Index) judge(in Input, edges []Edge, f *foldings, r *roll, h *history) 
 func (x *Index) sumUp(e *Edge, f *folded, h *history, from, to int32) {
 	c := f.sum(h.sightings.settled(f, from, to))
 	e.ID = f.id()
-	e.Services, e.Processes, e.Reasons = f.services.list(), f.processes.list(), f.reasons.list()
+	e.Services, e.Reasons = f.services.list(), f.reasons.list()
+	if own := f.processes.list(); len(own) > 0 || len(e.Processes) == 0 {
+		e.Processes = own
+	} else {
+		e.Processes = sortUnique(e.Processes) // that the catalogue knows
+	}
 	e.Counters, e.ByClient, e.ByServer = countersOf(c.merged), countersOf(c.client), countersOf(c.server)
 	e.Outcomes, e.Guessed, e.Bins = c.outcomes, f.guessed, len(f.bins)
 	if e.Conflict = c.conflict(); e.Conflict == "" {

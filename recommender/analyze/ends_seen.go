@@ -21,10 +21,10 @@ func newSightings(parties int) *sightings {
 	return &sightings{pods: make([]set, parties), asClient: make([][]int64, parties), asServer: make([][]int64, parties), newest: math.MaxInt64}
 }
 
-// await notes that the newest window of a question is still being told of. What
-// a file has, nobody adds to.
+// await notes that the newest window is still being told of, where records are
+// coming in.
 func (s *sightings) await(in Input) {
-	if in.Window.End.IsZero() || len(in.Records) == 0 {
+	if !in.Live || len(in.Records) == 0 {
 		return
 	}
 	s.newest = math.MinInt64

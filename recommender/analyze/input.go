@@ -31,7 +31,10 @@ type Input struct {
 	Window flow.Window
 	// Coverage is what was lost, by node. Nil: not known, taken as no loss.
 	Coverage []NodeCoverage
-	Options  Options
+	// Live says that records are still coming in: what an end has told of the
+	// newest window may not be all.
+	Live    bool
+	Options Options
 	// Progress, where given, is told how far the work is: a stage in words, and
 	// how much of it is done, of 0 where that is not known; it is called by
 	// several goroutines.
@@ -49,6 +52,9 @@ type Known struct {
 	Edge      flow.Edge
 	FirstSeen time.Time
 	LastSeen  time.Time
+	// Programs are the executables that opened it, where they are known. They are
+	// told of edges of which the records tell none.
+	Programs []string
 }
 
 // NodeCoverage is what an agent missed on its node within the window.
@@ -56,6 +62,9 @@ type NodeCoverage struct {
 	Node  string
 	Share float64 // share of the window's time in which the agent reported, 0 to 1
 	Lost  uint64  // flows and records counted as lost
+	// Connections are those that the node recorded. Where no node tells, those of
+	// a workload are shared out over its pods.
+	Connections uint64
 }
 
 // Options tune an analysis. The zero value is good.

@@ -16,20 +16,19 @@ func TestLateIsNoConflict(t *testing.T) {
 		hour           int
 		client, server uint64
 	}
-	asked := flow.Window{Start: hour(0).Start, End: hour(3).End}
 	for _, c := range []struct {
 		name   string
-		window flow.Window
+		live   bool
 		counts []count
 		want   string
 	}{
-		{"the server's newest batch is not in", asked, []count{{0, 5, 5}, {1, 5, 5}, {2, 50, 0}}, ""},
-		{"the client's newest batch is not in", asked, []count{{0, 5, 5}, {1, 5, 5}, {2, 0, 50}}, ""},
-		{"a part of the newest batches is not in", asked, []count{{0, 5, 5}, {1, 5, 5}, {2, 50, 20}}, ""},
-		{"the server is two windows late", asked, []count{{0, 5, 5}, {1, 40, 0}, {2, 50, 0}}, ""},
-		{"a connection before the time asked for at one end", asked, []count{{0, 1, 0}, {1, 0, 0}, {2, 0, 0}}, ""},
-		{"the other end disagreed before", asked, []count{{0, 50, 5}, {1, 5, 5}, {2, 5, 5}}, "the client's end counted 55 connections, the server's end 10"},
-		{"a file has all there is", flow.Window{}, []count{{0, 5, 5}, {1, 50, 20}}, "the client's end counted 55 connections, the server's end 25"},
+		{"the server's newest batch is not in", true, []count{{0, 5, 5}, {1, 5, 5}, {2, 50, 0}}, ""},
+		{"the client's newest batch is not in", true, []count{{0, 5, 5}, {1, 5, 5}, {2, 0, 50}}, ""},
+		{"a part of the newest batches is not in", true, []count{{0, 5, 5}, {1, 5, 5}, {2, 50, 20}}, ""},
+		{"the server is two windows late", true, []count{{0, 5, 5}, {1, 40, 0}, {2, 50, 0}}, ""},
+		{"a connection before the time asked for at one end", true, []count{{0, 1, 0}, {1, 0, 0}, {2, 0, 0}}, ""},
+		{"the other end disagreed before", true, []count{{0, 50, 5}, {1, 5, 5}, {2, 5, 5}}, "the client's end counted 55 connections, the server's end 10"},
+		{"a file has all there is", false, []count{{0, 5, 5}, {1, 50, 20}}, "the client's end counted 55 connections, the server's end 25"},
 	} {
 		for _, address := range []string{"10.0.0.3", "fd00::3"} {
 			s := load(t, deployment("a", "x", "10.0.0.1", "fd00::1"), deployment("a", "y", address))
@@ -47,7 +46,7 @@ func TestLateIsNoConflict(t *testing.T) {
 				}
 				records = append(records, r)
 			}
-			r := analyse(t, Input{Snapshot: s, Records: records, Window: c.window})
+			r := analyse(t, Input{Snapshot: s, Records: records, Live: c.live})
 			if e := edgeTo(t, r, 80); e.Conflict != c.want {
 				t.Errorf("%s, %s: got %q, want %q", c.name, address, e.Conflict, c.want)
 			}

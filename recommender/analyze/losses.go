@@ -21,14 +21,18 @@ type losses struct {
 	recorded map[string]float64 // connections
 }
 
-// losses sums up by node. Records say which workload they are of, not on which
-// node: those of a workload are shared out evenly over its pods.
+// losses sums up by node, as the nodes tell it. Where they do not, records say
+// which workload they are of, not on which node: those of a workload are shared
+// out evenly over its pods.
 func (x *Index) losses(in Input, f *foldings) losses {
 	l := losses{missed: map[string]NodeCoverage{}, recorded: map[string]float64{}}
+	told := false
 	for _, c := range in.Coverage {
 		l.missed[c.Node] = c
+		l.recorded[c.Node] = float64(c.Connections)
+		told = told || c.Connections > 0
 	}
-	if len(l.missed) == 0 {
+	if len(l.missed) == 0 || told {
 		return l
 	}
 	for i := range f.marks {

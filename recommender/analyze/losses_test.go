@@ -57,3 +57,37 @@ func TestPercent(t *testing.T) {
 		}
 	}
 }
+
+// TestNodesTellWhatTheyRecorded: where nodes tell how much they recorded, a
+// loss is a share of that, whatever the records of its workloads say.
+func TestNodesTellWhatTheyRecorded(t *testing.T) {
+	for _, address := range []string{"10.0.0.1", "fd00::1"} {
+		s := load(t, deployment("a", "x", address), deployment("a", "y", "10.0.0.3", "fd00::3"), nodeN1)
+		in := Input{
+			Snapshot: s, Records: []flow.Record{record(hour(0), pod("a", "x"), pod("a", "y"), 80, 10)},
+			Coverage: []NodeCoverage{{Node: "n1", Share: 1, Lost: 100, Connections: 900}, {Node: "n2", Share: 1}},
+		}
+		for _, r := range analyse(t, in).Readiness {
+			if r.LostShare != 0.1 {
+				t.Errorf("%s: lost %g, want 0.1", r.Workload, r.LostShare)
+			}
+		}
+	}
+}
+
+// TestProgramsOfTheCatalogue are told of edges of which the records tell none.
+func TestProgramsOfTheCatalogue(t *testing.T) {
+	s := load(t, deployment("a", "x", "10.0.0.1", "fd00::1"), deployment("a", "y", "10.0.0.3"))
+	named := record(hour(0), pod("a", "x"), pod("a", "y"), 81, 1)
+	named.Edge.Client.Process = "/bin/now"
+	in := Input{Snapshot: s, Records: []flow.Record{record(hour(0), pod("a", "x"), pod("a", "y"), 80, 1), named}}
+	for _, r := range in.Records {
+		in.Catalogue = append(in.Catalogue, Known{Edge: r.Edge, FirstSeen: hour(0).Start, LastSeen: hour(0).End, Programs: []string{"/bin/b", "/bin/a", "/bin/b"}})
+	}
+	r := analyse(t, in)
+	for port, want := range map[uint16]string{80: "/bin/a /bin/b", 81: "/bin/now"} {
+		if got := strings.Join(edgeTo(t, r, port).Processes, " "); got != want {
+			t.Errorf("port %d: got %s, want %s", port, got, want)
+		}
+	}
+}

@@ -68,6 +68,7 @@ func (x *Index) newHistory(in Input, f *foldings, edges []Edge) *history {
 		k := key{x.party(c.Edge.Client, w), x.party(c.Edge.Server, w), c.Edge.Protocol, c.Edge.Port}
 		if i := f.find(&k); i >= 0 {
 			widen(&edges[i].First, &edges[i].Last, c.FirstSeen, c.LastSeen)
+			edges[i].Processes = append(edges[i].Processes, c.Programs...)
 		}
 		h.note(&k, c.FirstSeen, c.LastSeen)
 	}

@@ -183,11 +183,13 @@ func (v *views) compute(ctx context.Context, s api.Span, version uint64) (*api.V
 		return nil, err
 	}
 	input := analyze.Input{
-		Snapshot: w.snapshot, Engine: w.engine, Records: records, Options: options,
+		Snapshot: w.snapshot, Engine: w.engine, Records: records, Options: options, Live: !v.options.files(),
 	}
 	for i := range catalogue {
 		known := &catalogue[i]
-		input.Catalogue = append(input.Catalogue, analyze.Known{Edge: known.Edge, FirstSeen: known.FirstSeen, LastSeen: known.LastSeen})
+		input.Catalogue = append(input.Catalogue, analyze.Known{
+			Edge: known.Edge, FirstSeen: known.FirstSeen, LastSeen: known.LastSeen, Programs: pathsOf(known.Client),
+		})
 	}
 	input.Coverage = coverageOf(coverage)
 	report, err := analyze.Analyze(input)
@@ -218,6 +220,15 @@ func (v *views) decided(ctx context.Context) (o analyze.Options, err error) {
 	return o, err
 }
 
+// pathsOf lists the executables of programs.
+func pathsOf(p store.Programs) []string {
+	var out []string
+	for _, program := range p.Seen {
+		out = append(out, program.Path)
+	}
+	return out
+}
+
 // coverageOf says in the words of the analysis what each node missed.
 func coverageOf(nodes []store.NodeCoverage) []analyze.NodeCoverage {
 	var from, to time.Time
@@ -240,7 +251,8 @@ func coverageOf(nodes []store.NodeCoverage) []analyze.NodeCoverage {
 		l := n.Losses
 		out = append(out, analyze.NodeCoverage{
 			Node: n.Node, Share: share,
-			Lost: l.MapFull + l.RingFull + l.Unattributed + l.Unparsed + l.Detached + l.SpoolOverflow + l.Refused,
+			Connections: n.Connections,
+			Lost:        l.MapFull + l.RingFull + l.Unattributed + l.Unparsed + l.Detached + l.SpoolOverflow + l.Refused,
 		})
 	}
 	return out
