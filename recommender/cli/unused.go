@@ -265,6 +265,9 @@ func writeUsage(w io.Writer, r unusedResult) error {
 	if err := table(w, "Nothing: there is no policy that allows anything.", []string{"WHAT", "USE", "HITS", "ALONE", "LAST HIT", "WHO"}, rows); err != nil {
 		return err
 	}
+	if err := writeReadiness(w, r.Readiness); err != nil {
+		return err
+	}
 	return writeNotes(w, r.Notes)
 }
 

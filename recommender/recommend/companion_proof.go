@@ -44,16 +44,18 @@ func (w *world) proveCompanions(list []Recommendation, base *policy.Engine) {
 	g.swaps = policy.NewSwaps(base, engine)
 	g.atoms = engine.Atoms()
 	g.needed = w.needed(g)
+	opened, _ := g.kinship.Compare(w.engine, base)
 	for _, r := range g.offered {
-		w.proveCompanion(g, r, base)
+		w.proveCompanion(g, r, base, opened)
 		if !r.Proof.Holds {
 			r.withhold("the proof fails: " + r.Proof.failure())
 		}
 	}
 }
 
-// proveCompanion proves one, applied after all else that is offered.
-func (w *world) proveCompanion(g *gathering, r *Recommendation, base *policy.Engine) {
+// proveCompanion proves one, applied after all else that is offered, which opens
+// what opened has.
+func (w *world) proveCompanion(g *gathering, r *Recommendation, base *policy.Engine, opened []policy.Shift) {
 	ref := r.Policy.Cluster()
 	pr := &prover{world: w, gathering: g, recommendation: r, beside: base, alone: g.swaps.Engine(append([]cluster.Ref{ref}, g.further[ref]...)...), known: map[asked]outcome{}}
 	p := emptyProof()
@@ -66,7 +68,7 @@ func (w *world) proveCompanion(g *gathering, r *Recommendation, base *policy.Eng
 	pr.observed(&p, governed(g.objects[ref]))
 	pr.held(&p)
 	pr.names(&p)
-	pr.closesOnly(&p)
+	pr.closesOnly(&p, opened)
 	p.state(NamesIsolated, true, isolatesText(p.Isolates))
 	pr.neededNames(&p, ref)
 	p.Holds = !slices.ContainsFunc(p.Statements, func(s Statement) bool { return !s.Holds })
@@ -74,11 +76,12 @@ func (w *world) proveCompanion(g *gathering, r *Recommendation, base *policy.Eng
 	g.swaps.Release(pr.alone)
 }
 
-// closesOnly: nothing is opened; what is listed as closed is what the companion
+// closesOnly: nothing is opened, by the companion beside all else that is
+// offered, nor by that beside what is in force, which opened has; what is listed as closed is what the companion
 // itself cuts, beside the other recommendations.
-func (pr *prover) closesOnly(p *Proof) {
-	added, _ := pr.kinship.Compare(pr.world.engine, pr.alone)
-	_, removed := pr.kinship.Compare(pr.beside, pr.alone)
+func (pr *prover) closesOnly(p *Proof, opened []policy.Shift) {
+	added, removed := pr.kinship.Compare(pr.beside, pr.alone)
+	added = append(added, opened...)
 	p.Opened = pr.cells(added, maxCells)
 	p.Closed, p.ClosedTotal = pr.cells(removed, maxCells), len(removed)
 	if len(added) > 0 {
