@@ -22,7 +22,7 @@ func edge(local, remote string, flags wire.EdgeFlag) wire.Edge {
 	return wire.Edge{
 		EdgeKey: wire.EdgeKey{
 			Pod: wire.PodKey{Namespace: "shop", Name: "front-a", UID: "u"}, Local: netip.MustParseAddr(local), Remote: netip.MustParseAddr(remote),
-			Protocol: 6, Port: 8080, Flags: flags, Process: "/bin/front",
+			Protocol: 6, Port: 8080, Flags: flags, Process: "/bin/front", Container: "main",
 		},
 		Counts: wire.Counts{Connections: 1, BytesSent: 2, BytesReceived: 3, PacketsSent: 4, PacketsReceived: 5},
 	}
@@ -30,7 +30,7 @@ func edge(local, remote string, flags wire.EdgeFlag) wire.Edge {
 
 func front(ip string) flow.Endpoint {
 	e := pod("front", "a", "n1")
-	e.IP, e.Process = netip.MustParseAddr(ip), "/bin/front"
+	e.IP, e.Process, e.Container = netip.MustParseAddr(ip), "/bin/front", "main"
 	return e
 }
 
@@ -114,10 +114,10 @@ func TestAttributionOfTheLocalEnd(t *testing.T) {
 		want flow.Endpoint
 		how  string
 	}{
-		{node, flow.Endpoint{Node: "n1", IP: netip.MustParseAddr("192.0.2.1"), Process: "/bin/front"}, asNode},
+		{node, flow.Endpoint{Node: "n1", IP: netip.MustParseAddr("192.0.2.1"), Process: "/bin/front", Container: "main"}, asNode},
 		{unknown, flow.Endpoint{
 			Workload: flow.Workload{Namespace: "shop", Kind: "Pod", Name: "newborn"}, Pod: "newborn", Node: "n1",
-			IP: netip.MustParseAddr("10.0.1.7"), Process: "/bin/front",
+			IP: netip.MustParseAddr("10.0.1.7"), Process: "/bin/front", Container: "main",
 		}, asUnknownPod},
 	} {
 		a := newAttributor(shop(), nil, header)
