@@ -54,7 +54,7 @@ func (x *Index) fold(records []flow.Record) (*foldings, *sightings) {
 	for i := range records {
 		r := &records[i]
 		client, server := c.of(&r.Edge.Client, r.Window), c.of(&r.Edge.Server, r.Window)
-		f.marks[i] = mark{client.party, server.party, door(r.Edge.Protocol, r.Edge.Port), int32(i), client.bare, server.bare} //nolint:gosec // no question has 2 billion records
+		f.marks[i] = mark{client.party, server.party, door(r.Edge.Protocol, r.Edge.Port), int32(i), client.bare, server.bare}
 	}
 	f.rank()
 	seen := newSightings(len(f.parties))
@@ -64,10 +64,10 @@ func (x *Index) fold(records []flow.Record) (*foldings, *sightings) {
 	slices.SortFunc(f.marks, compareMarks)
 	for i := range f.marks {
 		if m, o := &f.marks[i], &f.marks[max(i-1, 0)]; i == 0 || m.from != o.from || m.to != o.to || m.door != o.door {
-			f.starts = append(f.starts, int32(i)) //nolint:gosec // as above
+			f.starts = append(f.starts, int32(i))
 		}
 	}
-	f.starts = append(f.starts, int32(len(f.marks))) //nolint:gosec // as above
+	f.starts = append(f.starts, int32(len(f.marks)))
 	return f, seen
 }
 
@@ -75,12 +75,12 @@ func (x *Index) fold(records []flow.Record) (*foldings, *sightings) {
 func (f *foldings) rank() {
 	order := make([]int32, len(f.parties))
 	for i := range order {
-		order[i] = int32(i) //nolint:gosec // there are no more parties than records
+		order[i] = int32(i)
 	}
 	slices.SortFunc(order, func(a, b int32) int { return f.parties[a].compare(&f.parties[b]) })
 	rank, sorted := make([]int32, len(order)), make([]Party, len(order))
 	for i, n := range order {
-		rank[n], sorted[i] = int32(i), f.parties[n] //nolint:gosec // as above
+		rank[n], sorted[i] = int32(i), f.parties[n]
 	}
 	f.parties = sorted
 	for p, n := range f.number {
@@ -153,7 +153,7 @@ func (f *foldings) put(p Party) int32 {
 	if n >= 0 {
 		return n
 	}
-	n = int32(len(f.parties)) //nolint:gosec // there are no more parties than records
+	n = int32(len(f.parties))
 	f.parties = append(f.parties, p)
 	if p.plain() {
 		f.plain[p.IP] = n

@@ -51,10 +51,10 @@ func (f *foldings) touching() [][]int32 {
 		for i := range f.len() {
 			from, to := f.ends(i)
 			if f.parties[from].Kind == PartyWorkload {
-				do(from, int32(i)) //nolint:gosec // no question has 2 billion edges
+				do(from, int32(i))
 			}
 			if to != from && f.parties[to].Kind == PartyWorkload {
-				do(to, int32(i)) //nolint:gosec // as above
+				do(to, int32(i))
 			}
 		}
 	}

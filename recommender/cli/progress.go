@@ -81,7 +81,7 @@ func (p *progress) Write(text []byte) (int, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.wipe()
-	return p.w.Write(text) //nolint:wrapcheck // it stands for the terminal
+	return p.w.Write(text)
 }
 
 func (p *progress) text() string {

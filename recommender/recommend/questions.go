@@ -58,7 +58,7 @@ func (w *world) ask(g *gathering) *questions {
 		running.Go(func() {
 			for from := int(next.Add(stretch)) - stretch; from < n; from = int(next.Add(stretch)) - stretch {
 				for i := from; i < min(from+stretch, n); i++ {
-					q.maker[i] = uint16(number) //nolint:gosec // bounded above
+					q.maker[i] = uint16(number)
 					a.edge(q, i)
 				}
 			}
@@ -66,7 +66,7 @@ func (w *world) ask(g *gathering) *questions {
 	}
 	running.Wait()
 	for number, a := range makers {
-		q.base[number] = int32(len(q.list)) //nolint:gosec // there are fewer than pairs of classes and ports
+		q.base[number] = int32(len(q.list))
 		q.list = append(q.list, a.list...)
 	}
 	parallel((len(q.list)+stretch-1)/stretch, func(part int) {
@@ -110,13 +110,13 @@ func (a *asker) edge(q *questions, i int) {
 		at := asked{kin[0], kin[1], port}
 		n, known := a.known[at]
 		if !known {
-			n = int32(len(a.list)) //nolint:gosec // as above
+			n = int32(len(a.list))
 			a.known[at] = n
 			a.list = append(a.list, question{Connection: connection(from, to, port)})
 		}
 		a.list[n].teaches = a.list[n].teaches || e.Teaches
-		a.room = append(a.room, asking{n, int32(pairs)}) //nolint:gosec // pods of two workloads
+		a.room = append(a.room, asking{n, int32(pairs)})
 	})
-	q.always[i] = int32(always) //nolint:gosec // as above
+	q.always[i] = int32(always)
 	q.byEdge[i] = a.room[begin:len(a.room):len(a.room)]
 }
