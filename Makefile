@@ -170,7 +170,7 @@ oracle: ## hold the policy engine against judges that we did not write (NPGUARD=
 .PHONY: quality
 QUALITY_SEEDS ?= 3
 quality: ## print the figures of docs/quality.md, and another generator's beside them
-	$(GO) test -timeout 30m -v -run TestQuality ./recommender/quality -seeds $(QUALITY_SEEDS)
+	$(GO) test -timeout 60m -v -run 'TestQuality|TestAttacks|TestFalseAlerts' ./recommender/quality -seeds $(QUALITY_SEEDS)
 	cd recommender/quality/peer && $(GO) test -timeout 30m -v ./...
 
 .PHONY: fuzz
