@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -197,8 +198,14 @@ sinks:
 			t.Fatal(err)
 		}
 		o := w.options()
-		o.Getenv = func(name string) string { return secrets[name] }
-		round := 0
+		var gone atomic.Bool // one of the variables
+		o.Getenv = func(name string) string {
+			if name == "BEARER" && gone.Load() {
+				return ""
+			}
+			return secrets[name]
+		}
+		var round atomic.Int64
 		echo := func(r *http.Request, body []byte) (*http.Response, error) {
 			all := r.URL.String() + " " + string(body)
 			for name, values := range r.Header {
@@ -209,8 +216,7 @@ sinks:
 			if len(all) > 150 {
 				all = all[:150]
 			}
-			round++
-			switch round % 4 {
+			switch round.Add(1) % 4 {
 			case 0:
 				return nil, errors.New("dial " + all)
 			case 1:
@@ -250,7 +256,7 @@ sinks:
 			}
 			note(results)
 		}
-		secrets["BEARER"] = "" // the variable goes: the reload is refused
+		gone.Store(true) // the reload is refused
 		w.write(config + "\n")
 		time.Sleep(time.Minute)
 		note(d.Status())
