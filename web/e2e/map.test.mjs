@@ -186,7 +186,8 @@ test('namespaces open to workloads, and workloads to pods', async () => {
     await page.getByRole('button', { name: 'Fold shop to one box' }).click();
     await byId(page, 'node-frontend').waitFor({ state: 'detached' });
     await byId(page, 'level-workload').click();
-    await byId(page, 'node-database').dblclick();
+    await byId(page, 'node-database').click();
+    await byId(page, 'open-pods').click();
     await byId(page, 'node-database-0').waitFor();
     await byId(page, 'node-database-1').waitFor();
     assert.match(page.url(), /pods=workload/);

@@ -153,8 +153,11 @@ function Drawing({ view, level, selection, picture }: Props) {
           edges={drawn.edges}
           nodeTypes={nodeTypes}
           edgeTypes={edgeTypes}
-          onNodeClick={(_, n) => n.type === 'box' && select({ kind: 'node', id: n.id })}
-          onNodeDoubleClick={(_, n) => n.type === 'box' && openUp(n.data.node, level)}
+          onNodeClick={(event, n) => {
+            if (n.type !== 'box') return;
+            if (event.detail === 2) openUp(n.data.node, level);
+            else select({ kind: 'node', id: n.id });
+          }}
           onEdgeClick={(_, e) => select({ kind: 'bundle', id: e.id })}
           onPaneClick={(event) => {
             const at = flow.screenToFlowPosition({ x: event.clientX, y: event.clientY });
