@@ -206,8 +206,8 @@ func (r *replay) ask(ctx context.Context, env *Env) (*recommend.ReplayReport, er
 		if len(side.paths) == 0 {
 			continue
 		}
-		list, err := r.proposed(env, side.flag, side.paths)
-		if err == nil {
+		var list []cluster.Object
+		if list, err = r.proposed(env, side.flag, side.paths); err == nil {
 			list, err = chosen("only", list, side.only)
 		}
 		if err != nil {

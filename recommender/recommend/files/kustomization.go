@@ -42,13 +42,13 @@ func listed(root string, plan []File) ([]File, error) {
 		if at, err = kustomizationIn(root); at == "" || err != nil {
 			return nil, err
 		}
-		whole, err := lists(at, Folder)
-		if err != nil {
-			return nil, err
+		whole, wrong := lists(at, Folder)
+		if wrong != nil {
+			return nil, wrong
 		}
 		if whole { // the folder is listed, and is to be a kustomization of its own
-			f, err := newKustomization(own, names)
-			return []File{f}, err
+			f, bad := newKustomization(own, names)
+			return []File{f}, bad
 		}
 		for i, name := range names {
 			names[i] = path.Join(Folder, name)
