@@ -138,6 +138,7 @@ function Drawing({ view, level, selection, picture }: Props) {
   );
 
   return (
+    // biome-ignore lint/a11y/noStaticElementInteractions: the keys are those of the boxes and lines in it, which have the focus
     <div
       className="canvas"
       ref={ref}
