@@ -4,6 +4,7 @@ package alert
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -133,7 +134,7 @@ func ParseBaseline(name string, text []byte) (*BaselineFile, error) {
 }
 
 func because(err error) string {
-	if err == nil || err == io.EOF { //nolint:errorlint // the decoder gives it bare
+	if err == nil || errors.Is(err, io.EOF) {
 		return ""
 	}
 	return " (" + strings.TrimPrefix(err.Error(), "yaml: ") + ")"

@@ -40,8 +40,10 @@ func TestBaselineCloses(t *testing.T) {
 		web, restless  analyze.ReadyState
 		open, restOpen bool
 	}{
-		{1, analyze.ReadyLearning, analyze.ReadyLearning, true, true}, {5, analyze.ReadyLearning, analyze.ReadyLearning, true, true},
-		{7, analyze.ReadyReady, analyze.ReadyStabilising, false, true}, {15, analyze.ReadyReady, analyze.ReadyStabilising, false, true},
+		{1, analyze.ReadyLearning, analyze.ReadyLearning, true, true},
+		{5, analyze.ReadyLearning, analyze.ReadyLearning, true, true},
+		{7, analyze.ReadyReady, analyze.ReadyStabilising, false, true},
+		{15, analyze.ReadyReady, analyze.ReadyStabilising, false, true},
 		{19, analyze.ReadyReady, analyze.ReadyStabilising, false, false},
 	} {
 		s.look(hours(step.hour))
@@ -67,7 +69,7 @@ func TestBaselineCloses(t *testing.T) {
 // TestDeniedTeachesNothing: what policies denied while it was learnt is unseen
 // once they let it through, and enters no recommendation by itself.
 func TestDeniedTeachesNothing(t *testing.T) {
-	closed := ingress("data", "db", "    - from: [{namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: shop}}, podSelector: {matchLabels: {app: api}}}]\n")
+	closed := ingressDB("    - from: [{namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: shop}}, podSelector: {matchLabels: {app: api}}}]\n")
 	s := newStory(t, nodeN1, deployment("shop", "web", "10.0.0.1"), deployment("shop", "api", "10.0.0.2"), deployment("data", "db", "10.0.0.3"), closed)
 	s.habit(0, hours(12), pod("shop", "api"), pod("data", "db"), 5432)
 	s.habit(0, hours(12), pod("shop", "web"), pod("shop", "api"), 8080)
@@ -78,7 +80,7 @@ func TestDeniedTeachesNothing(t *testing.T) {
 	if e := s.edge("shop/web", "data/db", 5432); e.Teaches || e.Verdict.State != analyze.StateDenied || len(s.baseline("shop/web").Denied) != 1 {
 		t.Fatalf("denied: teaches %v, %s, %v", e.Teaches, e.Verdict.State, s.baseline("shop/web").Denied)
 	}
-	s.replace(closed, ingress("data", "db", "    - {}\n"))
+	s.replace(closed, ingressDB("    - {}\n"))
 	s.look(hours(9))
 	if e := s.edge("shop/web", "data/db", 5432); !e.Unseen || e.Teaches {
 		t.Errorf("let through: unseen %v, teaches %v", e.Unseen, e.Teaches)
@@ -131,7 +133,7 @@ func TestExportAndImport(t *testing.T) {
 		t.Fatal(err)
 	}
 	var again strings.Builder
-	if err := back.Write(&again); err != nil || again.String() != text {
+	if err = back.Write(&again); err != nil || again.String() != text {
 		t.Errorf("%v; reads back as\n%s", err, &again)
 	}
 	order := Order{By: "ada", Reason: "reviewed", At: at(hours(10) + 1), NewID: s.newID}
@@ -195,14 +197,32 @@ func TestWrongBaselineFiles(t *testing.T) {
 		text, field string
 		line        int
 	}{
-		{"", "file", 1}, {"[]", "file", 1}, {"a: [", "file", 1}, {head + "---\nx: y\n", "file", 4},
-		{"schema: v0\ncluster: c\nworkloads: []", "schema", 1}, {"cluster: c\nworkloads: []", "schema", 1}, {"schema: netcinch.baseline/v1\nworkloads: []", "cluster", 1},
-		{"schema: netcinch.baseline/v1\ncluster: c", "workloads", 1}, {head + "  - {}\n", "workload", 4}, {head + "  - workload: x\n", "workload", 4},
-		{head + "  - workload: a/Deployment/x\n    version: 0\n", "version", 5}, {head + "  - workload: a/Deployment/x\n    colour: red\n", "colour", 5},
-		{head + "  - workload: a/Deployment/x\n  - workload: a/Deployment/x\n", "workload", 5}, {head + "  - workload: a/Deployment/x\n    images: x\n", "images", 5},
-		{one("{to: b/Deployment/y}"), "port", 6}, {one("{port: TCP 80}"), "to", 6}, {one("{to: b, port: TCP 80}"), "to", 6}, {one("{to: address x, port: TCP 80}"), "to", 6},
-		{one("{to: name UPPER.example, port: TCP 80}"), "to", 6}, {one("{to: node, port: TCP}"), "port", 6}, {one("{to: node, port: TCP 0}"), "port", 6}, {one("{to: node, port: TCP 65536}"), "port", 6},
-		{one("{to: node, port: FOO 1}"), "port", 6}, {one("{to: node, from: node, port: TCP 1}"), "from", 6}, {one("{from: b/Deployment/y, port: TCP 1}"), "from", 6}, {one("{to: node, to: node, port: TCP 1}"), "to", 6},
+		{"", "file", 1},
+		{"[]", "file", 1},
+		{"a: [", "file", 1},
+		{head + "---\nx: y\n", "file", 4},
+		{"schema: v0\ncluster: c\nworkloads: []", "schema", 1},
+		{"cluster: c\nworkloads: []", "schema", 1},
+		{"schema: netcinch.baseline/v1\nworkloads: []", "cluster", 1},
+		{"schema: netcinch.baseline/v1\ncluster: c", "workloads", 1},
+		{head + "  - {}\n", "workload", 4},
+		{head + "  - workload: x\n", "workload", 4},
+		{head + "  - workload: a/Deployment/x\n    version: 0\n", "version", 5},
+		{head + "  - workload: a/Deployment/x\n    colour: red\n", "colour", 5},
+		{head + "  - workload: a/Deployment/x\n  - workload: a/Deployment/x\n", "workload", 5},
+		{head + "  - workload: a/Deployment/x\n    images: x\n", "images", 5},
+		{one("{to: b/Deployment/y}"), "port", 6},
+		{one("{port: TCP 80}"), "to", 6},
+		{one("{to: b, port: TCP 80}"), "to", 6},
+		{one("{to: address x, port: TCP 80}"), "to", 6},
+		{one("{to: name UPPER.example, port: TCP 80}"), "to", 6},
+		{one("{to: node, port: TCP}"), "port", 6},
+		{one("{to: node, port: TCP 0}"), "port", 6},
+		{one("{to: node, port: TCP 65536}"), "port", 6},
+		{one("{to: node, port: FOO 1}"), "port", 6},
+		{one("{to: node, from: node, port: TCP 1}"), "from", 6},
+		{one("{from: b/Deployment/y, port: TCP 1}"), "from", 6},
+		{one("{to: node, to: node, port: TCP 1}"), "to", 6},
 	} {
 		_, err := ParseBaseline("b.yaml", []byte(c.text))
 		var fault *FileError
@@ -231,7 +251,7 @@ func FuzzBaseline(f *testing.F) {
 			return
 		}
 		var out bytes.Buffer
-		if err := file.Write(&out); err != nil {
+		if err = file.Write(&out); err != nil {
 			t.Fatal(err)
 		}
 		back, err := ParseBaseline("f.yaml", out.Bytes())

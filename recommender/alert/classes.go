@@ -5,9 +5,11 @@ package alert
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/netcinch/netcinch/recommender/analyze"
+	"github.com/netcinch/netcinch/recommender/cluster"
 	"github.com/netcinch/netcinch/recommender/flow"
 )
 
@@ -100,13 +102,8 @@ func (l *look) declaresMetrics(e *analyze.Edge) bool {
 	if e.Client.Kind != analyze.PartyWorkload || e.Server.Kind != analyze.PartyWorkload || e.Number != flow.TCP {
 		return false
 	}
-	for _, pod := range l.Index.Pods(e.Server.Workload()) {
-		for _, port := range pod.Ports {
-			if port.Port == e.Port && metricsPort.MatchString(port.Name) {
-				return true
-			}
-		}
-		return false // the others are made alike
-	}
-	return false
+	pods := l.Index.Pods(e.Server.Workload())
+	return len(pods) > 0 && slices.ContainsFunc(pods[0].Ports, func(p cluster.ContainerPort) bool { // the others are made alike
+		return p.Port == e.Port && metricsPort.MatchString(p.Name)
+	})
 }

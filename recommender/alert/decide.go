@@ -64,10 +64,9 @@ func (k *Keeper) Decide(id string, o Order) ([]store.Decision, error) {
 	for _, e := range a.Edges {
 		detail.Edges = append(detail.Edges, e.ID)
 	}
-	switch {
-	case o.Verdict == store.Accepted:
+	if o.Verdict == store.Accepted {
 		detail.Edit = a.Accept
-	case o.Verdict == store.Rejected:
+	} else if o.Verdict == store.Rejected {
 		detail.Edit = a.Narrowing
 	}
 	text, err := json.Marshal(detail)

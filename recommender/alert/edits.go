@@ -36,7 +36,7 @@ func (in *Input) Edits(ids []string) (narrowing, accept *Edit, err error) {
 		narrowing = in.narrowing(through)
 		accept, err = in.keeping(through)
 	} else if len(denied) > 0 {
-		accept, err = in.opening(denied)
+		accept = in.opening(denied)
 	}
 	return narrowing, accept, err
 }
@@ -174,7 +174,7 @@ func (in *Input) keeping(edges []*analyze.Edge) (*Edit, error) {
 // opening writes the rules that let denied edges through, and checks that they
 // do. Where several policies have to change, the first is written and the
 // others are named.
-func (in *Input) opening(edges []*analyze.Edge) (*Edit, error) {
+func (in *Input) opening(edges []*analyze.Edge) *Edit {
 	var list []policy.Change
 	for _, e := range edges {
 		for _, c := range in.changes(e, false) {
@@ -186,7 +186,7 @@ func (in *Input) opening(edges []*analyze.Edge) (*Edit, error) {
 		}
 	}
 	if len(list) == 0 {
-		return nil, nil //nolint:nilnil // no edit turns it around: an end is not in the cluster any more
+		return nil // no edit turns it around: an end is not in the cluster any more
 	}
 	out := &Edit{}
 	var texts []string
@@ -210,7 +210,7 @@ func (in *Input) opening(edges []*analyze.Edge) (*Edit, error) {
 	}
 	out.Text = upper(strings.Join(texts[:min(len(texts), 6)], "; ")) + "."
 	out.Exact = len(put) > 0 && in.opens(put, edges)
-	return out, nil
+	return out
 }
 
 func policiesOf(list []policy.Change) []cluster.Ref {

@@ -6,6 +6,7 @@ import (
 	"cmp"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -170,12 +171,8 @@ func (k *known) learnt(p analyze.Party, at time.Time) bool {
 
 func (b *Baseline) takesOut(h Habit, ids []string) bool {
 	for _, id := range append([]string{h.ID()}, ids...) {
-		for _, list := range [][]string{b.Denied, b.Removed} {
-			for _, one := range list {
-				if one == id {
-					return true
-				}
-			}
+		if slices.Contains(b.Denied, id) || slices.Contains(b.Removed, id) {
+			return true
 		}
 	}
 	return false

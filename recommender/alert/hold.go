@@ -123,16 +123,16 @@ func (k *Keeper) tellTogether(firing []*record) {
 }
 
 // stands says whether one alert stands for another.
-func stands(one, for_ *record) bool {
-	a, b := &one.Alert, &for_.Alert
+func stands(one, other *record) bool {
+	a, b := &one.Alert, &other.Alert
 	if b.Kind == ReadinessLost {
 		info, _ := Info(a.Kind)
 		return info.Edges && slices.ContainsFunc(a.Workloads, func(w string) bool { return slices.Contains(b.Workloads, w) })
 	}
-	if order(a.Kind) >= order(b.Kind) || len(for_.group.edges) == 0 {
+	if order(a.Kind) >= order(b.Kind) || len(other.group.edges) == 0 {
 		return false
 	}
-	for _, e := range for_.group.edges {
+	for _, e := range other.group.edges {
 		if !slices.Contains(one.group.edges, e) {
 			return false
 		}

@@ -121,4 +121,5 @@ func (l *look) closed(p analyze.Party) *Baseline {
 }
 
 func (l *look) accepted(identity string) bool { return l.decided[identity].Verdict == store.Accepted }
+
 func (l *look) rejected(identity string) bool { return l.decided[identity].Verdict == store.Rejected }

@@ -54,7 +54,7 @@ func TestKinds(t *testing.T) {
 		{"a package manager, outside", func(s *story) { s.flows(hours(10), by(api, "/usr/bin/apt-get"), outside("203.0.113.9", ""), 80, 1) }, Shell, analyze.SeverityHigh, "/usr/bin/apt-get in shop/api opened shop/api → 203.0.113.9 TCP 80"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			s := shop(t, ingress("data", "db", openDB))
+			s := shop(t, ingressDB(openDB))
 			c.do(s)
 			s.look(hours(10) + 5)
 			a := s.one(c.kind)
@@ -103,8 +103,18 @@ func TestLifecycle(t *testing.T) {
 		want   Status
 		told   int // revisions told at this look
 	}{
-		{0, true, Firing, 1}, {5, true, Firing, 0}, {30, false, Firing, 0}, {60, false, Firing, 0}, {75, false, Resolved, 1}, {80, false, Resolved, 0},
-		{100, true, Firing, 1}, {170, false, Firing, 0}, {230, false, Resolved, 1}, {240, true, Firing, 1}, {400, false, Firing, 0}, {490, false, Resolved, 1},
+		{0, true, Firing, 1},
+		{5, true, Firing, 0},
+		{30, false, Firing, 0},
+		{60, false, Firing, 0},
+		{75, false, Resolved, 1},
+		{80, false, Resolved, 0},
+		{100, true, Firing, 1},
+		{170, false, Firing, 0},
+		{230, false, Resolved, 1},
+		{240, true, Firing, 1},
+		{400, false, Firing, 0},
+		{490, false, Resolved, 1},
 	}
 	id := ""
 	for _, step := range steps {
@@ -135,7 +145,7 @@ func TestLifecycle(t *testing.T) {
 // TestAcceptAndReject: accepting makes an edge known, rejecting keeps it out;
 // a further edge of the pair fires again.
 func TestAcceptAndReject(t *testing.T) {
-	s := shop(t, ingress("data", "db", openDB))
+	s := shop(t, ingressDB(openDB))
 	s.flows(hours(10), pod("shop", "web"), pod("data", "db"), 5432, 2)
 	s.look(hours(10) + 5)
 	a := s.one(UnseenInside)

@@ -206,9 +206,14 @@ func TestSilences(t *testing.T) {
 		s    Silence
 		want bool
 	}{
-		{"its workload", Silence{Workload: "shop/web"}, true}, {"the other end", Silence{Workload: "data/db"}, true}, {"its namespace", Silence{Namespace: "data"}, true},
-		{"its kind", Silence{Kind: UnseenInside}, true}, {"its severity", Silence{Severity: analyze.SeverityHigh}, true},
-		{"another kind", Silence{Kind: Shell}, false}, {"another workload", Silence{Workload: "shop/api"}, false}, {"another namespace", Silence{Namespace: "dat"}, false},
+		{"its workload", Silence{Workload: "shop/web"}, true},
+		{"the other end", Silence{Workload: "data/db"}, true},
+		{"its namespace", Silence{Namespace: "data"}, true},
+		{"its kind", Silence{Kind: UnseenInside}, true},
+		{"its severity", Silence{Severity: analyze.SeverityHigh}, true},
+		{"another kind", Silence{Kind: Shell}, false},
+		{"another workload", Silence{Workload: "shop/api"}, false},
+		{"another namespace", Silence{Namespace: "dat"}, false},
 	} {
 		s := shop(t)
 		c.s.By, c.s.Reason, c.s.At, c.s.Until = "ada", "load test", at(hours(10)), at(hours(10)+30)
@@ -283,7 +288,7 @@ func TestTellTogether(t *testing.T) {
 
 // TestSlowDenied: some attempts in many hours, and none where they are few.
 func TestSlowDenied(t *testing.T) {
-	s := shop(t, ingress("data", "db", openDB))
+	s := shop(t, ingressDB(openDB))
 	for h := 10; h < 20; h++ {
 		s.flows(hours(h), pod("shop", "web"), pod("data", "db"), 22, 1, unanswered)
 		s.look(hours(h) + 5)

@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/netcinch/netcinch/recommender/analyze"
-	"github.com/netcinch/netcinch/recommender/cluster"
 	"github.com/netcinch/netcinch/recommender/cluster/manifest"
 	"github.com/netcinch/netcinch/recommender/flow"
 	"github.com/netcinch/netcinch/recommender/policy"
@@ -81,8 +80,9 @@ func workloadOf(ns, name, image, hash string, ips ...string) string {
 
 const nodeN1 = "apiVersion: v1\nkind: Node\nmetadata: {name: n1}\nstatus: {addresses: [{type: InternalIP, address: 192.168.0.1}, {type: InternalIP, address: \"fd00:1::1\"}]}\n---\n"
 
-func ingress(ns, app, rules string) string {
-	return fmt.Sprintf("apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: %s, namespace: %s}\nspec:\n  podSelector: {matchLabels: {app: %s}}\n  policyTypes: [Ingress]\n  ingress:\n%s---\n", app, ns, app, rules)
+// ingressDB is the policy of the database.
+func ingressDB(rules string) string {
+	return "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: db, namespace: data}\nspec:\n  podSelector: {matchLabels: {app: db}}\n  policyTypes: [Ingress]\n  ingress:\n" + rules + "---\n"
 }
 
 func pod(ns, name string) flow.Endpoint {
@@ -258,8 +258,6 @@ func (s *story) decide(minute int, id string, v store.Verdict) {
 	s.trail = append(s.trail, list...)
 	s.keeper.Decided(list, at(minute))
 }
-
-func (s *story) snapshot() *cluster.Snapshot { return s.last.Snapshot }
 
 // shop is a learnt shop: web talks with api, api with db; ten hours are seen.
 func shop(t *testing.T, more ...string) *story {
