@@ -262,6 +262,7 @@ func TestProofSeesWhatOpens(t *testing.T) {
 func (w *world) proveOne(r *Recommendation, o cluster.Object) {
 	g := &gathering{offered: []*Recommendation{r}, objects: map[cluster.Ref]cluster.Object{o.Ref: o}}
 	w.apply(g)
+	g.asked = w.ask(g)
 	w.prove(g, r)
 }
 
