@@ -246,7 +246,7 @@ func (s *Set) removeStale() (interfaces int, err error) {
 func (s *Set) leave(path string) (interfaces int, err error) {
 	slots, failed := ebpf.LoadPinnedMap(path, &ebpf.LoadPinOptions{ReadOnly: true})
 	if failed != nil {
-		return 0, nil //nolint:nilerr // the links tell how many there were
+		return 0, nil // the links tell how many there were
 	}
 	defer func() { _ = slots.Close() }() // was only read
 	var key bpf.FlowInterface

@@ -64,9 +64,10 @@ func (k *Keeper) Decide(id string, o Order) ([]store.Decision, error) {
 	for _, e := range a.Edges {
 		detail.Edges = append(detail.Edges, e.ID)
 	}
-	if o.Verdict == store.Accepted {
+	switch o.Verdict { //nolint:exhaustive // the others edit nothing
+	case store.Accepted:
 		detail.Edit = a.Accept
-	} else if o.Verdict == store.Rejected {
+	case store.Rejected:
 		detail.Edit = a.Narrowing
 	}
 	text, err := json.Marshal(detail)

@@ -44,9 +44,15 @@ func (s *Server) alertRoutes(a *mux.Router) {
 		handler handler
 		methods []string
 	}{
-		{"/alerts/{id}", s.alert, read}, {"/alerts/{id}/accept", s.decide(store.Accepted), write}, {"/alerts/{id}/reject", s.decide(store.Rejected), write},
-		{"/alerts/{id}/reopen", s.decide(store.Reopened), write}, {"/silences", s.silences, both}, {"/silences/{id}/end", s.endSilence, write},
-		{"/baselines", s.baselines, read}, {"/baselines/file", s.baselineFile, both}, {"/decisions", s.trail, read},
+		{"/alerts/{id}", s.alert, read},
+		{"/alerts/{id}/accept", s.decide(store.Accepted), write},
+		{"/alerts/{id}/reject", s.decide(store.Rejected), write},
+		{"/alerts/{id}/reopen", s.decide(store.Reopened), write},
+		{"/silences", s.silences, both},
+		{"/silences/{id}/end", s.endSilence, write},
+		{"/baselines", s.baselines, read},
+		{"/baselines/file", s.baselineFile, both},
+		{"/decisions", s.trail, read},
 	} {
 		a.Handle(one.path, s.only(s.guard(gzhttp.GzipHandler(s.handle(one.handler))), one.methods...))
 	}

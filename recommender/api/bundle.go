@@ -112,7 +112,7 @@ func (b *bundle) files() map[string]string {
 			continue
 		}
 		var kept []string
-		for _, text := range strings.Split(document(r), "\n---\n") {
+		for text := range strings.SplitSeq(document(r), "\n---\n") {
 			if !seen[text] {
 				kept = append(kept, strings.TrimRight(text, "\n"))
 			}

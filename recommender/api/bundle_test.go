@@ -6,6 +6,7 @@ import (
 	"archive/zip"
 	"bytes"
 	"io"
+	"maps"
 	"net/http"
 	"path"
 	"slices"
@@ -95,9 +96,7 @@ func kustomized(t *testing.T, files map[string]string, folder string) map[string
 	for _, name := range k.Resources {
 		at := path.Join(folder, name)
 		if path.Ext(name) != ".yaml" {
-			for file, text := range kustomized(t, files, at) {
-				out[file] = text
-			}
+			maps.Copy(out, kustomized(t, files, at))
 			continue
 		}
 		if files[at] == "" || out[at] != "" {

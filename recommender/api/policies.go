@@ -89,7 +89,7 @@ func (s *Server) policies(w http.ResponseWriter, r *http.Request) error {
 			one.Manifest, one.Allowances = "", nil
 		} else {
 			one.Totals, one.Notes = about.totals[ref], notesOf(v, o)
-			about.reach(v, o, one.Allowances)
+			about.reach(v, one.Allowances)
 		}
 		body.Items = append(body.Items, one)
 	}

@@ -47,7 +47,7 @@ func usesOf(v *View, objects []*cluster.Object) *uses {
 }
 
 // reach says of allowances whom they are for.
-func (u *uses) reach(v *View, o *cluster.Object, allowances []usageBody) {
+func (u *uses) reach(v *View, allowances []usageBody) {
 	if u.all == nil {
 		u.all, u.ids = v.Engine.Reaches(), map[analyze.Allowance]policy.AllowanceID{}
 		for id := range u.all {

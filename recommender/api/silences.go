@@ -171,5 +171,5 @@ func (s *Server) trail(w http.ResponseWriter, r *http.Request) error {
 	}
 	slices.Reverse(all)
 	page := paged(v, q, all, func(d *store.Decision) string { return d.ID })
-	return s.json(w, r, trailBody{Meta: page.Meta, Items: page.Items, Total: page.Total, Next: page.Next})
+	return s.json(w, r, trailBody(page))
 }

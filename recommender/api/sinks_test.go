@@ -97,8 +97,8 @@ func TestNoSinks(t *testing.T) {
 // Who sees a part of the cluster sees no sinks; trying one takes the right to
 // decide, too.
 func TestSinksFollowRights(t *testing.T) {
-	town := town{"part": sees("shop"), "viewer": {rights: auth.All()}, "keeper": {rights: auth.All(), decide: true}}
-	server, err := api.New(api.Options{Source: newSource(), Delivery: told{}, People: town, Token: token, Now: time.Now})
+	people := town{"part": sees("shop"), "viewer": {rights: auth.All()}, "keeper": {rights: auth.All(), decide: true}}
+	server, err := api.New(api.Options{Source: newSource(), Delivery: told{}, People: people, Token: token, Now: time.Now})
 	if err != nil {
 		t.Fatal(err)
 	}

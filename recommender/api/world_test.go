@@ -162,7 +162,7 @@ func (s *source) Keeper(string) *alert.Keeper {
 }
 
 func (s *source) look() {
-	v, err := s.View(context.Background(), api.Span{})
+	v, err := s.view(api.Span{})
 	if err != nil {
 		return
 	}
@@ -199,7 +199,9 @@ func newSource() *source {
 	}
 }
 
-func (s *source) View(_ context.Context, span api.Span) (*api.View, error) {
+func (s *source) View(_ context.Context, span api.Span) (*api.View, error) { return s.view(span) }
+
+func (s *source) view(span api.Span) (*api.View, error) {
 	if !s.ready {
 		return nil, api.ErrNotReady
 	}

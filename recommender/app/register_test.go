@@ -62,7 +62,7 @@ func TestRegister(t *testing.T) {
 		if d.Cluster == "" {
 			d.Cluster = "c"
 		}
-		if err := p.Decide(t.Context(), d); err != nil {
+		if err = p.Decide(t.Context(), d); err != nil {
 			t.Fatal(err)
 		}
 	}

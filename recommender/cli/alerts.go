@@ -167,7 +167,7 @@ func newAlertsShow(env *Env) *cobra.Command {
 			if err = c.get(cmd.Context(), "/api/v1/alerts/"+url.PathEscape(args[0]), nil, &one); err != nil {
 				return err
 			}
-			return a.out.print(env.Stdout, one, func(w io.Writer) error { return one.write(w) })
+			return a.out.print(env.Stdout, one, one.write)
 		},
 	}
 	a.flags(cmd)

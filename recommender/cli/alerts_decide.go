@@ -77,7 +77,7 @@ func newDecide(env *Env, verb, short string) *cobra.Command {
 			if err = c.post(cmd.Context(), "/api/v1/alerts/"+url.PathEscape(args[0])+"/"+verb, body, &one); err != nil {
 				return err
 			}
-			return a.out.print(env.Stdout, one, func(w io.Writer) error { return one.decided(w) })
+			return a.out.print(env.Stdout, one, one.decided)
 		},
 	}
 	a.flags(cmd)

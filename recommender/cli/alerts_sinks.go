@@ -66,7 +66,7 @@ this machine, which also checks the file. Exit status 2 where a sink did not tak
 		}
 		return s.printTests(env, results)
 	}
-	s.remote.flags(cmd)
+	s.flags(cmd)
 	s.fileFlags(cmd)
 	return cmd
 }
@@ -201,7 +201,7 @@ func newSinks(env *Env) *cobra.Command {
 		}
 		return s.out.print(env.Stdout, list, func(w io.Writer) error { return writeSinks(w, list) })
 	}
-	s.remote.flags(cmd)
+	s.flags(cmd)
 	s.out.flag(cmd)
 	return cmd
 }

@@ -66,7 +66,8 @@ type offline struct {
 func (b *baselineCommand) open(ctx context.Context, s interface {
 	store.Store
 	store.Register
-}) (*offline, error) {
+},
+) (*offline, error) {
 	saved, err := s.Findings(ctx, store.FindingQuery{Cluster: b.cluster})
 	if err != nil {
 		return nil, err

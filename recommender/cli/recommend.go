@@ -205,9 +205,9 @@ func (a *advise) ask(ctx context.Context, env *Env) ([]recommend.Recommendation,
 	var coverage struct {
 		Limits []string `json:"limits"`
 	}
-	view := a.view
-	view.namespace = ""
-	if err = client.get(ctx, "/api/v1/coverage", view.query(), &coverage); err != nil {
+	all := a.view
+	all.namespace = ""
+	if err = client.get(ctx, "/api/v1/coverage", all.query(), &coverage); err != nil {
 		return nil, nil, err
 	}
 	return list.Items, append([]string{}, coverage.Limits...), a.knownAt(ctx, client)

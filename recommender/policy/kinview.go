@@ -165,7 +165,7 @@ func (c *shifts) own(l kinClass) bits.Set {
 
 // block refines by pods whose policies say the same, all at once. own is left
 // out.
-func (c *shifts) block(d Direction, l *kinClass, part bits.Set, own bits.Set, points l4.Set, f family, b *block, into *shares) {
+func (c *shifts) block(d Direction, l *kinClass, part, own bits.Set, points l4.Set, f family, b *block, into *shares) {
 	left := points
 	if b.table != nil {
 		var known bool

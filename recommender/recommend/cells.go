@@ -15,8 +15,8 @@ import (
 // maxRanges is up to how many port ranges of one cell are listed one by one.
 const maxRanges = 6
 
-// cells writes what changes for people, sorted, at most limit.
-func (w *world) cells(list []policy.Shift, limit int) []Cell {
+// cells writes what changes for people, sorted, at most maxCells.
+func (w *world) cells(list []policy.Shift) []Cell {
 	out := []Cell{}
 	seen := make([]bool, len(w.index.Workloads()))
 	for i := range list {
@@ -37,7 +37,7 @@ func (w *world) cells(list []policy.Shift, limit int) []Cell {
 	slices.SortFunc(out, func(a, b Cell) int {
 		return cmp.Or(cmp.Compare(a.From, b.From), cmp.Compare(a.To, b.To), cmp.Compare(a.Protocol, b.Protocol), cmp.Compare(a.Ports, b.Ports))
 	})
-	return out[:min(len(out), limit)]
+	return out[:min(len(out), maxCells)]
 }
 
 // maxNames is up to how many workloads or nodes of one side are named.

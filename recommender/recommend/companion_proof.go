@@ -82,8 +82,8 @@ func (w *world) proveCompanion(g *gathering, r *Recommendation, base *policy.Eng
 func (pr *prover) closesOnly(p *Proof, opened []policy.Shift) {
 	added, removed := pr.kinship.Compare(pr.beside, pr.alone)
 	added = append(added, opened...)
-	p.Opened = pr.cells(added, maxCells)
-	p.Closed, p.ClosedTotal = pr.cells(removed, maxCells), len(removed)
+	p.Opened = pr.cells(added)
+	p.Closed, p.ClosedTotal = pr.cells(removed), len(removed)
 	if len(added) > 0 {
 		p.state(OpensNothing, false, fmt.Sprintf("It would allow what is denied now, the first from %s to %s.", p.Opened[0].From, p.Opened[0].To))
 		return
@@ -93,7 +93,7 @@ func (pr *prover) closesOnly(p *Proof, opened []policy.Shift) {
 
 // neededNames: the rules that keep name resolution are needed, each.
 func (pr *prover) neededNames(p *Proof, ref cluster.Ref) {
-	mine := append([]cluster.Ref{ref}, pr.gathering.further[ref]...)
+	mine := append([]cluster.Ref{ref}, pr.further[ref]...)
 	count := 0
 	for _, a := range pr.gathering.atoms {
 		if !slices.Contains(mine, a.ID.Policy) {

@@ -106,14 +106,11 @@ func (f *fresh) header() []string {
 
 // Text says it in a sentence, with what is missing and the caveats.
 func (s WorkloadState) Text() string {
-	text := fmt.Sprintf("Readiness of %s: %s, observed for %s", s.Workload, s.State, analyze.Span(secondsOf(s.Observed)))
+	says := []string{fmt.Sprintf("Readiness of %s: %s, observed for %s", s.Workload, s.State, analyze.Span(secondsOf(s.Observed)))}
 	if !slices.ContainsFunc(s.Reasons, func(why string) bool { return strings.HasPrefix(why, "coverage is ") }) {
-		text += ", coverage " + analyze.Percent(s.Coverage)
+		says[0] += ", coverage " + analyze.Percent(s.Coverage)
 	}
-	for _, why := range slices.Concat(s.Reasons, s.Caveats) {
-		text += "; " + why
-	}
-	return text
+	return strings.Join(slices.Concat(says, s.Reasons, s.Caveats), "; ")
 }
 
 // maxStates bounds how many workloads a comment tells the readiness of.

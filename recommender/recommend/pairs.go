@@ -25,9 +25,9 @@ func connection(from, to policy.Peer, port portKey) policy.Connection {
 
 // everyPair visits the connections that an edge stands for and that policies
 // have a say in, one for each pair of crowds, with the number of pairs of pods
-// that it stands for. It gives how many pairs are allowed whatever the policies.
-func everyPair(crowds *analyze.Crowds, client, server analyze.Party, port portKey, visit func(c policy.Connection, pairs int)) (always int) {
-	return crowds.Pairs(crowds.Of(client), crowds.Of(server), func(from, to policy.Peer, pairs int) {
+// that it stands for.
+func everyPair(crowds *analyze.Crowds, client, server analyze.Party, port portKey, visit func(c policy.Connection, pairs int)) {
+	crowds.Pairs(crowds.Of(client), crowds.Of(server), func(from, to policy.Peer, pairs int) {
 		visit(connection(from, to, port), pairs)
 	})
 }

@@ -178,8 +178,8 @@ func (pr *prover) names(p *Proof) {
 // nothingOpened: what is allowed after was allowed before.
 func (pr *prover) nothingOpened(p *Proof) {
 	added, removed := pr.kinship.Compare(pr.world.engine, pr.alone)
-	p.Opened = pr.cells(added, maxCells)
-	p.Closed, p.ClosedTotal = pr.cells(removed, maxCells), len(removed)
+	p.Opened = pr.cells(added)
+	p.Closed, p.ClosedTotal = pr.cells(removed), len(removed)
 	if len(added) > 0 {
 		p.state(OpensNothing, false, fmt.Sprintf("It would allow what is denied now, the first from %s to %s.", p.Opened[0].From, p.Opened[0].To))
 		return

@@ -253,11 +253,21 @@ func TestWiden(t *testing.T) {
 		extra      []Cell
 	}{
 		{0, []string{"Ingress"}, []string{"app: c"}, []string{"beyond"}, nil},
-		{1, []string{"Ingress"}, []string{"    - from:\n        - namespaceSelector:\n            matchLabels:\n              kubernetes.io/metadata.name: shop\n      ports", "beyond what was seen, as --allow-extra lets it:\n    #   shop/d on TCP 443"},
-			[]string{"app: b", "app: c"}, []Cell{{"shop/d", "core/api", "TCP", "443"}}},
+		{
+			1,
+			[]string{"Ingress"},
+			[]string{"    - from:\n        - namespaceSelector:\n            matchLabels:\n              kubernetes.io/metadata.name: shop\n      ports", "beyond what was seen, as --allow-extra lets it:\n    #   shop/d on TCP 443"},
+			[]string{"app: b", "app: c"},
+			[]Cell{{"shop/d", "core/api", "TCP", "443"}},
+		},
 		{1, []string{"Egress"}, []string{"203.0.113.4/30", "203.0.113.6/32 on TCP 443", "2001:db8::7/128"}, []string{"203.0.113.5/32"}, []Cell{{"core/api", "203.0.113.6/32", "TCP", "443"}}},
-		{2, []string{"Egress"}, []string{"203.0.113.4/30", "2001:db8::4/126"}, []string{"2001:db8::5/128"},
-			[]Cell{{"core/api", "2001:db8::6/128", "TCP", "443"}, {"core/api", "203.0.113.6/32", "TCP", "443"}}},
+		{
+			2,
+			[]string{"Egress"},
+			[]string{"203.0.113.4/30", "2001:db8::4/126"},
+			[]string{"2001:db8::5/128"},
+			[]Cell{{"core/api", "2001:db8::6/128", "TCP", "443"}, {"core/api", "203.0.113.6/32", "TCP", "443"}},
+		},
 	} {
 		for _, format := range []Format{Kubernetes, Calico} {
 			in := Input{AllowExtra: c.budget, Format: format, Scope: Scope{Directions: c.directions, Namespaces: []string{"core"}}}

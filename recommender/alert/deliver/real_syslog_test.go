@@ -23,8 +23,9 @@ import (
 	"github.com/netcinch/netcinch/recommender/alert/deliver"
 )
 
-// certificate writes a certificate for 127.0.0.1 that is its own CA, and its key.
-func certificate(t *testing.T, dir string) (cert, key string) {
+// certificate writes a certificate for 127.0.0.1 that is its own CA, and its
+// key: cert.pem and key.pem.
+func certificate(t *testing.T, dir string) {
 	t.Helper()
 	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -43,13 +44,12 @@ func certificate(t *testing.T, dir string) (cert, key string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cert, key = filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
+	cert, key := filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
 	for path, block := range map[string]*pem.Block{cert: {Type: "CERTIFICATE", Bytes: der}, key: {Type: "PRIVATE KEY", Bytes: text}} {
 		if err := os.WriteFile(path, pem.EncodeToMemory(block), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
-	return cert, key
 }
 
 // rsyslog starts the real one; it writes what it takes to a file, field by field.

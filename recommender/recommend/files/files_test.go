@@ -241,7 +241,8 @@ func TestKustomizations(t *testing.T) {
 		"indented": {map[string]string{"Kustomization": "resources:\n  - 'a.yaml'\n# end\n"}, "Kustomization", "resources:\n  - 'a.yaml'\n  - netcinch/ns-fresh.yaml\n  - netcinch/ns-other.yaml\n# end\n"},
 		"no list":  {map[string]string{"kustomization.yaml": "namespace: ns\n"}, "kustomization.yaml", "namespace: ns\nresources:\n  - netcinch/ns-fresh.yaml\n  - netcinch/ns-other.yaml\n"},
 		"one listed": {
-			map[string]string{"kustomization.yaml": "resources:\n- ./netcinch/ns-fresh.yaml\n"}, "kustomization.yaml",
+			map[string]string{"kustomization.yaml": "resources:\n- ./netcinch/ns-fresh.yaml\n"},
+			"kustomization.yaml",
 			"resources:\n- ./netcinch/ns-fresh.yaml\n- netcinch/ns-other.yaml\n",
 		},
 		"both listed":      {map[string]string{"kustomization.yaml": "resources:\n- netcinch/ns-other.yaml\n- netcinch/ns-fresh.yaml\n"}, "", ""},

@@ -175,8 +175,8 @@ func kustomized(out string, list []recommend.Recommendation) ([]File, error) {
 		return nil, err
 	}
 	if at == "" {
-		f, err := newKustomization(out, names)
-		return append(files, f), err
+		made, failed := newKustomization(out, names)
+		return append(files, made), failed
 	}
 	f, changed, err := enlisted(at, names)
 	if err == nil && changed {

@@ -75,13 +75,12 @@ func Open(path string, now time.Time) (*Queue, error) {
 // describe says of which file an error is and what can be done.
 func describe(path string, err error) error {
 	what := fmt.Sprintf("opening the queue of alerts %s: %v", filepath.Base(path), err)
-	code := sqlite.ErrCode(err).ToPrimary()
-	switch {
-	case code == sqlite.ResultBusy:
+	switch sqlite.ErrCode(err).ToPrimary() { //nolint:exhaustive // the others say enough for themselves
+	case sqlite.ResultBusy:
 		return fmt.Errorf("%s; another process uses it: stop that first", what)
-	case code == sqlite.ResultCorrupt || code == sqlite.ResultNotADB:
+	case sqlite.ResultCorrupt, sqlite.ResultNotADB:
 		return fmt.Errorf("%s; the file %s is damaged: move it away, and what had not been told is lost", what, path)
-	case code == sqlite.ResultFull:
+	case sqlite.ResultFull:
 		return fmt.Errorf("%s: %w", what, ErrFull)
 	default:
 		return fmt.Errorf("opening the queue of alerts %s: %w", path, err)
