@@ -86,7 +86,7 @@ check-generate: generate ## fail when a committed generated file is stale
 	@test -z "$$(git status --porcelain -- $(GENERATED))" || \
 		{ git status --short -- $(GENERATED); echo 'generated files are not committed: run make generate and commit'; exit 1; }
 
-IMAGE_TAG  ?= ghcr.io/netcinch
+IMAGE_TAG  ?= netcinch
 IMAGE_ARCH ?= $(shell $(GO) env GOARCH)
 
 .PHONY: images

@@ -33,7 +33,7 @@ func run(args []string, out io.Writer) error {
 	flags.StringVar(&o.version, "version", "dev", "version that the image is labelled with")
 	flags.StringVar(&o.arch, "arch", "amd64", "architecture of the binary")
 	flags.StringVar(&o.user, "user", "65532:65532", "user and group that it runs as")
-	tag := flags.String("tag", "", "name of the image, such as ghcr.io/netcinch/netcinch:0.1.0")
+	tag := flags.String("tag", "", "name of the image, such as netcinch/netcinch:0.1.0")
 	to := flags.String("o", "", "tarball to write; the SBOM goes beside it")
 	if err := flags.Parse(args); err != nil {
 		return err
