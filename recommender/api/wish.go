@@ -4,6 +4,7 @@ package api
 
 import (
 	"fmt"
+	"math"
 	"net/url"
 	"slices"
 	"strconv"
@@ -49,7 +50,7 @@ func wish(values url.Values) (in recommend.Input, usual bool, err error) {
 		in.Scope.Workloads = []string{text}
 	}
 	if text := values.Get("order"); text != "" {
-		if in.Calico.Order, err = strconv.ParseFloat(text, 64); err != nil {
+		if in.Calico.Order, err = strconv.ParseFloat(text, 64); err != nil || math.IsNaN(in.Calico.Order) || math.IsInf(in.Calico.Order, 0) {
 			return in, false, wrong("order", "%q is no number.", text)
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -73,6 +74,8 @@ func (o *form) check(in *input, printed bool) error {
 		return fmt.Errorf("--min-readiness %s: want learning, stabilising or ready", o.readiness)
 	case !slices.Contains(files.Layouts, files.Layout(o.layout)):
 		return fmt.Errorf("--layout %s: want copy, kustomize or single", o.layout)
+	case math.IsNaN(o.order) || math.IsInf(o.order, 0):
+		return fmt.Errorf("--order %v: want a number", o.order)
 	case o.extra < 0:
 		return fmt.Errorf("--allow-extra %d: want 0 or more", o.extra)
 	case ways > 1:

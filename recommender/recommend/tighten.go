@@ -145,8 +145,17 @@ func (t *tightening) direction(spec *yaml.Node, d policy.Direction) error {
 	list.Content = rules
 	if len(rules) == 0 {
 		t.keepTypes(spec)
+		t.sayClosed(d)
 	}
 	return nil
+}
+
+// sayClosed tells with the last rule of a direction that nothing is left of it:
+// an empty list reads as if it did nothing, and closes everything.
+func (t *tightening) sayClosed(d policy.Direction) {
+	if n := len(t.changes); n > 0 && t.changes[n-1].Kind == ChangeRemove {
+		t.changes[n-1].Text += fmt.Sprintf("; no %s rule is left, so that this policy closes all %s of what it selects", lower(d), lower(d))
+	}
 }
 
 // keepTypes writes down the directions where only the rules said them: without

@@ -264,6 +264,7 @@ test('peers of other clusters and what is risky stand apart', async () => {
     await byId(page, 'group-Cluster europe').waitFor();
     await byId(page, 'node-ledger/api').click();
     assert.match(await byId(page, 'node-panel').textContent(), /runs in the cluster europe/);
+    await page.keyboard.press('Escape'); // what is selected dims the rest
     await page.locator('[data-testid^=line-][data-look=risky]').first().click();
     await byId(page, 'evidence').waitFor();
     assert.match(await byId(page, 'evidence').textContent(), /Risky: it leads to the kubelet/);

@@ -3,6 +3,7 @@
 package deliver_test
 
 import (
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"net/http"
@@ -191,7 +192,10 @@ sinks:
 		"URL": "http://hook.example.org/services/T000/path-secret-1", "KEY": "sign-secret-22", "HEADER": "header-secret-333",
 		"URL2": "http://chat.example.org/services/T111/path-secret-2", "BEARER": "bearer-secret-4444",
 	}
-	hidden := []string{"path-secret-1", "sign-secret-22", "header-secret-333", "path-secret-2", "bearer-secret-4444", "file-secret-55555", "query-token-1"}
+	hidden := []string{
+		"path-secret-1", "sign-secret-22", "header-secret-333", "path-secret-2", "bearer-secret-4444", "file-secret-55555", "query-token-1",
+		base64.StdEncoding.EncodeToString([]byte("u:file-secret-55555")),
+	}
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, config)
 		if err := os.WriteFile(filepath.Join(w.dir, "pass"), []byte("file-secret-55555"), 0o600); err != nil {

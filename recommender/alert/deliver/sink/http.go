@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
@@ -63,12 +64,21 @@ func newClient(c *config.HTTP, o Options) *client {
 func replacer(c *config.HTTP) *strings.Replacer {
 	var pairs []string
 	hide := func(s string) {
-		if len(s) > 2 {
-			pairs = append(pairs, s, "<secret>")
+		if len(s) <= 2 {
+			return
+		}
+		pairs = append(pairs, s, "<secret>")
+		for _, written := range []string{url.QueryEscape(s), url.PathEscape(s), inQuotes(s)} {
+			if written != s {
+				pairs = append(pairs, written, "<secret>")
+			}
 		}
 	}
 	hide(c.Bearer.Reveal())
 	hide(c.Password.Reveal())
+	if c.Username != "" {
+		hide(base64.StdEncoding.EncodeToString([]byte(c.Username + ":" + c.Password.Reveal())))
+	}
 	for _, h := range c.Headers {
 		hide(h.Secret.Reveal())
 	}
@@ -83,6 +93,12 @@ func replacer(c *config.HTTP) *strings.Replacer {
 	}
 	hide(c.URL.RawQuery)
 	return strings.NewReplacer(pairs...)
+}
+
+// inQuotes is a text as it stands between the quotes of JSON or Go.
+func inQuotes(s string) string {
+	q := strconv.Quote(s)
+	return q[1 : len(q)-1]
 }
 
 // post sends a body. Statuses that another try would not change are refusals.
