@@ -17,7 +17,8 @@ GENERATED     := bpf recommender/wire recommender/store web/src/api
 
 # What each kind of work needs beyond Go, make and Node: tool:package.
 NEED_TEST     := nft:nftables gcc:gcc /usr/include/stdlib.h:libc6-dev chromium:chromium
-# Debian packages that tests speak with, unpacked below bin/ and not installed.
+# Debian packages that tests speak with, unpacked below bin/ and not installed; the name
+# keeps Go from taking their examples for packages.
 UNPACKED      := prometheus prometheus-alertmanager rsyslog rsyslog-gnutls libestr0 libfastjson4 liblognorm5
 NEED_GENERATE := clang-$(CLANG):clang-$(CLANG) llvm-strip-$(CLANG):llvm-$(CLANG) \
                  /usr/include/bpf/bpf_helpers.h:libbpf-dev protoc:protobuf-compiler \
@@ -40,7 +41,7 @@ demo: build ## build everything and start the live demo on http://127.0.0.1:8080
 # alive the network namespaces that another removes.
 test: ## run every test: unit, BPF, namespaces, page, browser (root for all of them)
 	@./deploy/need.sh $(NEED_TEST) unshare:util-linux
-	@./deploy/unpack/unpack.sh $(BIN)/debian $(UNPACKED)
+	@./deploy/unpack/unpack.sh $(BIN)/_debian $(UNPACKED)
 	@$(MAKE) --no-print-directory build
 	cd $(WEB) && npm test
 	CGO_ENABLED=1 $(GO) test -race -timeout 30m ./agent/... ./bpf/... ./recommender/... ./web/...

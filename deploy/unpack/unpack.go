@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package unpack finds the programs that tests speak with: those of Debian
-// packages that make test unpacks into bin/debian (unpack.sh), or those that
+// packages that make test unpacks into bin/_debian (unpack.sh), or those that
 // are installed.
 package unpack
 
@@ -14,7 +14,7 @@ import (
 	"testing"
 )
 
-// Root is where packages are unpacked: bin/debian of the repository that the
+// Root is where packages are unpacked: bin/_debian of the repository that the
 // working directory is in; empty outside of one.
 func Root() string {
 	dir, err := os.Getwd()
@@ -23,7 +23,7 @@ func Root() string {
 	}
 	for ; ; dir = filepath.Dir(dir) {
 		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
-			return filepath.Join(dir, "bin", "debian")
+			return filepath.Join(dir, "bin", "_debian")
 		}
 		if dir == filepath.Dir(dir) {
 			return ""
