@@ -3,6 +3,7 @@
 package cli
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"net/url"
@@ -224,6 +225,18 @@ func editText(b *strings.Builder, title string, e *alert.Edit) {
 	}
 }
 
+// ask gets an answer of the recommender, for what can be printed.
+func (a *alertsCommand) ask(ctx context.Context, env *Env, path string, query url.Values, answer any) error {
+	if err := a.out.known(); err != nil {
+		return err
+	}
+	c, err := a.client(env)
+	if err != nil {
+		return err
+	}
+	return c.get(ctx, path, query, answer)
+}
+
 func newTrail(env *Env) *cobra.Command {
 	var a alertsCommand
 	limit := 0
@@ -233,18 +246,11 @@ func newTrail(env *Env) *cobra.Command {
 		Args:    cobra.NoArgs,
 		Example: "  netcinch alerts trail -o json",
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := a.out.known(); err != nil {
-				return err
-			}
-			c, err := a.client(env)
-			if err != nil {
-				return err
-			}
 			var list struct {
 				Items []store.Decision `json:"items"`
 				Total int              `json:"total"`
 			}
-			if err = c.get(cmd.Context(), "/api/v1/decisions", url.Values{"limit": {fmt.Sprint(limit)}}, &list); err != nil {
+			if err := a.ask(cmd.Context(), env, "/api/v1/decisions", url.Values{"limit": {fmt.Sprint(limit)}}, &list); err != nil {
 				return err
 			}
 			return a.out.print(env.Stdout, list, func(w io.Writer) error {

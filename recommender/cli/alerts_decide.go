@@ -168,17 +168,10 @@ func newSilences(env *Env) *cobra.Command {
 		Args:    cobra.NoArgs,
 		Example: "  netcinch alerts silences",
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := a.out.known(); err != nil {
-				return err
-			}
-			c, err := a.client(env)
-			if err != nil {
-				return err
-			}
 			var list struct {
 				Items []alert.Silence `json:"items"`
 			}
-			if err = c.get(cmd.Context(), "/api/v1/silences", nil, &list); err != nil {
+			if err := a.ask(cmd.Context(), env, "/api/v1/silences", nil, &list); err != nil {
 				return err
 			}
 			return a.out.print(env.Stdout, list, func(w io.Writer) error {
