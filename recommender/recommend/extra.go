@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"strings"
 
+	"go4.org/netipx"
+
 	"github.com/netcinch/netcinch/recommender/analyze"
 	"github.com/netcinch/netcinch/recommender/flow"
 	"github.com/netcinch/netcinch/recommender/policy"
@@ -254,11 +256,13 @@ func (r *Recommendation) lists(w *world, a *policy.Allowance, reached *policy.Re
 		return false
 	}
 	peers := map[string]bool{}
-	if p, err := netip.ParsePrefix(a.Peer); err == nil {
-		peers[p.String()] = true
-	} else if reached.Anyone {
+	block, err := netip.ParsePrefix(a.Peer)
+	switch {
+	case err == nil:
+		peers[block.String()] = true
+	case reached.Anyone:
 		return false
-	} else {
+	default:
 		for _, i := range reached.Pods {
 			if p := &w.snapshot.Pods[i]; !p.Finished {
 				peers[w.owner(p).String()] = true
@@ -277,12 +281,33 @@ func (r *Recommendation) lists(w *world, a *policy.Allowance, reached *policy.Re
 	}
 	for peer := range peers {
 		for port := from; port <= to; port++ {
-			if !slices.ContainsFunc(r.beyond, func(e directed) bool {
-				return e.direction == a.ID.Direction && e.peer == peer && e.port.protocol.String() == protocol && uint64(e.port.port) == port
-			}) {
+			if !r.listed(a.ID.Direction, protocol, port, peer) {
 				return false
 			}
 		}
 	}
 	return true
+}
+
+// listed says whether a peer on a port is beyond what was seen: by its name, or
+// all of a block of addresses, piece by piece.
+func (r *Recommendation) listed(d policy.Direction, protocol string, port uint64, peer string) bool {
+	var pieces netipx.IPSetBuilder
+	for _, e := range r.beyond {
+		if e.direction != d || e.port.protocol.String() != protocol || uint64(e.port.port) != port {
+			continue
+		}
+		if e.peer == peer {
+			return true
+		}
+		if p, err := netip.ParsePrefix(e.peer); err == nil {
+			pieces.AddPrefix(p)
+		}
+	}
+	block, err := netip.ParsePrefix(peer)
+	if err != nil {
+		return false
+	}
+	all, err := pieces.IPSet()
+	return err == nil && all.ContainsPrefix(block)
 }
