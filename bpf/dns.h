@@ -71,13 +71,15 @@ __noinline int send_dns_segment(struct __sk_buff *skb, __u32 offset, __u32 lengt
 	event->length = length + sizeof(*segment);
 	event->jiffies = bpf_jiffies64();
 	*(struct dns_segment *)event->payload = *segment;
-	/* Both are bounded above; the verifier has to see it after spills, too. */
-	asm volatile("" : "+r"(length));
-	if (length == 0 || length > SEGMENT_MAX)
+	/* As in send_dns_answer. */
+	__u32 further = length - 1;
+	asm volatile("" : "+r"(further));
+	if (further >= SEGMENT_MAX)
 		return 0;
-	if (bpf_skb_load_bytes(skb, offset, event->payload + sizeof(*segment), length))
+	if (bpf_skb_load_bytes(skb, offset, event->payload + sizeof(*segment), further + 1))
 		return 0;
-	long refused = bpf_ringbuf_output(&events, event, sizeof(*event) - SEGMENT_MAX + length, 0);
+	long refused =
+		bpf_ringbuf_output(&events, event, sizeof(*event) - SEGMENT_MAX + 1 + further, 0);
 	struct losses *losses = lost();
 	if (losses && refused)
 		losses->dns_lost++;
