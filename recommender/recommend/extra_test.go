@@ -59,18 +59,23 @@ func TestAllowExtra(t *testing.T) {
 func TestBlockIsListedByItsPieces(t *testing.T) {
 	port := portKey{flow.TCP, 53}
 	r := &Recommendation{beyond: []directed{
-		{policy.Egress, beyond{"203.0.113.0/31", port, 2}}, {policy.Egress, beyond{"203.0.113.2/32", port, 1}},
-		{policy.Ingress, beyond{"203.0.113.3/32", port, 1}}, {policy.Egress, beyond{"2001:db8::/127", port, 2}},
+		{policy.Egress, beyond{"203.0.113.0/31", port, 2}},
+		{policy.Egress, beyond{"203.0.113.2/32", port, 1}},
+		{policy.Ingress, beyond{"203.0.113.3/32", port, 1}},
+		{policy.Egress, beyond{"2001:db8::/127", port, 2}},
 	}}
 	for _, c := range []struct {
 		peer string
 		port uint64
 		want bool
 	}{
-		{"203.0.113.0/31", 53, true}, {"203.0.113.2/32", 53, true},
+		{"203.0.113.0/31", 53, true},
+		{"203.0.113.2/32", 53, true},
 		{"203.0.113.0/30", 53, false}, // the last piece is of the other direction
 		{"203.0.113.0/31", 54, false},
-		{"2001:db8::/127", 53, true}, {"2001:db8::/128", 53, true}, {"2001:db8::/126", 53, false},
+		{"2001:db8::/127", 53, true},
+		{"2001:db8::/128", 53, true},
+		{"2001:db8::/126", 53, false},
 		{"shop/cart", 53, false},
 	} {
 		if got := r.listed(policy.Egress, "TCP", c.port, c.peer); got != c.want {
